@@ -1,0 +1,1 @@
+"""A living reproduction of "A Closer Look at Spatiotemporal Convolutions for Action Recognition" (CVPR 2018)."""

@@ -1,0 +1,126 @@
+"""bf16 is checked before it is trusted.
+
+bf16 autocast doubles the speed of training on a CPU that computes in bf16, but oneDNN's gradients have been wrong for
+some shapes (see `nets.Conv3d`). `choose_precision` compares every convolution of the net that is about to be trained,
+at the shapes it will see, with fp32, and falls back to fp32 with a message when one is off.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf, isfinite
+
+import torch
+from torch import Tensor, nn
+
+# bf16 keeps 8 bits of the mantissa: sound layers differ from fp32 by about 0.3%, broken ones by far more or not at
+# all finitely. The bound lies in the wide gap between.
+LARGEST_RELATIVE_ERROR = 0.05
+
+
+def cpu_bf16_is_on(x: Tensor) -> bool:
+    """True where a convolution of `x` will run in bf16 on the CPU."""
+    if x.device.type != "cpu":
+        return False
+    return x.dtype == torch.bfloat16 or (
+        torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    )
+
+
+def bf16_is_native(device: torch.device) -> bool:
+    """Whether the device computes in bf16 itself; emulation is right but slower than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if torch.backends.cpu.get_cpu_capability() == "DEFAULT":  # no vector unit known to torch
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()) or (
+        not torch.backends.cpu.get_cpu_capability().startswith("AVX") and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+
+
+@contextmanager
+def autocast(device: torch.device, precision: str) -> Iterator[None]:
+    """bf16 autocast on `device` when `precision` is "bf16", nothing when it is "fp32"."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        yield
+
+
+def choose_precision(
+    asked: str, net: nn.Module, clip_shape: tuple[int, int, int, int], batch_size: int, device: torch.device
+) -> tuple[str, str]:
+    """The precision to train in, and one line that says why.
+
+    Args:
+        asked: "bf16" or "fp32".
+        net: the network on `device`.
+        clip_shape: (C, T, H, W) of one clip.
+        batch_size: clips a step; the fault depends on shapes, so the check uses the run's own.
+        device: where it will run.
+
+    Returns:
+        ("bf16" | "fp32", reason)
+    """
+    if asked == "fp32":
+        return "fp32", "fp32 as asked"
+    if not bf16_is_native(device):
+        return "fp32", f"fp32: this {device.type} has no bf16 arithmetic of its own, emulation would be slower"
+    worst, where = 0.0, ""
+    for name, conv, shape in distinct_convolutions(net, (batch_size, *clip_shape), device):
+        error = relative_error(conv, shape, device)
+        if error > worst:
+            worst, where = error, name
+    if worst > LARGEST_RELATIVE_ERROR:
+        return "fp32", f"fp32: bf16 gradients of {where} are wrong on this {device.type} (relative error {worst:.3g})"
+    return "bf16", f"bf16: largest relative error of a convolution or its gradients {worst:.2%} ({where})"
+
+
+def distinct_convolutions(
+    net: nn.Module, shape: tuple[int, ...], device: torch.device
+) -> list[tuple[str, nn.Conv3d, tuple[int, ...]]]:
+    """(name, convolution, its input's shape) of every convolution of `net`, one of each kind; batch of `shape` kept."""
+    found: dict[tuple, tuple[str, nn.Conv3d, tuple[int, ...]]] = {}
+
+    def note(name: str):
+        def hook(conv: nn.Conv3d, inputs: tuple[Tensor], _output: Tensor) -> None:
+            seen = (shape[0], *inputs[0].shape[1:])
+            found.setdefault((seen, conv.weight.shape, conv.stride), (name, conv, seen))
+
+        return hook
+
+    hooks = [m.register_forward_hook(note(n)) for n, m in net.named_modules() if isinstance(m, nn.Conv3d)]
+    was_training = net.training
+    try:
+        with torch.no_grad():
+            net.eval()(torch.zeros(1, *shape[1:], device=device))
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return list(found.values())
+
+
+def relative_error(conv: nn.Conv3d, shape: tuple[int, ...], device: torch.device, repeats: int = 2) -> float:
+    """Largest relative error of output, input gradient and weight gradient of `conv` in bf16 against fp32.
+
+    Repeated, with freed memory full of NaN before, because one known fault reads memory that was never written.
+    """
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator).to(device).contiguous(memory_format=torch.channels_last_3d)
+
+    def run(precision: str, out_gradient: Tensor | None) -> list[Tensor]:
+        x_leaf = x.detach().requires_grad_()
+        with autocast(device, precision):
+            y = conv(x_leaf)
+        if out_gradient is None:
+            out_gradient = torch.randn(y.shape, generator=generator).to(device)
+        gradients = torch.autograd.grad(y, (x_leaf, conv.weight), out_gradient.to(y.dtype))
+        return [out_gradient, y.detach().float(), *(g.float() for g in gradients)]
+
+    out_gradient, *reference = run("fp32", None)
+    worst = 0.0
+    for _ in range(repeats):
+        for size in (1_000, 10_000, 100_000, 1_000_000):
+            torch.full((size,), float("nan"), device=device)
+        for right, got in zip(reference, run("bf16", out_gradient)[1:], strict=True):
+            error = float((right - got).norm() / right.norm())
+            worst = max(worst, error if isfinite(error) else inf)
+    return worst

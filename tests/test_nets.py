@@ -1,0 +1,123 @@
+"""The twelve networks of Table 2 and the arithmetic of section 3."""
+
+import csv
+import warnings
+from importlib.resources import files
+
+import pytest
+import torch
+
+from studylib.complexity import count, count_by_name
+from studylib.nets import BLOCKS, NETS, PAPER_NAMES, build_net, middle_channels, stem_middle_channels
+
+with (files("studylib") / "evidence" / "vmz_released_models.csv").open() as file:
+    VMZ = [row for row in csv.DictReader(file) if row["net"] != "C3D"]
+
+
+@pytest.mark.parametrize("row", VMZ, ids=lambda row: f"{row['net']}-{row['clip_frames']}")
+def test_multiply_adds_of_every_net_are_vmzs_to_the_printed_digit(row):
+    name = next(key for key, printed in PAPER_NAMES.items() if printed == row["net"])
+    counted = count_by_name(name, clip_length=int(row["clip_frames"]))
+    assert f"{counted.flops / 1e9:.1f}" == f"{float(row['gflops']):.1f}"
+
+
+def test_r2plus1d_18_has_as_many_parameters_as_the_design_counts():
+    assert count_by_name("r2plus1d").params == 33_370_839
+    assert count_by_name("r3d").params == 33_371_472
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("depth", BLOCKS)
+def test_both_counters_agree_on_every_net(name, depth):
+    net = build_net(name, depth, num_classes=5, clip_length=8, width=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        traced = count(net, (3, 8, 32, 32))
+    assert traced == count_by_name(name, depth, 5, 8, width=4, resolution=32)
+
+
+def group_shapes(name, depth=18, clip_length=8, resolution=112):
+    """Output sizes (T, H, W) of stem and layer1..4, on the meta device."""
+    with torch.device("meta"):
+        net = build_net(name, depth, clip_length=clip_length)
+        x, shapes = torch.zeros(1, 3, clip_length, resolution, resolution), []
+        for group in (net.stem, net.layer1, net.layer2, net.layer3, net.layer4):
+            x = group(x)
+            shapes.append(tuple(x.shape[2:]))
+    return shapes
+
+
+@pytest.mark.parametrize("depth", BLOCKS)
+@pytest.mark.parametrize("name", ["r3d", "r2plus1d"])
+def test_groups_have_the_output_sizes_of_table_1(name, depth):
+    assert group_shapes(name, depth) == [(8, 56, 56), (8, 56, 56), (4, 28, 28), (2, 14, 14), (1, 7, 7)]
+
+
+def test_two_dimensional_groups_do_not_stride_in_time():
+    assert group_shapes("f_r2d")[-1] == (8, 7, 7)
+    assert group_shapes("mc3")[-1] == (8, 7, 7)
+    assert group_shapes("mc5")[-1] == (2, 7, 7)
+    assert group_shapes("rmc4")[-1] == (2, 7, 7)
+    assert [t for t, _, _ in group_shapes("r2d")] == [1, 1, 1, 1, 1]
+
+
+def test_middle_channels_keep_the_parameters_of_the_3d_convolution():
+    assert middle_channels(64, 64) == 144
+    assert middle_channels(3, 64, d=7) == 83  # the formula; the paper's conv1 has 45
+    assert stem_middle_channels(64) == 45
+    assert stem_middle_channels(16) == 11
+    for n_in, n_out in ((64, 64), (64, 128), (256, 512)):
+        weights = middle_channels(n_in, n_out) * (9 * n_in + 3 * n_out)
+        assert 0 <= 27 * n_in * n_out - weights < 9 * n_in + 3 * n_out
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("clip_length", [1, 5, 16])
+def test_every_net_takes_any_clip_length_channels_and_classes(name, clip_length):
+    net = build_net(name, 18, num_classes=7, clip_length=clip_length, in_channels=2, width=4)
+    assert net(torch.zeros(2, 2, clip_length, 24, 24)).shape == (2, 7)
+
+
+def test_only_r2ds_weights_depend_on_the_clip_length():
+    def shapes(name, length):
+        return [p.shape for p in build_net(name, clip_length=length, width=4).parameters()]
+
+    assert [name for name in NETS if shapes(name, 8) != shapes(name, 16)] == ["r2d"]
+
+
+def test_f_r2d_cannot_tell_the_order_of_frames_and_r3d_can():
+    clip = torch.randn(2, 3, 8, 32, 32)
+    for name, blind in (("f_r2d", True), ("r3d", False), ("r2plus1d", False), ("r2d", False)):
+        torch.manual_seed(0)
+        net = build_net(name, num_classes=5, width=8).eval()
+        with torch.no_grad():
+            same = torch.allclose(net(clip), net(clip.flip(2)), atol=1e-5)
+        assert same == blind, name
+
+
+@pytest.mark.parametrize(("name", "twin"), [("r3d", "r3d_18"), ("mc3", "mc3_18")])
+def test_r3d_and_mc3_compute_what_torchvisions_networks_compute(name, twin):
+    import torchvision
+
+    theirs = getattr(torchvision.models.video, twin)(num_classes=11).eval()
+    ours = build_net(name, num_classes=11).eval()
+    ours.load_state_dict(theirs.state_dict())
+    for module in ours.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.eps = 1e-5  # torchvision's; ours is Caffe2's
+    clip = torch.randn(1, 3, 8, 56, 56)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(clip), theirs(clip), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "r4d"}, "net: 'r4d' is not one of r2d, f_r2d"),
+        ({"name": "r3d", "depth": 50}, "depth: 50 is not one of 18, 34"),
+        ({"name": "r3d", "width": 0}, "width: 0 is not a positive"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_net(**arguments)
