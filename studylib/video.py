@@ -1,0 +1,129 @@
+"""Read clips of video files frame-exactly, scaled and as RGB, and write videos.
+
+Frame i is always the frame that decoding the file from its start gives as i-th; all functions here give identical bytes
+for it.
+"""
+
+import io
+import platform
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+
+from studylib.decoding import VideoError, VideoInfo, decode, timeline
+from studylib.files import write_bytes
+
+if TYPE_CHECKING:  # torch takes seconds to import; processes that only write videos or fill caches do without it
+    import torch
+
+__all__ = [
+    "VideoError",
+    "VideoInfo",
+    "clip_frames",
+    "decode_into",
+    "probe",
+    "read_clip",
+    "read_clips",
+    "read_video",
+    "write_video",
+]
+
+
+def probe(path: Path | str) -> VideoInfo:
+    """Count the frames of `path` and read its size and rate: from its packets alone (milliseconds) where that is safe,
+    else by decoding it once.
+
+    Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream.
+    """
+    return timeline(path).info
+
+
+def read_clip(path: Path | str, start: int, length: int, size: tuple[int, int] = (128, 171)) -> "torch.Tensor":
+    """Frames `start` .. `start + length - 1` as uint8 RGB (T, H, W, 3), scaled to `size` = (height, width).
+
+    A clip that runs past the end repeats the last frame. Errors: ValueError when `start` is negative or beyond the last
+    frame, or `length` is not positive; VideoError for a bad file or a frame that cannot be decoded.
+    """
+    return read_clips(path, [start], length, size)[0]
+
+
+def read_clips(
+    path: Path | str, starts: Sequence[int], length: int, size: tuple[int, int] = (128, 171)
+) -> "torch.Tensor":
+    """The clips of `length` frames at `starts`, as uint8 RGB (N, T, H, W, 3), in one forward pass over the file.
+
+    Clips may overlap and stand in any order; same rules and errors as `read_clip`.
+    """
+    import torch
+
+    rows = clip_frames(starts, length, probe(path).num_frames, path)  # (N, T)
+    wanted, inverse = np.unique(rows, return_inverse=True)
+    frames = np.empty((len(wanted), *size, 3), np.uint8)
+    decode(path, wanted.tolist(), frames)
+    return torch.from_numpy(frames[inverse.reshape(rows.shape)])
+
+
+def read_video(path: Path | str, size: tuple[int, int] = (128, 171)) -> "torch.Tensor":
+    """All frames as uint8 RGB (N, H, W, 3), scaled to `size` = (height, width). Errors: VideoError."""
+    import torch
+
+    frames = np.empty((probe(path).num_frames, *size, 3), np.uint8)
+    decode_into(path, frames)
+    return torch.from_numpy(frames)
+
+
+def decode_into(path: Path | str, out: np.ndarray) -> None:
+    """Fill `out`, uint8 RGB (num_frames, H, W, 3), with all frames of `path` scaled to its size.
+
+    Errors: VideoError when the file is bad or has another number of frames than `out`.
+    """
+    num_frames = probe(path).num_frames
+    if len(out) != num_frames:
+        raise VideoError(
+            f"{path}: has {num_frames} frames where {len(out)} were expected; "
+            "the file has changed since it was indexed: make the index again"
+        )
+    decode(path, list(range(num_frames)), out)
+
+
+def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path | str) -> np.ndarray:
+    """Frame numbers of the clips at `starts`, (N, T): the one place of the rule that the last frame is repeated.
+
+    Errors: ValueError naming `path` for no start, a start outside the video or a length that is not positive.
+    """
+    if length < 1 or len(starts) == 0:
+        raise ValueError(f"{path}: ask for at least one clip of at least one frame, not {len(starts)} of {length}")
+    for start in starts:
+        if not 0 <= start < num_frames:
+            raise ValueError(f"{path}: no clip starts at frame {start}; its frames are 0 to {num_frames - 1}")
+    return np.minimum(np.asarray(starts, np.int64)[:, None] + np.arange(length), num_frames - 1)
+
+
+def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21, preset: str = "veryfast") -> None:
+    """Write uint8 RGB `frames` (T, H, W, 3), H and W even, as H.264 mp4 (yuv420p) on one thread, whole or not at all.
+
+    Errors: ValueError for other frames; OSError (a full disk, say) naming the file, an earlier file staying intact.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
+        raise ValueError(f"{path}: frames must be uint8 (T, H, W, 3), not {frames.dtype} {frames.shape}")
+    height, width = frames.shape[1:3]
+    if height % 2 or width % 2:
+        raise ValueError(f"{path}: 4:2:0 video needs an even height and width, not {height}x{width}")
+    # Into memory first: the file is then written by Python, which reports every failed write.
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        options = {"crf": str(crf), "preset": preset, "threads": "1"}
+        # x264's AVX-512 code gives other bytes from call to call; every x86-64 machine that runs NumPy has SSE4.2.
+        if platform.machine().lower() in ("x86_64", "amd64"):
+            options["x264-params"] = "asm=sse4.2"
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode(None))
+    write_bytes(Path(path), buffer.getvalue())

@@ -1,0 +1,203 @@
+"""The cache gives the frames that reading the files gives, and is never half there."""
+
+import errno
+import fcntl
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from studylib import frame_cache
+from studylib.datasets.index import Index, write_index
+from studylib.frame_cache import default_budget, open_frames
+from studylib.video import VideoError, read_clip, write_video
+from tests.made_videos import files_limited_to
+
+SIZE = (24, 32)
+LENGTHS = (12, 5, 20)
+
+
+def make_index(folder: Path, lengths: tuple[int, ...] = LENGTHS) -> Index:
+    rng = np.random.default_rng(len(lengths))
+    names = [f"{row}.mp4" for row in range(len(lengths))]
+    for name, length in zip(names, lengths, strict=True):
+        write_video(folder / "small" / name, rng.integers(0, 255, (length, 48, 64, 3), np.uint8), fps=25)
+    n = len(lengths)
+    columns = {
+        "path": names,
+        "label": [0] * n,
+        "num_frames": lengths,
+        "fps": [25.0] * n,
+        "width": [64] * n,
+        "height": [48] * n,
+        "split1": ["train"] * n,
+    }
+    return write_index("small", folder / "small", ["noise"], columns, {}, folder)
+
+
+@pytest.fixture(autouse=True)
+def usual_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STUDY_CACHE_GB", raising=False)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return make_index(tmp_path)
+
+
+def files(index: Index) -> set[str]:
+    return {path.name for path in index.folder.iterdir() if path.suffix != ".mp4"}
+
+
+def test_a_cached_clip_is_the_clip_of_the_file(index: Index) -> None:
+    cache = open_frames(index, SIZE)
+    for row, length in enumerate(LENGTHS):
+        for start in (0, length // 2, length - 1):  # the later ones run past the end
+            expected = read_clip(index.path(f"{row}.mp4"), start, 8, SIZE).numpy()
+            np.testing.assert_array_equal(cache.clip(row, start, 8), expected)
+
+
+@pytest.mark.parametrize(("row", "start"), [(0, -1), (1, 5), (3, 0), (-1, 0)])
+def test_a_clip_that_is_not_there_is_refused(index: Index, row: int, start: int) -> None:
+    with pytest.raises((ValueError, IndexError), match=rf"frames_24x32\.u8.*row {row}"):
+        open_frames(index, SIZE).clip(row, start, 8)
+
+
+def test_the_frames_are_decoded_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_frames(index, SIZE)
+    monkeypatch.setattr(frame_cache, "decode_into", lambda *_: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(open_frames(index, SIZE).frames, first.frames)
+
+
+def test_each_size_has_its_cache(index: Index) -> None:
+    assert open_frames(index, SIZE).clip(0, 0, 2).shape == (2, 24, 32, 3)
+    assert open_frames(index, (12, 16)).clip(0, 0, 2).shape == (2, 12, 16, 3)
+    assert {"frames_24x32.u8", "frames_12x16.u8"} < files(index)
+
+
+def test_a_cache_of_another_index_is_built_anew(index: Index, tmp_path: Path) -> None:
+    old = open_frames(index, SIZE)
+    old_clip = old.clip(0, 0, 8)
+    new = open_frames(make_index(tmp_path, (9, 9)), SIZE)
+    np.testing.assert_array_equal(new.clip(1, 0, 8), read_clip(index.path("1.mp4"), 0, 8, SIZE).numpy())
+    np.testing.assert_array_equal(old.clip(0, 0, 8), old_clip)  # whoever reads the old one goes on undisturbed
+
+
+def test_a_cache_cut_short_is_built_anew(index: Index) -> None:
+    cache = open_frames(index, SIZE)
+    expected = cache.clip(2, 0, 20)
+    os.truncate(cache.path, 1000)
+    np.testing.assert_array_equal(open_frames(index, SIZE).clip(2, 0, 20), expected)
+
+
+def test_another_process_reads_the_same_file(index: Index) -> None:
+    cache = open_frames(index, SIZE)
+    expected = cache.clip(1, 0, 5)
+    pickled = pickle.dumps(cache)
+    assert len(pickled) < 2000  # the way to the file, not its contents
+    program = "import pickle, sys; sys.stdout.buffer.write(pickle.load(sys.stdin.buffer).clip(1, 0, 5).tobytes())"
+    child = subprocess.run([sys.executable, "-c", program], input=pickled, capture_output=True, check=True)
+    assert child.stdout == expected.tobytes()
+
+
+def test_frames_that_do_not_fit_the_budget_are_not_cached(
+    index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    needed = sum(LENGTHS) * 24 * 32 * 3
+    assert open_frames(index, SIZE, budget_bytes=needed - 1) is None
+    assert len(caplog.records) == 1
+    assert "no frame cache" in caplog.text
+    monkeypatch.setenv("STUDY_CACHE_GB", "0")
+    assert open_frames(index, SIZE) is None
+    assert files(index) == {"index.parquet", "manifest.json"}
+    assert open_frames(index, SIZE, budget_bytes=needed) is not None
+
+
+def test_the_budget_is_the_environments_or_a_part_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDY_CACHE_GB", "1.5")
+    assert default_budget() == 1_500_000_000
+    monkeypatch.delenv("STUDY_CACHE_GB")
+    assert 0 < default_budget() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4
+
+
+@pytest.mark.parametrize("value", ["much", "-1", "nan", "inf"])
+def test_a_budget_that_is_no_number_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("STUDY_CACHE_GB", value)
+    with pytest.raises(ValueError, match=f"STUDY_CACHE_GB={value}"):
+        default_budget()
+
+
+def test_one_process_builds_while_another_waits(index: Index, capsys: pytest.CaptureFixture) -> None:
+    built = open_frames(index, SIZE).path
+    inode = built.stat().st_ino
+    facts = built.with_suffix(".json")
+    finished = facts.read_bytes()
+    facts.unlink()  # as if this process were still building
+    opened = []
+    with open(built.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = threading.Thread(target=lambda: opened.append(open_frames(index, SIZE)))
+        other.start()
+        said, patience = "", time.monotonic() + 30
+        while "waiting" not in said and time.monotonic() < patience:
+            time.sleep(0.01)
+            said += capsys.readouterr().out
+        assert "another process is building the frame cache; waiting for it" in said
+        assert opened == []
+        facts.write_bytes(finished)
+    other.join()
+    assert opened[0].clip(0, 0, 4).shape == (4, *SIZE, 3)
+    assert built.stat().st_ino == inode  # not built a second time
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "other"])
+def test_a_bad_video_is_named_and_leaves_no_cache(index: Index, damage: str) -> None:
+    path = index.path("1.mp4")
+    if damage == "missing":
+        path.unlink()
+    elif damage == "other":
+        write_video(path, np.zeros((7, 48, 64, 3), np.uint8), fps=25)
+    else:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 if damage == "truncated" else 0])
+    with pytest.raises(VideoError, match=r"1\.mp4: "):
+        open_frames(index, SIZE)
+    assert files(index) == {"index.parquet", "manifest.json", "frames_24x32.lock"}
+
+
+def test_a_full_disk_leaves_the_earlier_cache_and_no_half_one(tmp_path: Path) -> None:
+    earlier = open_frames(make_index(tmp_path), SIZE).path.read_bytes()
+    index = make_index(tmp_path, (40,))
+    before = files(index)
+    with (
+        files_limited_to(50_000),
+        pytest.raises(OSError, match=r"frames_24x32\.u8: cannot write.*intact.*STUDY_CACHE_GB=0") as raised,
+    ):
+        open_frames(index, SIZE)
+    assert raised.value.errno == errno.EFBIG
+    assert (index.folder / "frames_24x32.u8").read_bytes() == earlier
+    assert files(index) == before
+
+
+def test_too_little_room_is_told_before_any_work(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(frame_cache, "decode_into", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(OSError, match=r"frames_24x32\.u8: cannot write") as raised:
+        open_frames(index, SIZE)
+    assert raised.value.errno == errno.ENOSPC
+    assert "frames_24x32.u8" not in files(index)
+
+
+def test_the_facts_beside_the_frames_name_the_index(index: Index) -> None:
+    path = open_frames(index, SIZE).path
+    facts = json.loads(path.with_suffix(".json").read_text())
+    assert facts["manifest_hash"] == index.manifest_hash
+    assert facts["bytes"] == path.stat().st_size == sum(LENGTHS) * 24 * 32 * 3

@@ -1,0 +1,174 @@
+"""An index says which videos there are, and its hash says whether they are still the same."""
+
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from studylib.datasets.index import DatasetError, Index, data_root, load_index, write_index
+from tests.made_videos import files_limited_to
+
+CLASSES = ("wave", "clap")
+
+
+def columns(**changes: list) -> dict[str, list]:
+    return {
+        "path": ["wave/a.mp4", "clap/b.mp4", "wave/c.mp4"],
+        "label": [0, 1, 0],
+        "num_frames": [30, 40, 50],
+        "fps": [25.0, 29.97, 25.0],
+        "width": [172, 172, 172],
+        "height": [128, 128, 128],
+        "split1": ["train", "test", "train"],
+        "split2": ["test", "", "train"],
+        "cue": ["pose", "tempo", "pose"],
+        **changes,
+    }
+
+
+def write(root: Path, name: str = "small", **changes: list) -> Index:
+    return write_index(name, root / "videos", CLASSES, columns(**changes), {"seed": 7, "sizes": (1, 2)}, root)
+
+
+def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = write(tmp_path)
+    read = load_index("small", tmp_path)
+    assert read.table.equals(written.table)
+    assert (read.name, read.classes, read.facts) == ("small", CLASSES, {"seed": 7, "sizes": [1, 2]})
+    assert read.root == written.root == tmp_path / "videos"
+    assert read.manifest_hash == written.manifest_hash
+    assert read.table.schema.field("label").type == pa.int32()
+    assert read.table["cue"].to_pylist() == ["pose", "tempo", "pose"]
+
+
+def test_the_manifest_says_what_is_in_the_index(tmp_path: Path) -> None:
+    index = write(tmp_path)
+    manifest = json.loads((tmp_path / "small" / "manifest.json").read_text())
+    assert manifest["counts"] == {"split1": {"train": 2, "test": 1}, "split2": {"train": 1, "test": 1}}
+    assert manifest["classes"] == list(CLASSES)
+    assert manifest["hash"] == index.manifest_hash
+
+
+def test_a_subset_holds_the_videos_of_one_part_and_their_row_numbers(tmp_path: Path) -> None:
+    index = write(tmp_path)
+    train = index.subset(1, "train")
+    assert train["path"].to_pylist() == ["wave/a.mp4", "wave/c.mp4"]
+    assert train["row"].to_pylist() == [0, 2]
+    assert index.subset(2, "test")["row"].to_pylist() == [0]
+    assert index.splits == (1, 2)
+
+
+@pytest.mark.parametrize(("split", "part"), [(3, "train"), (1, "val")])
+def test_a_subset_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path, split: int, part: str) -> None:
+    with pytest.raises(DatasetError, match=r"small: .*splits: 1, 2; parts: train, test"):
+        write(tmp_path).subset(split, part)
+
+
+def test_the_hash_does_not_depend_on_place_name_or_encoding(tmp_path: Path) -> None:
+    index = write(tmp_path)
+    assert write(tmp_path / "elsewhere", "other").manifest_hash == index.manifest_hash
+    file = tmp_path / "small" / "index.parquet"
+    pq.write_table(index.table, file, compression="none", row_group_size=1, use_dictionary=False)
+    assert load_index("small", tmp_path).manifest_hash == index.manifest_hash
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"label": [0, 1, 1]}, {"num_frames": [30, 40, 51]}, {"cue": ["pose", "tempo", "tempo"]}, {"split2": ["", "", ""]}],
+)
+def test_the_hash_changes_with_every_value(tmp_path: Path, changes: dict[str, list]) -> None:
+    assert write(tmp_path, **changes).manifest_hash != write(tmp_path / "other").manifest_hash
+
+
+def test_an_index_that_holds_its_videos_can_be_moved(tmp_path: Path) -> None:
+    write_index("own", tmp_path / "own", CLASSES, columns(), {}, tmp_path)
+    shutil.move(tmp_path / "own", tmp_path / "moved" / "own")
+    index = load_index("own", tmp_path / "moved")
+    assert index.path("wave/a.mp4") == tmp_path / "moved" / "own" / "wave" / "a.mp4"
+
+
+@pytest.mark.parametrize("path", ["../a.mp4", "wave/../../a.mp4", "/a.mp4", "wave\\a.mp4", ""])
+def test_no_path_leads_out_of_the_root(tmp_path: Path, path: str) -> None:
+    with pytest.raises(DatasetError, match="must be relative"):
+        write(tmp_path).path(path)
+    with pytest.raises(DatasetError, match="must be relative"):
+        write(tmp_path, path=[path, "clap/b.mp4", "wave/c.mp4"])
+
+
+def test_an_unknown_name_is_answered_with_the_indexes_there_are_and_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="none yet"):
+        load_index("big", tmp_path)
+    write(tmp_path)
+    with pytest.raises(DatasetError, match=r"'big'.*there are: small.*python -m studylib\.datasets pantomime"):
+        load_index("big", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"label": [0, 2, 0]}, "row 1, column label: 2 must be 0 to 1"),
+        ({"label": ["wave", "clap", "wave"]}, "column label must be int32"),
+        ({"num_frames": [30, 0, 50]}, "row 1, column num_frames: 0 must be at least 1"),
+        ({"split1": ["train", "test", "validation"]}, "row 2, column split1: 'validation'"),
+        ({"path": ["a", "b", "a"]}, "'a' stands twice"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_row_and_column(tmp_path: Path, changes: dict[str, list], complaint: str) -> None:
+    with pytest.raises(DatasetError, match=complaint):
+        write(tmp_path, **changes)
+    assert not (tmp_path / "small").exists()
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    few = {name: values for name, values in columns().items() if name not in ("fps", "split1")}
+    with pytest.raises(DatasetError, match="lacks the columns fps, split1"):
+        write_index("small", tmp_path, CLASSES, few, {}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../small", "a/b", ""])
+def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match="dataset name"):
+        write(tmp_path, name)
+
+
+@pytest.mark.parametrize("file", ["index.parquet", "manifest.json"])
+def test_a_truncated_index_is_one_error_that_names_it(tmp_path: Path, file: str) -> None:
+    write(tmp_path)
+    path = tmp_path / "small" / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DatasetError, match="small: broken index") as raised:
+        load_index("small", tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_edited_index_is_noticed(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "small" / "manifest.json"
+    path.write_text(path.read_text().replace('"clap"', '"slap"'))
+    with pytest.raises(DatasetError, match="do not fit"):
+        load_index("small", tmp_path)
+
+
+def test_a_full_disk_leaves_the_earlier_index(tmp_path: Path) -> None:
+    before = write(tmp_path).manifest_hash
+    # The table still goes through, the manifest does not.
+    limit = (tmp_path / "small" / "index.parquet").stat().st_size + 1000
+    many_facts = {"facts": "x" * 10_000}
+    with files_limited_to(limit), pytest.raises(OSError, match=r"manifest\.json: cannot write.*intact") as raised:
+        write_index("small", tmp_path / "videos", CLASSES, columns(label=[1, 1, 1]), many_facts, tmp_path)
+    assert raised.value.errno == errno.EFBIG
+    assert load_index("small", tmp_path).manifest_hash == before
+    assert sorted(path.name for path in (tmp_path / "small").iterdir()) == ["index.parquet", "manifest.json"]
+
+
+def test_the_data_root_is_the_environments_or_beside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path))
+    assert data_root() == tmp_path
+    monkeypatch.delenv("STUDY_DATA")
+    assert data_root() == Path(__file__).parents[1] / "data"

@@ -1,0 +1,194 @@
+"""UCF101 by its official lists, from a few videos made here and, where they are at hand, from real ones."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studylib.datasets import ucf101
+from studylib.datasets.__main__ import main
+from studylib.datasets.index import DatasetError, load_index
+from studylib.video import write_video
+
+REAL = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
+REAL_COUNTS = {"split1": (141, 56), "split2": (148, 49), "split3": (143, 54)}
+CLASSES = ["Archery", "Biking", "Bowling", "Diving"]
+# Class/stem -> the splits it is tested in; it trains the others.
+LISTED = {
+    "Archery/v_Archery_g01_c01": {1},
+    "Archery/v_Archery_g02_c01": {2},
+    "Biking/v_Biking_g01_c01": {1},
+    "Diving/v_Diving_g01_c01": {3},
+    "Diving/v_Diving_g02_c01": {1, 2},
+    "Bowling/v_Bowling_g01_c01": {2},
+}
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    """The official files, line ends and all: CRLF, `.avi`, labels from 1 and only in the training lists."""
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    write_list(folder / "classInd.txt", [f"{n} {name}" for n, name in enumerate(CLASSES, 1)])
+    for split in (1, 2, 3):
+        test = [f"{stem}.avi" for stem, tested in LISTED.items() if split in tested]
+        train = [
+            f"{stem}.avi {CLASSES.index(stem.split('/')[0]) + 1}"
+            for stem, tested in LISTED.items()
+            if split not in tested
+        ]
+        write_list(folder / f"testlist0{split}.txt", test)
+        write_list(folder / f"trainlist0{split}.txt", train)
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Four good videos, one of them twice, one that cannot be read, one missing (Bowling), one that no list names."""
+    folder = tmp_path / "videos"
+    good = [stem for stem in LISTED if "Bowling" not in stem and "Biking" not in stem]
+    for n, stem in enumerate([*good, "Diving/v_Diving_g09_c09"]):
+        write_video(folder / f"{stem}.mp4", np.full((10 + n, 32, 48, 3), 40 * n, np.uint8), fps=25)
+    shutil.copy(folder / f"{good[0]}.mp4", folder / f"{good[0]}.avi")
+    (folder / "Biking").mkdir()
+    (folder / "Biking" / "v_Biking_g01_c01.mp4").touch()
+    (folder / "Biking" / "notes.txt").write_text("not a video")
+    return folder
+
+
+def write_list(path: Path, lines: list[str]) -> None:
+    path.write_bytes("".join(f"{line}\r\n" for line in lines).encode())
+
+
+@pytest.fixture(autouse=True)
+def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path) -> None:
+    index = ucf101.make("ucf", root, lists)
+    for row in index.table.to_pylist():
+        stem = row["path"].rsplit(".", 1)[0]
+        for split in (1, 2, 3):
+            assert row[f"split{split}"] == ("test" if split in LISTED[stem] else "train")
+    assert index.counts() == {
+        "split1": {"train": 2, "test": 2},
+        "split2": {"train": 2, "test": 2},
+        "split3": {"train": 3, "test": 1},
+    }
+
+
+def test_labels_follow_the_official_class_list(root: Path, lists: Path) -> None:
+    index = ucf101.make("ucf", root, lists)
+    assert list(index.classes) == CLASSES
+    for row in index.table.to_pylist():
+        assert index.classes[row["label"]] == row["path"].split("/")[0]
+
+
+def test_only_present_keeps_the_order_of_the_classes_that_have_a_video(root: Path, lists: Path) -> None:
+    index = ucf101.make("ucf", root, lists, only_present=True)
+    assert index.classes == ("Archery", "Diving")
+    assert index.table["label"].to_pylist() == [0, 0, 1, 1]
+
+
+def test_what_is_missing_unreadable_or_not_listed_is_counted_and_left_out(root: Path, lists: Path) -> None:
+    facts = ucf101.make("ucf", root, lists).facts
+    assert (facts["listed"], facts["missing"], facts["not_listed"]) == (6, 1, 1)
+    assert facts["unreadable"] == {
+        "Biking/v_Biking_g01_c01.mp4": "empty file (0 bytes); fetch or make it again",
+    }
+
+
+def test_the_official_file_wins_over_its_conversion(root: Path, lists: Path) -> None:
+    paths = ucf101.make("ucf", root, lists).table["path"].to_pylist()
+    assert paths[0] == "Archery/v_Archery_g01_c01.avi"
+    assert all(path.endswith(".mp4") for path in paths[1:])
+
+
+def test_every_row_tells_the_frames_and_size_of_its_video(root: Path, lists: Path) -> None:
+    rows = ucf101.make("ucf", root, lists).table.to_pylist()
+    assert [row["num_frames"] for row in rows] == [10, 11, 12, 13]
+    assert {(row["width"], row["height"], row["fps"]) for row in rows} == {(48, 32, 25.0)}
+
+
+def test_the_same_files_elsewhere_make_the_same_hash(root: Path, lists: Path, tmp_path: Path) -> None:
+    here = ucf101.make("here", root, lists).manifest_hash
+    shutil.move(root, tmp_path / "elsewhere")
+    assert ucf101.make("there", tmp_path / "elsewhere", lists).manifest_hash == here
+
+
+@pytest.mark.parametrize(
+    ("file", "lines", "complaint"),
+    [
+        ("classInd.txt", ["1 Archery", "3 Biking"], r"classInd\.txt:2: expected '2 <Class>'"),
+        ("trainlist02.txt", ["Archery/v_Archery_g01_c01.avi 2"], r"trainlist02\.txt:1: label 2 is not that of Archery"),
+        ("testlist01.txt", ["Cooking/v_Cooking_g01_c01.avi"], r"testlist01\.txt:1: expected '<Class>/<video>'"),
+        ("testlist03.txt", ["Archery/v_Archery_g01_c01.avi"], r"testlist03\.txt:1: .* stands twice in split 3"),
+        ("testlist02.txt", None, r"testlist02\.txt: cannot read this official list"),
+    ],
+)
+def test_a_wrong_list_is_refused_by_file_and_line(
+    root: Path, lists: Path, file: str, lines: list[str] | None, complaint: str
+) -> None:
+    if lines is None:
+        (lists / file).unlink()
+    else:
+        write_list(lists / file, lines)
+    with pytest.raises(DatasetError, match=complaint):
+        ucf101.make("ucf", root, lists)
+
+
+def test_a_folder_without_listed_videos_is_refused(tmp_path: Path, lists: Path) -> None:
+    (tmp_path / "none").mkdir()
+    for folder in ("none", "nowhere"):
+        with pytest.raises(DatasetError, match=f"{folder}: "):
+            ucf101.make("ucf", tmp_path / folder, lists)
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_command_writes_the_index_and_reports_counts(
+    root: Path, lists: Path, data_root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["ucf101", "--root", str(root), "--lists", str(lists), "--name", "mine", "--only-present"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "mine: 4 videos of 2 classes" in out
+    assert "split1: 2 train, 2 test" in out
+    assert "of 6 listed 1 are missing and 1 unreadable, 1 files are in no list" in out
+    assert "v_Biking_g01_c01.mp4: empty file" in out
+    assert len(load_index("mine", data_root).table) == 4
+
+
+def test_a_command_that_fails_says_why_in_one_line(lists: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["ucf101", "--root", "nowhere", "--lists", str(lists)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: nowhere: no such folder")
+    assert err.count("\n") == 1
+
+
+REAL_OR_MADE = ["made", *(["real"] if (REAL / "ucf101_subset").is_dir() else [])]
+
+
+@pytest.mark.parametrize("source", REAL_OR_MADE)
+def test_the_parts_of_a_split_share_no_group_of_videos(root: Path, lists: Path, source: str) -> None:
+    """Videos of one group come from one recording: the official splits keep a group on one side."""
+    if source == "real":
+        root, lists = REAL / "ucf101_subset", REAL / "splits" / "ucf101"
+    index = ucf101.make("ucf", root, lists, only_present=True)
+    if source == "real":
+        assert len(index.classes) == 20
+        assert index.facts["listed"] == 13320
+        assert index.facts["unreadable"] == {}
+        for split, (train, test) in REAL_COUNTS.items():
+            assert index.counts()[split] == {"train": train, "test": test}
+    for split in index.splits:
+        groups = [
+            {path.split("/")[1].rsplit("_", 1)[0] for path in index.subset(split, part)["path"].to_pylist()}
+            for part in ("train", "test")
+        ]
+        assert groups[0]
+        assert groups[1]
+        assert groups[0].isdisjoint(groups[1])
