@@ -1,0 +1,82 @@
+"""Every number that calibrates Pantomime, in one place.
+
+They were tuned together so that a narrow network can learn the classes from 1,500 videos: a full-contrast
+background and a few persons left every network at chance. A dataset records its knobs; change one and it is
+another dataset.
+"""
+
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """Ranges are (low, high) of a uniform draw. Lengths in metres, times in seconds, angles in degrees."""
+
+    # The file. 171 wide (the paper's scaled frame) is odd, and 4:2:0 video has even sizes: hence 172.
+    num_frames: int = 64
+    fps: int = 16
+    width: int = 172
+    height: int = 128
+    crf: int = 21
+    supersampling: int = 2  # drawn this much larger, then averaged down
+
+    # How many persons and places a part of the dataset draws from; with few, a network learns them by heart.
+    persons: int = 90_000
+    places: int = 90_000
+
+    # Contrast between the person and the background: haze pulls the background to a light tint, clothes are darker.
+    haze: Range = (0.55, 0.75)
+    shirt_value: Range = (0.20, 0.62)
+    trousers_value: Range = (0.12, 0.42)
+
+    # The camera and the place in the picture.
+    yaw: Range = (-28.0, 28.0)  # of the person towards the camera: beyond, left and right arms hide each other
+    elevation: Range = (-0.02, 0.22)  # radians
+    distance: Range = (3.0, 4.6)
+    figure_height: float = 0.68  # of the frame, for a person of 1.72 m
+    figure_scale: Range = (0.95, 1.06)
+    offset_x: float = 0.05  # of the frame width, either way
+    offset_y: float = 0.03  # of the frame height, either way
+    place_x: float = 0.12  # where the person stands, metres either way
+    drift_x: float = 22.0  # supersampled pixels over the video, either way
+    drift_y: float = 8.0
+    shake_x: Range = (0.0, 5.0)  # amplitude, supersampled pixels
+    shake_y: Range = (0.0, 4.0)
+    zoom: float = 0.05  # change over the video, either way
+    roll: Range = (0.0, 1.6)
+
+    # Light, sensor and distractor.
+    gain: Range = (0.85, 1.10)
+    tint: Range = (0.96, 1.04)
+    noise: Range = (1.5, 4.5)  # standard deviation, grey levels
+    blob: float = 0.5  # probability of a moving blob
+
+    # The motion around the action. Sway amplitudes in degrees.
+    tempo_jitter: float = 0.06
+    sway_arm: float = 3.0
+    sway_elbow: float = 4.0
+    sway_hip: float = 1.2
+    sway_knee: float = 1.5
+    sway_trunk: float = 1.5
+    sway_turn: float = 4.0
+    sway_head: float = 5.0
+
+    # The actions. The two tempo ranges are far apart so that the 6% jitter never bridges them.
+    slow_period: Range = (2.0, 2.8)
+    fast_period: Range = (0.8, 1.1)
+    circle_period: Range = (0.95, 1.4)
+    stroke_period: Range = (1.3, 1.8)
+    stroke_share: Range = (0.78, 0.84)  # of the period that the slow half takes
+    # An event lasts 7.4 frames and the rest after it at least 15.6 - 7.4 = 8.2: no 8 frames in a row see two events.
+    event_frames: float = 7.4
+    event_period_frames: Range = (15.6, 17.4)
+
+    def __post_init__(self) -> None:
+        # A part of a dataset has a block of 100,000 numbers (nuisances.POOL): with more, parts would share persons.
+        if not (0 < self.persons <= 100_000 and 0 < self.places <= 100_000):
+            raise ValueError(f"knobs persons and places: take 1 to 100,000, not {self.persons} and {self.places}")
+
+
+KNOBS = Knobs()

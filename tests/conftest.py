@@ -1,0 +1,22 @@
+"""What several tests share."""
+
+import pytest
+
+from studylib.datasets import pantomime
+
+
+@pytest.fixture(scope="session")
+def tiny_pantomime(tmp_path_factory):
+    """A folder with the dataset pantomime-tiny: 32 training and 16 test videos, made once."""
+    root = tmp_path_factory.mktemp("data")
+    pantomime.make("pantomime-tiny", 32, 16, seed=3, data_root=root, progress=False)
+    return root / "pantomime-tiny"
+
+
+@pytest.fixture
+def tiny_data(tiny_pantomime, tmp_path_factory, monkeypatch):
+    """A data root of the test's own that holds pantomime-tiny: checkpoints are not shared between tests."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "pantomime-tiny").symlink_to(tiny_pantomime)
+    monkeypatch.setenv("STUDY_DATA", str(root))
+    return root
