@@ -1,0 +1,78 @@
+"""Which frames make a clip, and which part of them the network sees (paper, sections 4.1 and 4.3).
+
+A clip is L consecutive frames. One longer than its video repeats the last frame: starts are 0 then, and the readers
+(`video.read_clip`, `frame_cache`) fill up. Windows are cut from frames already scaled by `scaled_size`.
+"""
+
+import numpy as np
+
+
+def scaled_size(resolution: int) -> tuple[int, int]:
+    """(height, width) of the scaled frame for a crop of `resolution`: 128 x 171 for the paper's 112, in proportion."""
+    return round_half_up(resolution * 128 / 112), round_half_up(resolution * 171 / 112)
+
+
+def round_half_up(x: float) -> int:
+    """85.5 -> 86; Python's own `round` would give the even neighbour."""
+    return int(np.floor(x + 0.5))
+
+
+def last_start(num_frames: int, clip_length: int) -> int:
+    """The latest first frame of a clip that lies inside the video, 0 where the video is shorter than the clip."""
+    if num_frames < 1 or clip_length < 1:
+        raise ValueError(f"num_frames {num_frames} and clip_length {clip_length} must be at least 1")
+    return max(0, num_frames - clip_length)
+
+
+def random_starts(num_frames: int, clip_length: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """First frames of `n` clips drawn evenly and independently: temporal jitter, and Table 2's test (section 4.1)."""
+    return rng.integers(0, last_start(num_frames, clip_length) + 1, n)
+
+
+def uniform_starts(num_frames: int, clip_length: int, n: int) -> np.ndarray:
+    """First frames of `n` clips evenly spaced, floor(i (N - L) / (n - 1)) (section 4.3); one clip: the middle."""
+    span = last_start(num_frames, clip_length)
+    if n == 1:
+        return np.array([span // 2])
+    return np.arange(n) * span // (n - 1)
+
+
+def dense_starts(num_frames: int, clip_length: int, stride: int | None = None) -> np.ndarray:
+    """First frames of clips every `stride` frames over the whole video, the last one ending with it.
+
+    `stride` is the clip length by default: clips that touch. 1 gives every clip there is.
+    """
+    span = last_start(num_frames, clip_length)
+    starts = np.arange(0, span + 1, stride or clip_length)
+    return starts if starts[-1] == span else np.append(starts, span)
+
+
+def starts_for_test(sampling: str, num_frames: int, clip_length: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """First frames of a video's test clips by the name of the rule: "random", "uniform" or "dense" (n is unused)."""
+    if sampling == "random":
+        return random_starts(num_frames, clip_length, n, rng)
+    if sampling == "uniform":
+        return uniform_starts(num_frames, clip_length, n)
+    if sampling == "dense":
+        return dense_starts(num_frames, clip_length)
+    raise ValueError(f"test_sampling: {sampling!r} is not one of random, uniform, dense")
+
+
+def centre_crop(frames: np.ndarray, crop: int) -> np.ndarray:
+    """The middle crop x crop window of frames (..., H, W, C); a view."""
+    top, left = ((size - crop) // 2 for size in frames.shape[-3:-1])
+    return window(frames, top, left, crop)
+
+
+def random_crop(frames: np.ndarray, crop: int, rng: np.random.Generator) -> np.ndarray:
+    """A crop x crop window of frames (..., H, W, C), one place for the whole clip; a view."""
+    top, left = (int(rng.integers(0, max(0, size - crop) + 1)) for size in frames.shape[-3:-1])
+    return window(frames, top, left, crop)
+
+
+def window(frames: np.ndarray, top: int, left: int, crop: int) -> np.ndarray:
+    """frames[..., top : top + crop, left : left + crop, :], refused where it would stick out."""
+    height, width = frames.shape[-3:-1]
+    if top < 0 or left < 0 or top + crop > height or left + crop > width:
+        raise ValueError(f"a {crop} x {crop} crop does not fit into frames of {height} x {width}")
+    return frames[..., top : top + crop, left : left + crop, :]

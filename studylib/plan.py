@@ -1,0 +1,161 @@
+"""A plan file (`runs/*.yaml`) becomes the list of its runs.
+
+A plan has `title`, `datasets` (the generated ones and how), `defaults` (fields of a RunSpec) and `runs`: entries of
+RunSpec fields, where a list stands for one run of each value. `python -m studylib.plan runs/quick.yaml` prints it.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_same_spec
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PLAN_KEYS = ("title", "datasets", "defaults", "runs")
+DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary")
+
+
+class PlanError(ValueError):
+    """A plan file that says something else than runs; the message names the file and the entry."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan: its spec and where its results go."""
+
+    plan: str
+    name: str
+    spec: RunSpec
+
+    @property
+    def folder(self) -> Path:
+        """`runs/<plan>/<experiment>/<name>`, relative to the repository."""
+        return Path("runs") / self.plan / self.spec.experiment / self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan file, read and checked."""
+
+    name: str  # the file's stem
+    title: str  # how its results are labelled
+    datasets: Mapping[str, Mapping[str, Any]]  # generated datasets by name -> arguments of pantomime.make
+    runs: tuple[PlannedRun, ...]
+
+    def run(self, experiment: str, name: str) -> PlannedRun:
+        """The run of that name."""
+        return next(r for r in self.runs if (r.spec.experiment, r.name) == (experiment, name))
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML lets a later key replace an earlier one without a word; here that is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def load_plan(path: Path | str) -> Plan:
+    """Read and check a plan file.
+
+    Raises:
+        PlanError: names the file, the entry and the field, and says what it takes.
+    """
+    path = Path(path)
+    try:
+        content = yaml.load(path.read_text(), _UniqueKeyLoader)
+    except FileNotFoundError:
+        plans = ", ".join(sorted(p.name for p in path.parent.glob("*.yaml"))) or "none"
+        raise PlanError(f"{path}: no such plan; in {path.parent} there are {plans}") from None
+    except yaml.YAMLError as error:
+        raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    _require_keys(path, "the plan", content, PLAN_KEYS, required=("title", "runs"))
+    datasets = content.get("datasets") or {}
+    for name, arguments in datasets.items():
+        _require_keys(path, f"dataset {name}", arguments, DATASET_KEYS, required=("train_videos", "test_videos"))
+    runs: list[PlannedRun] = []
+    for number, entry in enumerate(content["runs"] or [], 1):
+        where = f"run {number}"
+        _require_keys(path, where, entry, ("name", *(f.name for f in fields(RunSpec))), required=())
+        try:
+            runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry})
+        except SpecError as error:
+            raise PlanError(f"{path}: {where}: {error}") from None
+    folders = [run.folder for run in runs]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise PlanError(
+                f"{path}: two runs would write to {folder}; give one of them a name of its own (`name: ...`)"
+            )
+    return Plan(path.stem, content["title"], datasets, tuple(runs))
+
+
+def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
+    """Refuse to go on where a run folder holds another run than the plan says; nothing is touched.
+
+    Raises:
+        SpecError: names the folder, the fields that differ and what to do.
+    """
+    for run in plan.runs:
+        if (repository / run.folder / "spec.json").exists():
+            require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)
+
+
+def _expand(plan: str, entry: dict[str, Any]) -> list[PlannedRun]:
+    """One run for each combination of an entry's lists."""
+    name = entry.pop("name", None)
+    lists = {key: value for key, value in entry.items() if isinstance(value, list)}
+    runs = []
+    for values in product(*lists.values()):
+        spec = RunSpec.from_parameters({**entry, **dict(zip(lists, values, strict=True))})
+        runs.append(PlannedRun(plan, _run_name(spec, name, lists), spec))
+    return runs
+
+
+def _run_name(spec: RunSpec, name: str | None, varied: Mapping[str, list]) -> str:
+    """`r2plus1d-18_8f_seed0`, or the given name; other fields that the entry varies are added."""
+    parts = [name or f"{spec.net}-{spec.depth}_{spec.clip_length}f"]
+    told = {"seed"} if name else {"seed", "net", "depth", "clip_length"}
+    if name:
+        parts += [f"{key}{getattr(spec, key)}" for key in varied if key != "seed" and len(varied[key]) > 1]
+    else:
+        parts += [f"{key}{getattr(spec, key)}" for key in varied if key not in told]
+    return "_".join([*parts, f"seed{spec.seed}"])
+
+
+def _require_keys(path: Path, where: str, value: Any, known: tuple[str, ...], required: tuple[str, ...]) -> None:
+    if not isinstance(value, dict):
+        raise PlanError(f"{path}: {where} is not a mapping of names to values but {value!r}")
+    for key in value:
+        if key not in known:
+            raise PlanError(f"{path}: {where}: {key}: no such entry{did_you_mean(str(key), list(known))}")
+    for key in required:
+        if key not in value:
+            raise PlanError(f"{path}: {where}: {key} is missing")
+
+
+def main(arguments: list[str]) -> int:
+    """Print the runs of the plans whose files are given."""
+    for argument in arguments:
+        try:
+            plan = load_plan(argument)
+        except PlanError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{plan.name}: {plan.title}")
+        for run in plan.runs:
+            clips = run.spec.epochs * run.spec.clips_per_epoch
+            print(f"  {run.folder}  {run.spec.dataset}, {run.spec.epochs} epochs, {clips:,} clips")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

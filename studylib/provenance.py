@@ -1,0 +1,46 @@
+"""Where a result comes from: code, packages, hardware, data. No host names, no paths."""
+
+import importlib.metadata
+import platform
+import subprocess
+from typing import Any
+
+import torch
+
+from studylib.datasets.index import Index
+from studylib.plan import REPOSITORY
+
+# What a result depends on; run folders and the book's pages may change without touching it.
+SOURCES = ("studylib", "book/experiments", "runs/*.yaml", "runs/Snakefile", "pyproject.toml")
+PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
+
+
+def describe(index: Index, device: torch.device) -> dict[str, Any]:
+    """The part of `provenance.json` that is known before a run starts."""
+    return {
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "source_clean": _git("status", "--porcelain", "--", *SOURCES) == "",
+        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "cpu": f"{_cpu_model()} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})",
+        "threads": torch.get_num_threads(),
+        "dataset": {"name": index.name, "manifest_hash": index.manifest_hash, "videos": index.table.num_rows},
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """What git prints, None outside a checkout or without git."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _cpu_model() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or "unknown"

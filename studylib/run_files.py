@@ -1,0 +1,77 @@
+"""What lies in a run folder beside its spec, and what makes it complete (see `results` for reading many of them)."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from studylib.files import write_text
+from studylib.spec import RunSpec
+
+METRICS = (
+    "spec_hash",
+    "clip_top1",  # percent, as every accuracy and error
+    "video_top1",
+    "video_top5",
+    "train_error",  # of the last epoch, running, on augmented clips
+    "test_error",  # of the last epoch, one centre clip a video
+    "params",
+    "flops",  # multiply-adds of a clip, see `complexity`
+    "seconds",  # of training, over all its sessions
+    "clips_per_second",  # of training
+    "peak_memory",  # bytes
+)
+HISTORY = (
+    "epoch",
+    "step",
+    "lr",
+    "train_loss",
+    "train_error",
+    "test_loss",
+    "test_error",
+    "clips_per_second",
+    "seconds",
+)
+
+
+class RunFolderError(ValueError):
+    """A file of a run folder that is not what it should be; the message names it and says what to do."""
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON in one step, a line a key."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_history(run_folder: Path, rows: list[dict[str, float]]) -> None:
+    """Write `history.csv` whole, an epoch a line."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(run_folder / "history.csv", text.getvalue())
+
+
+def read_metrics(run_folder: Path, spec: RunSpec) -> dict[str, Any] | None:
+    """The metrics of a finished run, None where there are none yet.
+
+    Raises:
+        RunFolderError: not JSON, a number missing or not a number, or the metrics of another spec.
+    """
+    path = run_folder / "metrics.json"
+    if not path.exists():
+        return None
+    advice = "restore it, or remove it and run the experiment again"
+    try:
+        metrics = json.loads(path.read_text())
+    except ValueError as error:
+        raise RunFolderError(f"{path}: not JSON ({error}); {advice}") from None
+    if not isinstance(metrics, dict) or (missing := [name for name in METRICS if name not in metrics]):
+        raise RunFolderError(f"{path}: has no {', '.join(missing) if isinstance(metrics, dict) else 'names'}; {advice}")
+    wrong = [name for name in METRICS[1:] if isinstance(metrics[name], bool | str | None | list | dict)]
+    if wrong:
+        raise RunFolderError(f"{path}: {wrong[0]} is {metrics[wrong[0]]!r}, not a number; {advice}")
+    if metrics["spec_hash"] != spec.hash:
+        raise RunFolderError(f"{path}: belongs to another spec than the spec.json beside it; {advice}")
+    return metrics

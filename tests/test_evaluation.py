@@ -1,0 +1,47 @@
+"""Clip and video accuracy, with values computed by hand."""
+
+import numpy as np
+import pytest
+
+from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k, write_predictions
+
+
+@pytest.fixture
+def predictions():
+    """Three videos, three classes, two clips each (the last one three)."""
+    scores = [
+        [[0.75, 0.25, 0.0], [0.25, 0.5, 0.25]],  # label 0: one clip right; mean .5 .375 .125, right
+        [[0.5, 0.5, 0.0], [0.5, 0.25, 0.25]],  # label 1: none right (a tie goes to the first class); mean .5 .375 .125
+        [[0.0, 0.0, 1.0], [0.5, 0.5, 0.0], [0.5, 0.25, 0.25]],  # label 2: one right; mean .333 .25 .417, right
+    ]
+    arrays = [np.array(s, np.float16) for s in scores]
+    return Predictions(["a.mp4", "b.mp4", "c.mp4"], np.array([0, 1, 2]), arrays, ("x", "y", "z"))
+
+
+def test_clip_accuracy_counts_every_clip_the_same(predictions):
+    assert clip_top1(predictions) == pytest.approx(100 * 2 / 7)
+
+
+def test_video_accuracy_is_that_of_the_mean_softmax(predictions):
+    assert video_top_k(predictions, 1) == pytest.approx(100 * 2 / 3)
+    assert video_top_k(predictions, 2) == 100
+
+
+def test_predictions_survive_their_file(predictions, tmp_path):
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, predictions)
+    back = read_predictions(path)
+    assert (back.videos, back.classes) == (predictions.videos, predictions.classes)
+    np.testing.assert_array_equal(back.labels, predictions.labels)
+    for mine, theirs in zip(predictions.clip_scores, back.clip_scores, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(back.scores, predictions.scores)
+
+
+@pytest.mark.parametrize("keep", [0, 100])
+def test_a_damaged_file_of_predictions_is_named(predictions, tmp_path, keep):
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, predictions)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"predictions\.parquet: not a table of predictions"):
+        read_predictions(path)

@@ -1,0 +1,85 @@
+"""Plan files: what they expand to, and how a typo is refused."""
+
+import pytest
+
+from studylib.plan import REPOSITORY, PlanError, check_run_folders, load_plan, main
+from studylib.spec import SpecError
+
+GOOD = """
+title: "a try"
+datasets:
+  pantomime-try: {train_videos: 16, test_videos: 16}
+defaults: {dataset: pantomime-try, epochs: 2}
+runs:
+  - {experiment: conv_types, net: [r2d, r3d], seed: [0, 1]}
+  - {experiment: conv_types, net: r3d, lr: [0.01, 0.02]}
+"""
+
+
+def plan_of(tmp_path, text):
+    path = tmp_path / "try.yaml"
+    path.write_text(text)
+    return load_plan(path)
+
+
+def test_lists_stand_for_one_run_of_each_value(tmp_path):
+    plan = plan_of(tmp_path, GOOD)
+    assert [run.name for run in plan.runs] == [
+        "r2d-18_8f_seed0",
+        "r2d-18_8f_seed1",
+        "r3d-18_8f_seed0",
+        "r3d-18_8f_seed1",
+        "r3d-18_8f_lr0.01_seed0",
+        "r3d-18_8f_lr0.02_seed0",
+    ]
+    assert plan.runs[5].spec.lr == 0.02
+    assert plan.runs[0].spec.epochs == 2
+    assert plan.runs[0].folder.as_posix() == "runs/try/conv_types/r2d-18_8f_seed0"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title:", "titel:", "the plan: titel: no such entry; did you mean 'title'"),
+        ("net: r3d", "nett: r3d", "run 2: nett: no such entry; did you mean 'net'"),
+        ("net: r3d", "net: r5d", "run 2: net: 'r5d' is not one of"),
+        ("[0.01, 0.02]", "[1e-2]", r"run 2: lr: '1e-2' \(str\) is not a number"),
+        ("lr: [0.01, 0.02]", "epochs: 2", "two runs would write to runs/try/conv_types/r3d-18_8f_seed0"),
+        ("train_videos", "trane_videos", "dataset pantomime-try: trane_videos: no such entry"),
+        ("epochs: 2}", "epochs: 2, epochs: 3}", "'epochs' is given twice"),
+        ("runs:", "runs: [", "not YAML"),
+        ("epochs: 2}", "epoch: 2}", "run 1: epoch: no such parameter; did you mean 'epochs'"),
+    ],
+)
+def test_a_typo_is_named_with_its_file(tmp_path, old, new, message):
+    with pytest.raises(PlanError, match=rf"try\.yaml: .*{message}"):
+        plan_of(tmp_path, GOOD.replace(old, new, 1) if old != "net: r3d" else GOOD.replace(old, new))
+
+
+def test_an_unknown_plan_names_those_there_are(tmp_path):
+    plan_of(tmp_path, GOOD)
+    with pytest.raises(PlanError, match=r"tyr\.yaml: no such plan; in .* there are try\.yaml"):
+        load_plan(tmp_path / "tyr.yaml")
+
+
+def test_a_run_folder_that_does_not_match_the_plan_is_refused_before_anything_runs(tmp_path):
+    plan = plan_of(tmp_path, GOOD)
+    run = plan.runs[2]
+    run.spec.save(tmp_path / run.folder)
+    check_run_folders(plan, tmp_path)
+    changed = plan_of(tmp_path, GOOD.replace("epochs: 2", "epochs: 3"))
+    with pytest.raises(SpecError, match=r"r3d-18_8f_seed0: holds another run .epochs is 2, wanted 3"):
+        check_run_folders(changed, tmp_path)
+    assert (tmp_path / run.folder / "spec.json").read_text() == run.spec.to_json()
+
+
+def test_the_plans_of_the_study_are_what_they_say(capsys):
+    plans = {path.stem: load_plan(path) for path in (REPOSITORY / "runs").glob("*.yaml")}
+    assert {"quick", "mini", "paper"} <= set(plans)
+    assert len(plans["mini"].runs) == 12 * 3
+    paper = plans["paper"].runs
+    assert len({run.spec.net for run in paper}) == 12
+    assert all(run.spec.clips_per_epoch == 1_000_000 and run.spec.epochs == 45 for run in paper)
+    assert all(run.spec.dataset in plans["quick"].datasets for run in plans["quick"].runs)
+    assert main([str(REPOSITORY / "runs" / "quick.yaml")]) == 0
+    assert "runs/quick/conv_types/r3d-18_8f_seed0" in capsys.readouterr().out

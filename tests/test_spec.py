@@ -1,0 +1,98 @@
+"""What makes a run, and how wrong parameters are refused."""
+
+import dataclasses
+import json
+
+import pytest
+
+from studylib.notebook import spec_of_parameters
+from studylib.spec import RunSpec, SpecError, load_spec
+
+GOOD = {"experiment": "conv_types", "net": "r3d", "dataset": "pantomime-quick"}
+
+
+def test_the_defaults_are_the_papers():
+    spec = RunSpec(**GOOD)
+    assert (spec.clip_length, spec.resolution, spec.batch_size, spec.epochs) == (8, 112, 32, 45)
+    assert (spec.lr, spec.lr_step, spec.clips_per_epoch, spec.test_clips) == (0.01, 10, 1_000_000, 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"net": "r2plus2d"}, "net: 'r2plus2d' is not one of .*did you mean 'r2plus1d'"),
+        ({"dataset": "imagenet"}, "dataset: 'imagenet' does not start with one of pantomime"),
+        ({"clip_lenght": 8}, "clip_lenght: no such parameter; did you mean 'clip_length'"),
+        ({"lr": "1e-3"}, r"lr: '1e-3' \(str\) is not a number; YAML reads 1e-3 as a text, write 0.001"),
+        ({"epochs": 2.5}, r"epochs: 2.5 \(float\) is not a whole number"),
+        ({"epochs": True}, r"epochs: True \(bool\) is not a whole number"),
+        ({"epochs": 0}, "epochs: 0 is out of range"),
+        ({"lr": float("nan")}, "lr: nan is out of range"),
+        ({"flip": "no"}, "flip: 'no' is not true or false"),
+        ({"depth": "18"}, "depth: '18' is not one of 18, 34"),
+        ({"dataset": "pantomime/../x"}, "dataset: .* is not a plain name"),
+        ({"warmup_epochs": 45}, "warmup_epochs: 45 leaves nothing of 45 epochs"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_it_takes(change, message):
+    with pytest.raises(SpecError, match=message):
+        RunSpec.from_parameters(GOOD | change)
+
+
+def test_every_wrong_parameter_is_named_at_once():
+    with pytest.raises(SpecError, match=r"net: .*; depth: "):
+        RunSpec.from_parameters(GOOD | {"net": "x", "depth": 5})
+
+
+def test_a_missing_parameter_is_named():
+    with pytest.raises(SpecError, match="net, dataset: missing"):
+        RunSpec.from_parameters({"experiment": "conv_types"})
+
+
+def test_the_hash_depends_on_every_field_and_on_nothing_else():
+    spec = RunSpec(**GOOD)
+    assert RunSpec(**GOOD, lr=0.01, weight_decay=0.0001).hash == spec.hash
+    assert RunSpec(**GOOD, warmup_epochs=0, lr=1).hash == RunSpec(**GOOD, lr=1.0).hash
+    other = {"seed": 1, "lr": 0.1, "flip": False, "net": "r2d", "test_sampling": "dense"}
+    hashes = {dataclasses.replace(spec, **{name: value}).hash for name, value in other.items()}
+    assert len(hashes | {spec.hash}) == len(other) + 1
+
+
+def test_a_spec_survives_its_file(tmp_path):
+    spec = RunSpec(**GOOD, lr=0.003, flip=False)
+    spec.save(tmp_path / "run")
+    assert load_spec(tmp_path / "run") == spec
+    assert json.loads((tmp_path / "run" / "spec.json").read_text())["lr"] == 0.003
+
+
+def test_a_run_folder_of_another_run_is_refused_and_untouched(tmp_path):
+    RunSpec(**GOOD).save(tmp_path)
+    (tmp_path / "metrics.json").write_text("{}")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(SpecError, match=r"holds another run \(lr is 0.01, wanted 0.02\).*rename or remove"):
+        RunSpec(**GOOD, lr=0.02).save(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "missing"), ("{", "not JSON"), ('{"net": "r3d"}', "experiment, dataset: missing")],
+)
+def test_a_broken_spec_file_is_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "spec.json").write_text(content)
+    with pytest.raises(SpecError, match=rf"spec\.json: .*{message}"):
+        load_spec(tmp_path)
+
+
+def test_a_notebooks_names_are_its_parameters(tmp_path):
+    names = GOOD | {"run_folder": str(tmp_path / "r"), "_i": "x", "In": [], "Out": {}, "spec_of_parameters": print}
+    spec, folder = spec_of_parameters(names)
+    assert spec == RunSpec(**GOOD)
+    assert (folder / "spec.json").exists()
+    # a second call of the cell, after it has named its results
+    assert spec_of_parameters(names | {"spec": spec, "run_folder": folder}) == (spec, folder)
+    with pytest.raises(SpecError, match="clips_per_epok: no such parameter"):
+        spec_of_parameters(names | {"clips_per_epok": 5})
+    with pytest.raises(SpecError, match="run_folder: None"):
+        spec_of_parameters(GOOD)

@@ -1,0 +1,227 @@
+"""The trainer: its protocol, its results, and going on after an interruption."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from studylib import training
+from studylib.checkpoint import CheckpointError, load_checkpoint
+from studylib.datasets.index import load_index
+from studylib.evaluation import clip_top1, read_predictions, video_top_k
+from studylib.loading import open_parts, to_input, training_loader
+from studylib.nets import build_net
+from studylib.optimizer import learning_rate, make_optimizer
+from studylib.spec import RunSpec, SpecError
+
+TINY = {
+    "experiment": "conv_types",
+    "net": "r2d",
+    "dataset": "pantomime-tiny",
+    "width": 4,
+    "resolution": 56,
+    "batch_size": 8,
+    "epochs": 3,
+    "clips_per_epoch": 20,
+    "lr_schedule": "cosine",
+    "standardise": "clip",
+    "test_clips": 3,
+}
+
+
+def start(folder, **changes):
+    """A run folder with its spec."""
+    spec = RunSpec(**TINY | changes)
+    spec.save(folder)
+    return spec
+
+
+def test_the_step_schedule_is_the_papers():
+    spec = RunSpec(experiment="conv_types", net="r3d", dataset="kinetics400")
+    rates = [learning_rate(spec, progress) for progress in (0, 9.99, 10, 25, 44.9)]
+    assert rates == pytest.approx([0.01, 0.01, 1e-3, 1e-4, 1e-6])
+
+
+def test_cosine_falls_to_zero_after_a_linear_warm_up():
+    spec = RunSpec(**TINY | {"epochs": 11, "warmup_epochs": 1})
+    rates = [learning_rate(spec, progress) for progress in (0, 0.5, 1, 6, 11)]
+    assert rates == pytest.approx([0, 0.005, 0.01, 0.005, 0])
+
+
+def test_weight_decay_is_on_convolution_fc_and_bn_scale_only():
+    net = build_net("r2plus1d", num_classes=5, width=4)
+    decayed, free = make_optimizer(net, RunSpec(**TINY, weight_decay=0.3)).param_groups
+    names = {id(p): name for name, p in net.named_parameters()}
+    assert (decayed["weight_decay"], free["weight_decay"]) == (0.3, 0)
+    assert all(names[id(p)].endswith("weight") for p in decayed["params"])
+    assert all(names[id(p)].endswith("bias") for p in free["params"])
+    assert len(decayed["params"]) + len(free["params"]) == len(names)
+    assert decayed["nesterov"]
+    assert decayed["momentum"] == 0.9
+
+
+def test_a_run_leaves_a_complete_folder_and_a_second_call_changes_nothing(tiny_data, tmp_path, capsys):
+    spec = start(tmp_path)
+    training.run(tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["spec_hash"] == spec.hash
+    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["step"] for row in rows] == ["3", "6", "9"]  # 20 clips in batches of 8
+    assert metrics["train_error"] == float(rows[-1]["train_error"])
+    predictions = read_predictions(tmp_path / "predictions.parquet")
+    index = load_index("pantomime-tiny")
+    assert predictions.videos == index.subset(1, "test")["path"].to_pylist()
+    assert all(scores.shape == (3, 16) for scores in predictions.clip_scores)
+    assert metrics["clip_top1"] == clip_top1(predictions)
+    assert metrics["video_top5"] == video_top_k(predictions, 5)
+    provenance = json.loads((tmp_path / "provenance.json").read_text())
+    assert provenance["dataset"]["manifest_hash"] == index.manifest_hash
+    assert str(tmp_path.parent) not in json.dumps(provenance)
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+    training.run(tmp_path)
+    assert "finished already" in capsys.readouterr().out
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before
+
+
+def without_times(rows):
+    return [{k: v for k, v in row.items() if k not in ("seconds", "clips_per_second")} for row in rows]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights_bit_for_bit(tiny_data, tmp_path, monkeypatch):
+    spec = start(tmp_path / "whole")
+    training.run(tmp_path / "whole")
+    whole = load_checkpoint(training.checkpoint_path(spec))
+    training.checkpoint_path(spec).unlink()
+
+    start(tmp_path / "parts")
+    train_epoch = training.train_epoch
+
+    def interrupted(*arguments):
+        if arguments[4] == 2:
+            raise KeyboardInterrupt
+        return train_epoch(*arguments)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(tmp_path / "parts")
+    assert not (tmp_path / "parts" / "metrics.json").exists()
+    assert len((tmp_path / "parts" / "history.csv").read_text().splitlines()) == 1 + 2
+    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    training.run(tmp_path / "parts")
+    parts = load_checkpoint(training.checkpoint_path(spec))
+    assert without_times(parts["history"]) == without_times(whole["history"])
+    assert all(torch.equal(parts["net"][name], value) for name, value in whole["net"].items())
+    scores = [read_predictions(tmp_path / name / "predictions.parquet").scores for name in ("whole", "parts")]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_clips_do_not_depend_on_the_number_of_workers(tiny_data, monkeypatch):
+    spec = RunSpec(**TINY, seed=3)
+    part, _ = open_parts(load_index("pantomime-tiny"), spec)
+
+    def batches(workers, epoch):
+        monkeypatch.setenv("STUDY_WORKERS", str(workers))
+        loader, keys = training_loader(part, spec, pin=False)
+        keys.epoch = epoch
+        return list(loader)
+
+    alone, with_two = batches(0, 1), batches(2, 1)
+    assert len(alone) == 3
+    for (a, a_labels), (b, b_labels) in zip(alone, with_two, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a_labels, b_labels)
+    assert not torch.equal(alone[0][0], batches(0, 2)[0][0])
+
+
+def test_clips_read_from_files_are_those_of_the_cache(tiny_data, monkeypatch):
+    spec = RunSpec(**TINY)
+    index = load_index("pantomime-tiny")
+    cached, cached_test = open_parts(index, spec)
+    monkeypatch.setenv("STUDY_CACHE_GB", "0")
+    read, read_test = open_parts(index, spec)
+    assert cached.cache is not None
+    assert read.cache is None
+    np.testing.assert_array_equal(cached.clip(3, 5, 8), read.clip(3, 5, 8))
+    starts = np.array([0, 7, 60])
+    np.testing.assert_array_equal(cached_test.clips(2, starts, 8), read_test.clips(2, starts, 8))
+
+
+def test_every_video_comes_once_before_any_comes_again(tiny_data):
+    spec = RunSpec(**TINY | {"clips_per_epoch": 24, "batch_size": 8, "clip_length": 64, "flip": False})
+    part, _ = open_parts(load_index("pantomime-tiny"), spec)
+    loader, keys = training_loader(part, spec, pin=False)
+    labels = []
+    for epoch in range(4):  # 96 clips are three passes over 32 videos
+        keys.epoch = epoch
+        labels += [int(label) for _, batch in loader for label in batch]
+    expected = sorted(part.labels.tolist())
+    assert [sorted(labels[i : i + 32]) for i in (0, 32, 64)] == [expected] * 3
+
+
+def test_normalisation_is_channels_last_and_per_clip_or_fixed():
+    clips = torch.randint(0, 256, (2, 4, 6, 6, 3), dtype=torch.uint8)
+    cpu = torch.device("cpu")
+    x = to_input(clips, "clip", cpu)
+    assert x.shape == (2, 3, 4, 6, 6)
+    assert x.is_contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(x.mean((1, 2, 3, 4)), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(x.std((1, 2, 3, 4)), torch.ones(2))
+    fixed = to_input(clips, "dataset", cpu)
+    assert float(fixed[1, 2, 3, 4, 5]) == pytest.approx(
+        (int(clips[1, 3, 4, 5, 2]) / 255 - 0.37645) / 0.216989, abs=1e-5
+    )
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tiny_data, tmp_path, monkeypatch):
+    spec = start(tmp_path)
+    train_epoch = training.train_epoch
+
+    def poisoned(net, *arguments):
+        if arguments[3] == 1:
+            torch.nn.init.constant_(net.fc.bias, float("nan"))
+        return train_epoch(net, *arguments)
+
+    monkeypatch.setattr(training, "train_epoch", poisoned)
+    with pytest.raises(training.TrainingError, match="the loss is nan at epoch 2, step 3 of 3, learning rate"):
+        training.run(tmp_path)
+    saved = load_checkpoint(training.checkpoint_path(spec))
+    assert len(saved["history"]) == 1
+    assert torch.isfinite(saved["net"]["fc.bias"]).all()
+
+
+def test_a_checkpoint_of_another_draw_of_the_dataset_is_refused(tiny_data, tmp_path):
+    spec = start(tmp_path)
+    training.run(tmp_path)
+    (tmp_path / "metrics.json").unlink()
+    path = training.checkpoint_path(spec)
+    saved = load_checkpoint(path)
+    saved["provenance"]["dataset"]["manifest_hash"] = "0" * 64
+    torch.save(saved, path)
+    with pytest.raises(CheckpointError, match=r"last\.pt: was trained on another pantomime-tiny"):
+        training.run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "pantomime-none"}, "no dataset 'pantomime-none'.*pantomime-tiny"),
+        ({"split": 2}, "split 2"),
+    ],
+)
+def test_the_command_line_ends_with_one_clear_line(tiny_data, tmp_path, capsys, changes, message):
+    start(tmp_path, **changes)
+    assert training.main([str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert re.search(message, error)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_folder_without_a_spec_is_refused(tmp_path):
+    with pytest.raises(SpecError, match=r"spec\.json: missing"):
+        training.run(tmp_path)
