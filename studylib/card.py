@@ -1,0 +1,108 @@
+"""The tables of Pantomime's dataset card, from the generator's own settings and the plans."""
+
+from html import escape
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.cues import ORDER_BLIND, classes
+from studylib.datasets.actions import CUES, VOCABULARIES
+from studylib.datasets.index import DatasetError, load_index
+from studylib.datasets.knobs import KNOBS
+from studylib.results import load_plans
+from studylib.tables import Table
+
+
+def classes_table() -> Table:
+    """Both vocabularies: class, cue group, its partner, what is done."""
+    rows = classes()
+    columns = {
+        "class": [f"<code>{escape(name)}</code>" for name in rows["action"]],
+        "cue group": rows["cue"],
+        "pair": rows["pair"].map(escape),
+        "what is done": rows["description"].map(escape),
+        "vocabulary": rows["vocabulary"],
+    }
+    counts = ", ".join(f"{name} has {len(actions)}" for name, actions in VOCABULARIES.items())
+    return Table(pd.DataFrame(columns), f"The classes, by vocabulary and cue group ({counts}).")
+
+
+def datasets_table() -> Table:
+    """The datasets that the plans ask for, and whether they have been made on the machine that built this page."""
+    rows = []
+    for plan in load_plans():
+        for name, arguments in plan.datasets.items():
+            rows.append(
+                {
+                    "dataset": f"<code>{escape(name)}</code>",
+                    "plan": escape(plan.name),
+                    "vocabulary": arguments.get("vocabulary", "source"),
+                    "training videos": arguments["train_videos"],
+                    "test videos": arguments["test_videos"],
+                    "seed": arguments.get("seed", "default"),
+                    "where this page was built": _made(name),
+                }
+            )
+    return Table(pd.DataFrame(rows), "Datasets of the plans; equal settings give the same videos everywhere.")
+
+
+def _made(name: str) -> str:
+    try:
+        index = load_index(name)
+    except (DatasetError, OSError):
+        return '<span class="not-run">not made</span>'
+    return f"{len(index.table)} videos, manifest <code>{index.manifest_hash[:10]}</code>"
+
+
+def nuisances_table() -> Table:
+    """What varies besides the class, with its range."""
+    k = KNOBS
+    rows = [
+        ("person", f"{k.persons:,} bodies and sets of clothes in each part of a dataset"),
+        ("place", f"{k.places:,} backgrounds in each part, hazed by {_span(k.haze, '', 2)}"),
+        ("person's turn towards the camera", _span(k.yaw, " degrees")),
+        ("camera", f"distance {_span(k.distance, ' m', 1)}, elevation {_span(k.elevation, ' rad', 2)}, drift, shake, "
+                   f"zoom by up to {k.zoom:.0%} and roll by up to {k.roll[1]:.1f} degrees"),
+        ("size and position", f"{k.figure_height:.0%} of the frame's height times {_span(k.figure_scale, '', 2)}; "
+                              f"up to {k.offset_x:.0%} of the width and {k.offset_y:.0%} of the height off the middle"),
+        ("phase and tempo", f"any phase at the start; tempo wavers by up to {k.tempo_jitter:.0%} (not in sequences)"),
+        ("sway", f"arms {k.sway_arm:.1f}, trunk {k.sway_trunk:.1f}, legs {k.sway_hip:.1f} degrees"),
+        ("light and sensor", f"gain {_span(k.gain, '', 2)}, tint, noise of {_span(k.noise, ' grey levels', 1)}"),
+        ("distractor", f"a moving blob in {k.blob:.0%} of the videos"),
+    ]  # fmt: skip
+    return Table(pd.DataFrame(rows, columns=["what", "range"]), "Nuisances, drawn independently of the class.")
+
+
+def _span(ends: tuple[float, float], unit: str, digits: int = 0) -> str:
+    return f"{ends[0]:.{digits}f} to {ends[1]:.{digits}f}{unit}"
+
+
+def format_note() -> Markdown:
+    """Files, codec, sizes and the index, as a list."""
+    k = KNOBS
+    return Markdown(
+        f"* A video is an H.264 file (`.mp4`, 4:2:0, constant rate factor {k.crf}): {k.num_frames} frames at {k.fps} "
+        f"a second, {k.num_frames / k.fps:.0f} s, {k.width} x {k.height} pixels. (The paper's frame is 171 wide, "
+        "but 4:2:0 video has even sizes; frames are scaled to the width asked for when they are read.)\n"
+        "* `index.parquet` has a row for each video: path, class, frames, rate, size, split, SHA-256, cue group, "
+        "and the number that its generator was keyed with. `manifest.json` holds classes, counts, all settings and one "
+        "hash over everything, which each run records.\n"
+        f"* The {_names()} have splits of their own: one in the first, three in the second."
+    )
+
+
+def _names() -> str:
+    return " and the ".join(f"{name} vocabulary" for name in VOCABULARIES)
+
+
+def ceiling_note() -> Markdown:
+    """The most that can be expected where the sequence group stays at its bound, computed from the groups' sizes."""
+    sizes = {cue: sum(action.cue == cue for action in VOCABULARIES["source"]) for cue in CUES}
+    reach = {cue: ORDER_BLIND[cue] if cue == "sequence" else 100.0 for cue in CUES}
+    ceiling = sum(sizes[cue] * reach[cue] for cue in CUES) / sum(sizes.values())
+    blind = sum(sizes[cue] * ORDER_BLIND[cue] for cue in CUES) / sum(sizes.values())
+    return Markdown(
+        f"At clips of 8 frames the *sequence* group stays at half, so {ceiling:.1f}% overall is the most to expect of "
+        f"any network, and {blind:.1f}% of one that is blind to order. Networks that all come "
+        "near the ceiling cannot be ranked."
+    )

@@ -1,0 +1,186 @@
+"""Every plot of the book: functions of tidy tables that return a matplotlib Figure, in one style."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studylib.results import Run
+
+WIDTH = 7.0  # inches: the book's column; 12 points in it are still 8 on a phone
+# Okabe and Ito's colours, told apart by colour-blind readers; black is left for what is no net.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
+)  # fmt: skip
+COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY, "#555555")
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))  # more nets than colours: the next round is dashed
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#666666"
+STYLE = {
+    "font.size": 12,
+    "axes.titlesize": 12.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "study",  # the same ids at every build
+}
+# Families of Table 2 in Figure 3: what the nets of each have in common.
+FAMILIES = {"2D": ("R2D", "f-R2D"), "MCx": ("MC",), "rMCx": ("rMC",), "R3D": ("R3D",), "R(2+1)D": ("R(2+1)D",)}
+
+
+def in_book() -> None:
+    """Show figures as SVG in this kernel: sharp at every size. The recorded notebooks keep PNG, which GitHub shows."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg")
+
+
+def histories(runs: Sequence[Run]) -> pd.DataFrame:
+    """The histories of runs, one under the other, with columns `net` (the paper's name), `plan` and `run`."""
+    tables = [run.history.assign(net=run.net, run=run.folder.name, plan=run.folder.parent.parent.name) for run in runs]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net") -> Figure:
+    """Training error (thin) and test error (thick) against epochs, as in Figure 4.
+
+    Args:
+        curves: a run, or a table of `histories` (columns epoch, train_error, test_error, run and `by`).
+        by: the column that gives a line its colour and its name in the legend.
+    """
+    table = histories([curves]) if isinstance(curves, Run) else curves
+    with matplotlib.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
+        names = list(dict.fromkeys(table[by]))
+        for i, name in enumerate(names):
+            colour = COLOURS[i % len(COLOURS)]
+            dash = DASHES[i // len(COLOURS) % len(DASHES)]
+            for _, run in table[table[by] == name].groupby("run", sort=False):
+                axes.plot(run["epoch"], run["train_error"], color=colour, linestyle=dash, linewidth=1.0)
+                axes.plot(run["epoch"], run["test_error"], color=colour, linestyle=dash, linewidth=2.6)
+        axes.set(xlabel="epoch", ylabel="error (%)", title=title, ylim=(0, None))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        styles = [(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]) for i in range(len(names))]
+        lines = [plt.Line2D([], [], color=colour, linestyle=dash, linewidth=2) for colour, dash in styles]
+        lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
+        axes.legend(lines, [*names, "training", "test"], ncols=min(4, len(names) + 2), loc="upper center",
+                    bbox_to_anchor=(0.5, -0.2))  # fmt: skip
+        return _closed(figure)
+
+
+def accuracy_against_flops(panels: Mapping[str, pd.DataFrame], ylabel: str = "video@1 (%)") -> Figure:
+    """Accuracy against FLOPs (Figure 3), a panel for each source, so that no axis is shared by different datasets.
+
+    Args:
+        panels: title (which names the dataset) -> table with columns net (the paper's name, without depth), gflops,
+            accuracy and, where it is known, low and high (a 95% interval); rows without an accuracy are left out.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 4.1 * len(panels)), squeeze=False)
+        for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
+            _flops_panel(axes, table.dropna(subset=["gflops", "accuracy"]), title, ylabel)
+        grid[-1, 0].set_xlabel("GFLOPs of a clip (multiply-adds of convolutions and FC)")
+        return _closed(figure)
+
+
+def _flops_panel(axes: Axes, table: pd.DataFrame, title: str, ylabel: str) -> None:
+    for i, (family, prefixes) in enumerate(FAMILIES.items()):
+        rows = table[[net.startswith(prefixes) for net in table["net"]]]
+        if rows.empty:
+            continue
+        if {"low", "high"} <= set(rows):
+            spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+            axes.errorbar(rows["gflops"], rows["accuracy"], spread, fmt="none", ecolor=COLOURS[i], elinewidth=1)
+        axes.plot(rows["gflops"], rows["accuracy"], MARKERS[i], color=COLOURS[i], label=family, markersize=7)
+    axes.set(title=title, ylabel=ylabel)
+    axes.margins(0.1, 0.18)
+    axes.legend(loc="best", handletextpad=0.2, borderaxespad=0.1)
+    _label_points(axes, table)
+
+
+def _label_points(axes: Axes, table: pd.DataFrame) -> None:
+    """Name each point where its name covers no point and no other name, with a thin line where it had to move away."""
+    axes.figure.canvas.draw()  # the layout settles first; positions below are in pixels
+    points = axes.transData.transform(table[["gflops", "accuracy"]].to_numpy(float))
+    scale = axes.figure.dpi / 72
+    height, letter = 12 * scale, 6.9 * scale  # of the names, 11 points
+    taken = [(x - 5 * scale, y - 5 * scale, x + 5 * scale, y + 5 * scale) for x, y in points]
+    taken.append(tuple(axes.get_legend().get_window_extent().extents))
+    frame = axes.get_window_extent()
+    directions = [(np.cos(a), np.sin(a)) for a in np.arange(0, 2 * np.pi, np.pi / 8)]
+    for (x, y), name in zip(points, table["net"], strict=True):
+        width, best = letter * len(name) + 4 * scale, None
+        for radius in (9, 16, 24, 34, 46):
+            for dx, dy in directions:
+                left = x + dx * radius * scale + (dx - 1) / 2 * width
+                bottom = y + dy * radius * scale + (dy - 1) / 2 * height
+                box = (left, bottom, left + width, bottom + height)
+                covered = sum(_overlap(box, other) for other in taken)
+                outside = max(0, frame.x0 - box[0]) + max(0, box[2] - frame.x1) + max(0, box[3] - frame.y1)
+                cost = 10 * covered + 50 * outside + radius
+                if best is None or cost < best[0]:
+                    best = (cost, box, radius)
+        _, box, radius = best
+        taken.append(box)
+        centre = axes.transData.inverted().transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+        arrow = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkB": 3} if radius > 9 else None
+        at = axes.transData.inverted().transform((x, y))
+        axes.annotate(name, at, centre, ha="center", va="center", fontsize=11, arrowprops=arrow)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Area that two boxes (left, bottom, right, top) share."""
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
+    """Accuracy by cue group and net with Wilson intervals, chance, and the level of a net blind to order.
+
+    Args:
+        table: rows of one measure of `cues.by_cue`.
+    """
+    cues = list(dict.fromkeys(table["cue"]))
+    names = list(dict.fromkeys(table["net"]))
+    with matplotlib.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
+        for i, name in enumerate(names):
+            rows = table[table["net"] == name]
+            x = [cues.index(cue) + 0.5 * ((i + 0.5) / len(names) - 0.5) for cue in rows["cue"]]
+            spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+            axes.errorbar(
+                x,
+                rows["accuracy"],
+                spread,
+                fmt=MARKERS[i % 7],
+                color=COLOURS[i % 7],
+                capsize=3,
+                label=name,
+                markersize=7,
+            )
+        for column, dash, label in (
+            ("order_blind", (0, (4, 2)), "order-blind: right pair, member guessed"),
+            ("chance", (0, (1, 1.5)), "chance"),
+        ):
+            levels = table.drop_duplicates("cue").set_index("cue").loc[cues, column]
+            axes.hlines(levels, np.arange(len(cues)) - 0.4, np.arange(len(cues)) + 0.4, color="black", linewidth=1.2,
+                        linestyle=dash, label=label)  # fmt: skip
+        axes.set(xticks=range(len(cues)), xticklabels=cues, ylabel="video@1 (%)", ylim=(-3, 105), title=title)
+        axes.grid(axis="x", visible=False)
+        axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.1))
+        return _closed(figure)
+
+
+def _closed(figure: Figure) -> Figure:
+    """Out of pyplot's hands, so that a notebook shows it once, as the value of its cell."""
+    plt.close(figure)
+    return figure

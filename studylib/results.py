@@ -1,0 +1,246 @@
+"""Run folders become tidy tables; what is broken is refused with its name, so that it stops the book's build.
+
+A run of a plan is "not run" (no folder), "unfinished" (no `metrics.json`, or a notebook that has not come to its end;
+its numbers are not shown) or "complete". Everything else raises `BrokenRun`.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k
+from studylib.nets import PAPER_NAMES
+from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
+from studylib.run_files import HISTORY, RunFolderError, read_metrics
+from studylib.spec import RunSpec, SpecError, load_spec, require_same_spec
+from studylib.stats import wilson
+
+PROVENANCE = (
+    "commit",
+    "source_clean",
+    "versions",
+    "device",
+    "cpu",
+    "threads",
+    "precision",
+    "started",
+    "ended",
+    "dataset",
+)
+# Accuracies are recomputed from the same float16 scores by the same code: only the last bits may differ.
+TOLERANCE = 1e-6  # percent
+
+
+class BrokenRun(ValueError):
+    """A recorded run that is not what it claims to be; the message names its folder and says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run, read and checked."""
+
+    folder: Path
+    spec: RunSpec
+    metrics: dict[str, Any]
+    history: pd.DataFrame  # a row an epoch, columns run_files.HISTORY
+    provenance: dict[str, Any]
+
+    @property
+    def net(self) -> str:
+        """The paper's name of the network with its depth: "R(2+1)D-18"."""
+        return f"{PAPER_NAMES[self.spec.net]}-{self.spec.depth}"
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Scores of every clip of every test video.
+
+        Raises:
+            BrokenRun: the file is missing or no table of predictions.
+        """
+        try:
+            return read_predictions(self.folder / "predictions.parquet")
+        except ValueError as error:
+            raise BrokenRun(f"{_name(self.folder)}: predictions.parquet cannot be read: {error}") from None
+
+
+def load_run(folder: Path | str) -> Run:
+    """Read a finished run's folder and check that its files fit together.
+
+    The notebook is not looked at, since it may be the one that calls this.
+
+    Raises:
+        BrokenRun: names the folder, what is wrong and what to do.
+    """
+    folder = Path(folder)
+    name = _name(folder)
+    again = "restore the file, or remove the folder and run it again"
+    try:
+        spec = load_spec(folder)
+        metrics = read_metrics(folder, spec)
+    except (SpecError, RunFolderError) as error:
+        raise BrokenRun(f"{name}: {error}") from None
+    if metrics is None:
+        raise BrokenRun(
+            f"{name}: has no metrics.json, the run is not finished; run it again, it goes on where it stopped"
+        )
+    for file in ("history.csv", "provenance.json", "predictions.parquet"):
+        if not (folder / file).exists():
+            raise BrokenRun(f"{name}: has metrics.json but no {file}; {again}")
+    run = Run(folder, spec, metrics, _history(folder, spec, again), _provenance(folder, spec, again))
+    recomputed = {"clip_top1": clip_top1(run.predictions), "video_top1": video_top_k(run.predictions, 1)}
+    for metric, value in recomputed.items():
+        if not abs(value - metrics[metric]) <= TOLERANCE:
+            raise BrokenRun(
+                f"{name}: metrics.json has {metric} {metrics[metric]:.3f}, "
+                f"predictions.parquet gives {value:.3f}; {again}"
+            )
+    return run
+
+
+def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tuple[str, Run | None]:
+    """The state of a planned run ("complete", "unfinished", "not run"), and the run where it is complete.
+
+    Raises:
+        BrokenRun: the notebook failed, the folder holds another run than the plan says, or `load_run` refuses it.
+    """
+    folder = repository / planned.folder
+    if not folder.exists():
+        return "not run", None
+    notebook = _notebook(folder)
+    if not (folder / "spec.json").exists() and not (folder / "metrics.json").exists():
+        return "unfinished", None
+    try:
+        require_same_spec(planned.spec, load_spec(folder), planned.folder)
+    except SpecError as error:
+        raise BrokenRun(f"{planned.folder}: {error}") from None
+    if not (folder / "metrics.json").exists():
+        return "unfinished", None
+    if notebook is None:
+        raise BrokenRun(f"{planned.folder}: has metrics.json but no notebook.ipynb; remove the folder and run it again")
+    run = load_run(folder)
+    # papermill writes the end time last: without it the notebook is under way, or was killed in its last cells
+    return ("complete", run) if notebook["metadata"].get("papermill", {}).get("end_time") else ("unfinished", None)
+
+
+def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
+    """A row for each run of a plan.
+
+    Columns: plan, label (the plan's title), experiment, run (its name), net (the paper's name), state, each field of
+    the RunSpec that is not named yet; for a complete run also the metrics, `videos` (tested), `low` and `high` (Wilson
+    interval of video_top1), commit, hardware, started, and `result` (the Run itself, None otherwise).
+
+    Raises:
+        BrokenRun: see `load_planned_run`.
+    """
+    rows = []
+    for planned in plan.runs:
+        state, run = load_planned_run(planned, repository)
+        fields = asdict(planned.spec) | {"net": PAPER_NAMES[planned.spec.net], "net_key": planned.spec.net}
+        row = fields | {"plan": plan.name, "label": plan.title, "run": planned.name, "state": state, "result": run}
+        if run is not None:
+            videos = len(run.predictions.labels)
+            low, high = wilson(round(run.metrics["video_top1"] * videos / 100), videos)
+            row |= run.metrics | {"videos": videos, "low": low, "high": high, "hardware": hardware(run)}
+            row |= {"commit": run.provenance["commit"], "started": run.provenance["started"]}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def load_plans(repository: Path = REPOSITORY) -> list[Plan]:
+    """Every plan of `runs/`, by name."""
+    return [load_plan(path) for path in sorted((repository / "runs").glob("*.yaml"))]
+
+
+def load_all_runs(repository: Path = REPOSITORY) -> pd.DataFrame:
+    """`load_plan_runs` of every plan, one under the other."""
+    return pd.concat([load_plan_runs(plan, repository) for plan in load_plans(repository)], ignore_index=True)
+
+
+def complete_runs(runs: pd.DataFrame, plan: str | None = None, experiment: str | None = None) -> list[Run]:
+    """The complete runs of a table of `load_plan_runs`, of one plan and one experiment where they are given."""
+    chosen = runs[runs["state"] == "complete"]
+    for column, value in (("plan", plan), ("experiment", experiment)):
+        chosen = chosen if value is None else chosen[chosen[column] == value]
+    return list(chosen["result"])
+
+
+def summary(run: Run) -> pd.DataFrame:
+    """What came out of one run, a quantity a line, formatted; `load_run` it first."""
+    m, videos = run.metrics, len(run.predictions.labels)
+    low, high = wilson(round(m["video_top1"] * videos / 100), videos)
+    lines = {
+        "net": run.net,
+        "clip@1": f"{m['clip_top1']:.1f}%",
+        "video@1": f"{m['video_top1']:.1f}% (95% interval {low:.1f} to {high:.1f}, {videos} videos)",
+        "video@5": f"{m['video_top5']:.1f}%",
+        "training error, last epoch": f"{m['train_error']:.1f}%",
+        "test error, last epoch, centre clips": f"{m['test_error']:.1f}%",
+        "parameters": f"{m['params']:,}",
+        "FLOPs of a clip": f"{m['flops'] / 1e9:.3f} G",
+        "training time": f"{m['seconds'] / 60:.1f} min ({m['clips_per_second']:.0f} clips/s)",
+        "peak memory": f"{m['peak_memory'] / 2**30:.2f} GiB",
+    }
+    return pd.DataFrame({"value": lines})
+
+
+def hardware(run: Run) -> str:
+    """ "Xeon ... (x86_64), 1 thread, bf16", or the GPU's name in place of the processor's."""
+    p = run.provenance
+    if p["device"] != "cpu":
+        return f"{p['device']}, {p['precision']}"
+    return f"{p['cpu']}, {p['threads']} thread{'s' if p['threads'] != 1 else ''}, {p['precision']}"
+
+
+def _name(folder: Path) -> str:
+    """The folder as the reader knows it: from the repository on, where it lies in one."""
+    folder = folder.resolve()
+    return folder.relative_to(REPOSITORY).as_posix() if folder.is_relative_to(REPOSITORY) else str(folder)
+
+
+def _history(folder: Path, spec: RunSpec, advice: str) -> pd.DataFrame:
+    try:
+        history = pd.read_csv(folder / "history.csv")
+    except (ValueError, OSError) as error:
+        raise BrokenRun(f"{_name(folder)}: history.csv cannot be read ({error}); {advice}") from None
+    if missing := [column for column in HISTORY if column not in history]:
+        raise BrokenRun(f"{_name(folder)}: history.csv has no column {', '.join(missing)}; {advice}")
+    if list(history["epoch"]) != list(range(1, spec.epochs + 1)):
+        raise BrokenRun(f"{_name(folder)}: history.csv is not the {spec.epochs} epochs of spec.json; {advice}")
+    return history
+
+
+def _json(path: Path, advice: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise BrokenRun(f"{_name(path.parent)}: {path.name} is not JSON ({error}); {advice}") from None
+    if not isinstance(content, dict):
+        raise BrokenRun(f"{_name(path.parent)}: {path.name} holds no names and values; {advice}")
+    return content
+
+
+def _provenance(folder: Path, spec: RunSpec, advice: str) -> dict[str, Any]:
+    provenance = _json(folder / "provenance.json", advice)
+    if missing := [key for key in PROVENANCE if key not in provenance]:
+        raise BrokenRun(f"{_name(folder)}: provenance.json has no {', '.join(missing)}; {advice}")
+    if provenance["dataset"].get("name") != spec.dataset:
+        raise BrokenRun(f"{_name(folder)}: provenance.json names another dataset than spec.json; {advice}")
+    return provenance
+
+
+def _notebook(folder: Path) -> dict[str, Any] | None:
+    """The executed notebook, None where there is none; a failed one is refused with its error."""
+    path = folder / "notebook.ipynb"
+    if not path.exists():
+        return None
+    notebook = _json(path, "run the experiment again")
+    metadata = notebook.get("metadata", {}).get("papermill", {})
+    errors = [o for cell in notebook.get("cells", []) for o in cell.get("outputs", []) if o["output_type"] == "error"]
+    if metadata.get("exception") or errors:
+        what = f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else "stopped before its end"
+        raise BrokenRun(f"{_name(folder)}: its notebook failed ({what}); mend that and run it again")
+    return notebook

@@ -1,0 +1,134 @@
+"""The book's configuration and the pages of runs; the whole build is a step of its own."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import yaml
+from jupyter_book.config import get_final_config
+from sphinx.errors import ConfigError
+
+from studylib.plan import REPOSITORY, Plan, PlannedRun
+from studylib.results import load_plan_runs
+from studylib.spec import RunSpec
+from tests.fake_runs import write_fake_run, write_notebook
+
+BOOK = REPOSITORY / "book"
+SPEC = RunSpec(experiment="conv_types", net="r3d", dataset="pantomime-quick", epochs=3)
+PLANNED = PlannedRun("quick", "r3d-18_8f_seed0", SPEC)
+PLAN = Plan("quick", "quick: a smoke check", {}, (PLANNED,))
+
+
+@pytest.fixture
+def extension():
+    """The module book/_ext/run_pages.py."""
+    spec = importlib.util.spec_from_file_location("run_pages", BOOK / "_ext" / "run_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def write_pages(extension, tmp_path, monkeypatch):
+    """Write the pages of the repository `tmp_path`, whose only plan is PLAN; gives their folder."""
+    monkeypatch.setattr(extension, "load_all_runs", lambda: load_plan_runs(PLAN, tmp_path))
+    (tmp_path / "book").mkdir()
+
+    def write() -> Path:
+        extension.write_pages(SimpleNamespace(srcdir=tmp_path / "book", outdir=tmp_path / "html"), None)
+        return tmp_path / "book" / "run_pages"
+
+    return write
+
+
+def test_every_chapter_of_the_contents_is_there():
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    for name in [toc["root"], *chapters]:
+        assert list(BOOK.glob(f"{name}.*")), name
+    assert "run_pages/*" in [s.get("glob") for p in toc["parts"] for c in p["chapters"] for s in c.get("sections", [])]
+
+
+def test_chapters_run_at_each_build_and_recorded_notebooks_never_do():
+    config, _ = get_final_config(
+        user_yaml=BOOK / "_config.yml",
+        sourcedir=BOOK,
+        cli_config={"latex_individualpages": False},
+        raise_on_invalid=True,
+    )
+    assert config["nb_execution_mode"] == "force"
+    assert config["nb_execution_raise_on_error"] is True
+    assert {"run_pages/*", "experiments/*"} <= set(config["nb_execution_excludepatterns"])
+    assert config["html_theme_options"]["repository_url"] == ""
+
+
+def test_templates_of_experiments_have_no_output():
+    for path in (BOOK / "experiments").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        assert all(not cell.get("outputs") for cell in notebook.cells), path.name
+
+
+def test_every_figure_of_a_chapter_has_an_alternative_text():
+    for path in BOOK.glob("*.md"):
+        for cell in re.findall(r"```\{code-cell\}.*?```", path.read_text(), re.DOTALL):
+            if re.search(r"figures\.(training_curves|accuracy_against_flops|cue_groups)\(", cell):
+                assert "alt: " in cell, path.name
+
+
+def test_no_run_no_page(write_pages):
+    assert list(write_pages().iterdir()) == []
+
+
+def test_a_complete_run_becomes_a_page_with_its_title_label_and_settings(write_pages, tmp_path):
+    write_fake_run(tmp_path / PLANNED.folder, SPEC)
+    (path,) = write_pages().iterdir()
+    assert path.name == "quick_conv_types_r3d-18_8f_seed0.ipynb"
+    page = nbformat.read(path, as_version=4)
+    nbformat.validate(page)
+    front, notebook_title = page.cells[0].source, page.cells[1].source
+    assert front.startswith("# R3D-18, quick: r3d-18_8f_seed0\n")
+    assert "*quick: a smoke check*" in front
+    for expected in (
+        "| dataset | `pantomime-quick` |",
+        "| epochs | `3` |",
+        "0123456789abcdef",
+        "Imagined CPU",
+        SPEC.hash,
+    ):
+        assert expected in front
+    assert notebook_title.startswith("## Types of convolution")
+    assert "\n# a comment" in notebook_title  # inside a code block it is no heading
+    assert "/somewhere" not in path.read_text()
+    assert "output_scroll" in page.cells[3].metadata["tags"]
+
+
+def test_an_unchanged_page_is_not_written_again_and_a_vanished_run_loses_its_page(write_pages, tmp_path):
+    folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
+    (path,) = write_pages().iterdir()
+    before = path.stat().st_mtime_ns
+    write_pages()
+    assert path.stat().st_mtime_ns == before
+    built = tmp_path / "html" / "run_pages" / f"{path.stem}.html"
+    built.parent.mkdir(parents=True)
+    built.touch()
+    (folder / "metrics.json").unlink()
+    write_notebook(folder, ended=False)
+    assert list(write_pages().iterdir()) == []
+    assert not built.exists()
+
+
+def test_a_broken_run_stops_the_build_with_its_name(write_pages, tmp_path):
+    folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps(metrics | {"video_top1": 99.9}))
+    with pytest.raises(ConfigError, match=r"r3d-18_8f_seed0.*video_top1 99\.900"):
+        write_pages()
+
+
+def test_computed_chapters_are_read_again_at_each_build(extension):
+    env = SimpleNamespace(found_docs={"index", "table2", "run_pages/a", "experiments/conv_types"})
+    assert set(extension.chapters(None, env, set(), set(), set())) == {"index", "table2"}

@@ -1,0 +1,242 @@
+"""What the book may show of a run folder, and what stops its build."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studylib import cues, published, tables
+from studylib.evaluation import Predictions
+from studylib.nets import NETS, PAPER_NAMES
+from studylib.plan import Plan, PlannedRun
+from studylib.results import (
+    BrokenRun,
+    complete_runs,
+    load_all_runs,
+    load_plan_runs,
+    load_planned_run,
+    load_run,
+    summary,
+)
+from studylib.spec import RunSpec
+from studylib.stats import wilson
+from tests.fake_runs import PANTOMIME, fake_predictions, write_fake_run, write_notebook
+
+SPEC = RunSpec(experiment="conv_types", net="r2plus1d", dataset="pantomime-quick", epochs=5, width=16)
+PLANNED = PlannedRun("quick", "r2plus1d-18_8f_seed0", SPEC)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a complete run of PLANNED in the repository `tmp_path`."""
+    return write_fake_run(tmp_path / PLANNED.folder, SPEC)
+
+
+def change_json(path, **changes):
+    """Set keys of a JSON file, or take those out that are given as None."""
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def test_a_complete_run_gives_its_numbers(folder, tmp_path):
+    state, run = load_planned_run(PLANNED, tmp_path)
+    assert state == "complete"
+    assert run.net == "R(2+1)D-18"
+    assert list(run.history["epoch"]) == [1, 2, 3, 4, 5]
+    assert run.metrics["video_top1"] == pytest.approx(
+        100 * np.mean(run.predictions.scores.argmax(1) == run.predictions.labels)
+    )
+    assert f"{run.metrics['video_top1']:.1f}%" in summary(run).loc["video@1", "value"]
+
+
+def test_a_planned_run_without_a_folder_is_not_run(tmp_path):
+    assert load_planned_run(PLANNED, tmp_path) == ("not run", None)
+
+
+@pytest.mark.parametrize("left", [(), ("spec.json",), ("spec.json", "history.csv", "notebook.ipynb")])
+def test_a_run_without_metrics_is_unfinished_and_shows_no_number(folder, tmp_path, left):
+    write_notebook(folder, ended=False)
+    for file in folder.iterdir():
+        if file.name not in left:
+            file.unlink()
+    table = load_plan_runs(Plan("quick", "quick: a check", {}, (PLANNED,)), tmp_path)
+    assert table["state"].tolist() == ["unfinished"]
+    assert "video_top1" not in table
+    assert "not run" in tables.plans_table(table)._repr_html_()
+
+
+def test_a_run_whose_notebook_is_in_its_last_cells_is_unfinished(folder, tmp_path):
+    write_notebook(folder, ended=False)
+    assert load_planned_run(PLANNED, tmp_path)[0] == "unfinished"
+    assert load_run(folder).spec == SPEC  # which the notebook's own last cells read
+
+
+def shorten_history(folder):
+    lines = (folder / "history.csv").read_text().splitlines()
+    (folder / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
+
+
+def swap_a_label(folder):
+    """The accuracies in metrics.json were not measured on these predictions."""
+    write_fake_run(folder.parent / "other", SPEC, fake_predictions(seed=9, skill=0.5))
+    (folder.parent / "other" / "predictions.parquet").replace(folder / "predictions.parquet")
+
+
+BREAKS = {
+    "metrics.json is not JSON": (lambda f: (f / "metrics.json").write_text("{"), "not JSON"),
+    "a metric is missing": (lambda f: change_json(f / "metrics.json", video_top5=None), "has no video_top5"),
+    "a metric is no number": (lambda f: change_json(f / "metrics.json", seconds="long"), "seconds is 'long'"),
+    "metrics of another spec": (lambda f: change_json(f / "metrics.json", spec_hash="0" * 64), "another spec"),
+    "a spec that is none": (lambda f: change_json(f / "spec.json", epochs="many"), "epochs"),
+    "a spec that is not the plan's": (lambda f: change_json(f / "spec.json", lr=0.5), "lr is 0.5, wanted 0.01"),
+    "the spec is missing": (lambda f: (f / "spec.json").unlink(), "spec.json: missing"),
+    "the history is missing": (lambda f: (f / "history.csv").unlink(), "no history.csv"),
+    "the history is empty": (lambda f: (f / "history.csv").write_text(""), "history.csv cannot be read"),
+    "the history lacks an epoch": (shorten_history, "not the 5 epochs"),
+    "the history lacks a column": (lambda f: (f / "history.csv").write_text("epoch\n1\n"), "no column step"),
+    "the predictions are missing": (lambda f: (f / "predictions.parquet").unlink(), "no predictions.parquet"),
+    "the predictions are damaged": (lambda f: (f / "predictions.parquet").write_bytes(b"PAR1"), "cannot be read"),
+    "the predictions give other accuracies": (swap_a_label, "predictions.parquet gives"),
+    "the provenance is missing": (lambda f: (f / "provenance.json").unlink(), "no provenance.json"),
+    "the provenance has no commit": (lambda f: change_json(f / "provenance.json", commit=None), "has no commit"),
+    "the provenance names another dataset": (
+        lambda f: change_json(f / "provenance.json", dataset={"name": "pantomime-mini"}),
+        "another dataset",
+    ),
+    "the notebook failed": (lambda f: write_notebook(f, error="the loss is nan"), "RunFailed: the loss is nan"),
+    "the notebook is missing": (lambda f: (f / "notebook.ipynb").unlink(), "no notebook.ipynb"),
+    "the notebook is not JSON": (lambda f: (f / "notebook.ipynb").write_text("<html>"), "notebook.ipynb is not JSON"),
+}
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_a_broken_run_is_refused_with_its_name(folder, tmp_path, how):
+    break_it, message = BREAKS[how]
+    break_it(folder)
+    with pytest.raises(BrokenRun) as refusal:
+        load_planned_run(PLANNED, tmp_path)
+    assert message in str(refusal.value)
+    assert PLANNED.folder.name in str(refusal.value)
+
+
+def test_a_failed_notebook_is_refused_even_where_nothing_else_was_written(tmp_path):
+    folder = tmp_path / PLANNED.folder
+    folder.mkdir(parents=True)
+    write_notebook(folder, error="epochs: 'many' is not a whole number")
+    with pytest.raises(BrokenRun, match="is not a whole number"):
+        load_planned_run(PLANNED, tmp_path)
+
+
+def test_the_plans_of_this_repository_have_a_row_for_each_run():
+    runs = load_all_runs()
+    assert {"quick", "mini", "paper", "card"} <= set(runs["plan"])
+    assert set(runs["state"]) <= {"complete", "unfinished", "not run"}
+    assert not runs.duplicated(["plan", "experiment", "run"]).any()
+
+
+def test_wilson_interval_of_eight_right_in_ten():
+    assert wilson(8, 10) == pytest.approx((49.02, 94.33), abs=0.01)
+    assert wilson(0, 10)[0] == 0
+
+
+def test_every_pair_has_two_classes_of_one_cue_and_poses_have_none():
+    classes = cues.classes()
+    pairs = classes[classes["cue"] != "pose"].groupby("pair")
+    assert all(len(own) == 2 and own["cue"].nunique() == 1 for _, own in pairs)
+    assert set(classes[classes["cue"] == "pose"]["pair"]) == {""}
+    assert {"circle_cw | circle_ccw", "march_slow | march_fast"} <= set(classes["pair"])
+
+
+def test_a_net_that_guesses_members_has_every_pair_right_and_half_of_the_members(folder):
+    labels = np.tile(np.arange(16), 2)
+    guess = labels.copy()
+    guess[:16] = np.where(labels[:16] >= 4, labels[:16] ^ 1, labels[:16])  # the other member, but poses are right
+    scores = [np.eye(16, dtype=np.float16)[[g]] for g in guess]
+    write_fake_run(folder, SPEC, Predictions([f"{i}.mp4" for i in labels], labels, scores, PANTOMIME))
+    table = cues.by_cue([load_run(folder)]).set_index(["cue", "measure"])["accuracy"]
+    assert table["pose", "class"] == 100
+    for cue in ("direction", "tempo", "sequence"):
+        assert table[cue, "pair"] == 100
+        assert table[cue, "class"] == table[cue, "member"] == 50
+
+
+def test_cue_groups_are_refused_for_other_data(folder):
+    write_fake_run(folder, SPEC, fake_predictions(classes=("Archery", "Bowling")))
+    with pytest.raises(ValueError, match="Archery"):
+        cues.by_cue([load_run(folder)])
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table of runs as the chapters get it: quick complete, mini with two of three seeds, paper not run."""
+    plans = []
+    for name, seeds in (("paper", [0]), ("mini", [0, 1, 2]), ("quick", [0])):
+        specs = [replace(SPEC, seed=seed) for seed in seeds]
+        runs = tuple(PlannedRun(name, f"r2plus1d-18_8f_seed{s.seed}", s) for s in specs)
+        plans.append(Plan(name, f"{name}: <its> title", {}, runs))
+        for run in runs[:2] if name != "paper" else ():
+            write_fake_run(tmp_path / run.folder, run.spec, fake_predictions(seed=run.spec.seed + 5))
+    return pd.concat([load_plan_runs(plan, tmp_path) for plan in plans], ignore_index=True)
+
+
+def test_table_2_shows_published_counted_and_measured_numbers_and_what_is_not_run(table):
+    rows = tables.table2(table, tables.counted()).frame.set_index(("", "net"))
+    assert list(rows.index) == [PAPER_NAMES[net] for net in NETS]
+    ours = rows.loc["R(2+1)D"]
+    assert ours["parameters (M)", "paper"] == "33.3"
+    assert ours["parameters (M)", "counted"] == "33.345"
+    assert ours["GFLOPs", "counted"] == "20.748"
+    assert ours["paper, Kinetics-400", "video@1"] == "63.9"
+    assert ours["VMZ, Kinetics-400", "video@1"] == "65.3"
+    measured = ours["ours, video@1 (95% interval)"]
+    done = table[(table["plan"] == "mini") & (table["state"] == "complete")]
+    assert measured["paper"] == tables.NOT_RUN
+    assert measured["mini"].startswith(f"{done['video_top1'].mean():.1f} ")
+    assert measured["mini"].count("<a href=") == 2  # two of three seeds
+    assert "run_pages/quick_conv_types_r2plus1d-18_8f_seed0.html" in measured["quick (smoke check)"]
+    assert "not planned" in rows.loc["R3D"]["ours, video@1 (95% interval)", "mini"]
+
+
+def test_counted_numbers_round_to_the_published_ones():
+    rows = published.table2().merge(tables.counted(), on="net")
+    assert (rows["params"].round(1) - rows["vmz_params"]).abs().max() < 1e-9
+    assert (rows["gflops"].round(1) - rows["vmz_gflops"]).abs().max() < 1e-9
+
+
+def test_sentences_and_tables_say_what_is_not_run_and_escape_titles(table):
+    note = tables.plan_note(table, ["paper", "mini", "quick"]).data
+    assert "*paper: <its> title*: **not run**." in note
+    assert "*mini: <its> title*: 2 of 3 runs complete." in note
+    assert tables.runs_table(table, "paper").data.startswith("Not run")
+    html = tables.runs_table(table, "quick")._repr_html_()
+    assert "quick: &lt;its&gt; title" in html
+    for cell in ("0123456789", "Imagined CPU", "5 epochs of 1,000,000 clips", "<td>1.0</td>", "2020-01-02 03:04"):
+        assert cell in html
+
+
+def test_settings_that_differ_from_the_paper_are_listed_and_no_others(table):
+    frame = tables.deviations_table(table, ["mini", "quick"]).frame
+    assert frame["field"].tolist() == ["dataset", "<code>width</code>", "<code>epochs</code>"]
+    assert frame["the paper"].tolist() == ["Kinetics-400", "64", "45"]
+
+
+def test_only_complete_runs_reach_figure_3(table):
+    panels = tables.our_panels(table)
+    assert [title.split(":")[0] for title in panels] == ["mini", "quick"]
+    assert len(complete_runs(table)) == 3
+    mini = panels[next(iter(panels))].iloc[0]
+    assert mini["low"] < mini["accuracy"] < mini["high"]
+
+
+def test_published_tables_name_the_source_of_every_row():
+    for name in published.SOURCES:
+        rows = published.table(name)
+        assert len(rows) > 0
+        assert rows["source"].str.len().min() > 10
+    with pytest.raises(ValueError, match="table2_conv_types"):
+        published.table("table9")
+    paper = published.table2().set_index("net")
+    assert paper.loc["R(2+1)D", "paper_video_top1"] == 63.9
+    assert paper["vmz_gflops"].notna().all()
