@@ -1,0 +1,45 @@
+# `make book`: from a fresh clone to the built book, with the quick study run on this machine.
+# `make test`: from a fresh clone to every test passed.
+# Both set up what is missing in .venv; called again they do only what is missing or changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PLAN ?= quick
+INDEX := book/_build/html/index.html
+# What the built book depends on; run folders count by their results.
+BOOK_SOURCES := $(shell find book studylib runs -type f \
+	\( -name '*.py' -o -name '*.md' -o -name '*.yml' -o -name '*.yaml' -o -name '*.css' -o -name '*.csv' -o -name '*.bib' \
+	-o -name '*.ipynb' -o -name '*.svg' -o -name '*.png' -o -name 'metrics.json' \) \
+	-not -path '*/_build/*' -not -path 'book/run_pages/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null)
+
+.PHONY: book test run lint bench clean
+
+book: run
+	@$(MAKE) --no-print-directory $(INDEX)
+	@echo "The book: $(INDEX)"
+
+# The plan's runs that are missing, through papermill, on all cores.
+run: .venv/installed
+	$(BIN)/snakemake -s runs/Snakefile --profile runs/profiles/local --config plan=$(PLAN)
+
+$(INDEX): .venv/installed $(BOOK_SOURCES)
+	$(BIN)/jupyter-book build book/
+	@touch $@
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+bench: .venv/installed
+	$(BIN)/python -m tests.bench
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf book/_build book/run_pages
