@@ -36,6 +36,12 @@ lint: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.bench
 
+# The README's picture, from the recorded runs of the plan card.
+book/_static/result.svg: .venv/installed $(wildcard runs/card/*/*/metrics.json)
+	$(BIN)/python -c "from studylib import cues, figures, results; \
+	runs = results.complete_runs(results.load_all_runs(), 'card'); table = cues.by_cue(runs); \
+	figures.cue_groups(table[table['measure'] == 'class']).savefig('$@', metadata={'Date': None})"
+
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --editable '.[test]'

@@ -81,7 +81,7 @@ def open_frames(
     path = index.folder / f"frames_{height}x{width}.u8"
     facts = {"format": _FORMAT, "manifest_hash": index.manifest_hash, "size": [height, width], "bytes": needed}
     if not _is_built(path, facts):
-        with locked(path.with_suffix(".lock"), f"{path}: another process is building the frame cache"):
+        with locked(path.with_suffix(".lock"), f"{index.name}: another process is building the frame cache"):
             if not _is_built(path, facts):  # else another process has built it while this one waited
                 _build(index, path, offsets, size, workers)
                 write_text(path.with_suffix(".json"), json.dumps(facts, indent=1) + "\n")

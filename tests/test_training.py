@@ -3,6 +3,9 @@
 import csv
 import json
 import re
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from studylib import training
 from studylib.checkpoint import CheckpointError, load_checkpoint
 from studylib.datasets.index import load_index
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
+from studylib.files import locked
 from studylib.loading import open_parts, to_input, training_loader
 from studylib.nets import build_net
 from studylib.optimizer import learning_rate, make_optimizer
@@ -225,3 +229,24 @@ def test_the_command_line_ends_with_one_clear_line(tiny_data, tmp_path, capsys, 
 def test_a_folder_without_a_spec_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"spec\.json: missing"):
         training.run(tmp_path)
+
+
+def test_what_a_run_prints_names_no_folder_of_the_machine(tiny_data, tmp_path, monkeypatch, capsys):
+    """Its lines are kept in the executed notebook, which is published."""
+    monkeypatch.chdir(tmp_path)
+    start(Path("run"))
+    holder = threading.Thread(target=hold_cache_lock, args=(tiny_data / "pantomime-tiny",))
+    for cache in (tiny_data / "pantomime-tiny").glob("frames_*.json"):
+        cache.unlink()
+    holder.start()
+    training.run(Path("run"))
+    holder.join()
+    said = capsys.readouterr().out
+    assert "pantomime-tiny: another process is building the frame cache; waiting for it" in said
+    assert str(tiny_data) not in said
+    assert str(tmp_path) not in said
+
+
+def hold_cache_lock(folder, seconds=1.5):
+    with locked(folder / "frames_64x86.lock", "held"):
+        time.sleep(seconds)

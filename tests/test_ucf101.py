@@ -5,15 +5,20 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import papermill
 import pytest
 
 from studylib.datasets import ucf101
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
+from studylib.plan import REPOSITORY
+from studylib.results import load_run
 from studylib.video import write_video
 
 REAL = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
 REAL_COUNTS = {"split1": (141, 56), "split2": (148, 49), "split3": (143, 54)}
+REAL_OR_MADE = ["made", *(["real"] if (REAL / "ucf101_subset").is_dir() else [])]
+RUNS = [(source, crop) for source in REAL_OR_MADE for crop in ((56, 112) if source == "real" else (28,))]
 CLASSES = ["Archery", "Biking", "Bowling", "Diving"]
 # Class/stem -> the splits it is tested in; it trains the others.
 LISTED = {
@@ -169,7 +174,27 @@ def test_a_command_that_fails_says_why_in_one_line(lists: Path, capsys: pytest.C
     assert err.count("\n") == 1
 
 
-REAL_OR_MADE = ["made", *(["real"] if (REAL / "ucf101_subset").is_dir() else [])]
+@pytest.mark.parametrize(("source", "resolution"), RUNS)
+def test_a_few_steps_and_a_test_go_through_the_experiment_notebook(
+    root: Path, lists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, resolution: int
+) -> None:
+    if source == "real":
+        root, lists = REAL / "ucf101_subset", REAL / "splits" / "ucf101"
+        monkeypatch.setenv("STUDY_CACHE_GB", "0")  # clips are read from the files then
+    index = ucf101.make("ucf101-try", root, lists, only_present=True)
+    parameters = {"dataset": "ucf101-try", "net": "r2plus1d", "resolution": resolution, "width": 4, "batch_size": 8}
+    parameters |= {"epochs": 1, "clips_per_epoch": 16, "test_clips": 2, "test_sampling": "uniform"}
+    folder = tmp_path / "run"
+    papermill.execute_notebook(
+        REPOSITORY / "book" / "experiments" / "conv_types.ipynb",
+        tmp_path / "notebook.ipynb",
+        parameters | {"run_folder": str(folder)},
+        progress_bar=False,
+    )
+    run = load_run(folder)
+    assert run.predictions.videos == index.subset(1, "test")["path"].to_pylist()
+    assert all(scores.shape == (2, len(index.classes)) for scores in run.predictions.clip_scores)
+    assert run.provenance["dataset"]["manifest_hash"] == index.manifest_hash
 
 
 @pytest.mark.parametrize("source", REAL_OR_MADE)

@@ -137,7 +137,7 @@ def make(
         raise ValueError(f"seed must not be negative, not {seed}")
     folder, actions = index_folder(name, data_root), VOCABULARIES[vocabulary]
     settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **asdict(knobs)}
-    with locked(folder / ".lock", f"{folder}: another process is making these videos"):
+    with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
         hashes = produce(folder, settings, jobs, write_one, workers, progress)
         columns = {

@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -41,7 +42,14 @@ def produce(
     claim(folder / "settings.json", json.loads(json.dumps(settings)))  # tuples become lists, as they will be read
     hashes = whole_files(folder)
     missing = {path: arguments for path, arguments in jobs.items() if path not in hashes}
-    bar = tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=folder.name, unit="video", disable=not progress)
+    bar = tqdm(
+        total=len(jobs),
+        initial=len(jobs) - len(missing),
+        desc=folder.name,
+        unit="video",
+        disable=not progress,
+        mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds: a log is not a screen
+    )
     try:
         finished = written(folder, missing, write, min(workers or available_cores(), len(missing)))
         with bar, open(folder / "videos.jsonl", "a", encoding="utf-8") as journal, closing(finished):

@@ -1,0 +1,143 @@
+"""A plan through Snakemake and papermill, in a copy of the repository: results, interruption, refusals."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import papermill
+import pytest
+
+from studylib.plan import REPOSITORY
+from studylib.results import load_plan, load_planned_run
+from studylib.spec import RunSpec
+from studylib.training import checkpoint_path
+
+NOTEBOOK = REPOSITORY / "book" / "experiments" / "conv_types.ipynb"
+PLAN = """
+title: "try: a test"
+defaults: {dataset: pantomime-tiny, width: 4, resolution: 56, batch_size: 8, epochs: 2, clips_per_epoch: 16,
+           standardise: clip, test_clips: 2}
+runs:
+  - {experiment: conv_types, net: r2d, name: first}
+"""
+FOLDER = "runs/try/conv_types/first_seed0"
+
+
+@pytest.fixture
+def checkout(tmp_path, tiny_data, monkeypatch):
+    """What a plan needs of the repository, with a plan of its own."""
+    root = tmp_path / "checkout"
+    for name in ("studylib", "book/experiments", "runs/profiles"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "runs" / "Snakefile", root / "runs")
+    (root / "runs" / "try.yaml").write_text(PLAN)
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    return root
+
+
+def start(root):
+    command = [sys.executable, "-m", "snakemake", "-s", "runs/Snakefile", "--profile", "runs/profiles/local"]
+    command += ["--config", "plan=try"]
+    return subprocess.Popen(
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run_plan(root):
+    """(exit code, what Snakemake said)."""
+    process = start(root)
+    said, _ = process.communicate(timeout=300)
+    return process.returncode, said
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_plan_killed_midway_goes_on_then_has_nothing_to_do_and_a_changed_one_is_refused(checkout):
+    folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
+    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 120"))
+    spec = load_plan(plan_file).runs[0].spec
+    process = start(checkout)
+    patience = time.monotonic() + 120
+    while not checkpoint_path(spec).exists() and time.monotonic() < patience:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint_path(spec).exists()
+    assert not (folder / "metrics.json").exists()
+
+    code, said = run_plan(checkout)
+    assert code == 0, said
+    assert "going on after epoch" in (folder / "train.log").read_text()
+    state, run = load_planned_run(load_plan(plan_file).runs[0], checkout)
+    assert state == "complete"
+    assert len(run.history) == 120
+    notebook = (folder / "notebook.ipynb").read_text()
+    assert str(checkout) not in notebook
+    assert "image/png" in notebook
+
+    before = contents(folder)
+    code, said = run_plan(checkout)
+    assert code == 0
+    assert "Nothing to be done" in said
+    assert contents(folder) == before
+
+    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 7"))
+    code, said = run_plan(checkout)
+    assert code != 0
+    assert "first_seed0: holds another run (epochs is 120, wanted 7)" in said
+    assert "rename or remove the folder" in said
+    assert contents(folder) == before
+
+
+def test_a_typo_in_a_plan_ends_snakemake_with_its_name(checkout):
+    (checkout / "runs" / "try.yaml").write_text(PLAN.replace("epochs", "epoks"))
+    code, said = run_plan(checkout)
+    assert code != 0
+    assert "try.yaml: run 1: epoks: no such parameter; did you mean 'epochs'?" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"nett": "r3d"}, "nett: no such parameter; did you mean 'net'"),
+        ({"net": "r6d"}, "net: 'r6d' is not one of r2d"),
+        ({"lr": "1e-3"}, "lr: '1e-3' (str) is not a number"),
+        ({"dataset": "imagenet"}, "dataset: 'imagenet' does not start with one of"),
+    ],
+)
+def test_papermill_with_a_wrong_parameter_fails_with_its_name_and_makes_nothing(tmp_path, parameters, message):
+    out = tmp_path / "notebook.ipynb"
+    with pytest.raises(papermill.PapermillExecutionError, match="SpecError") as caught:
+        papermill.execute_notebook(
+            NOTEBOOK, out, {"run_folder": str(tmp_path / "run")} | parameters, progress_bar=False, log_output=False
+        )
+    assert message in str(caught.value)
+    assert not (tmp_path / "run").exists()
+    assert json.loads(out.read_text())["metadata"]["papermill"]["exception"]
+
+
+def test_a_failed_trainer_fails_the_notebook_with_its_own_words(tmp_path, tiny_data):
+    out = tmp_path / "notebook.ipynb"
+    parameters = {"run_folder": str(tmp_path / "run"), "dataset": "pantomime-gone"}
+    with pytest.raises(papermill.PapermillExecutionError, match="no dataset 'pantomime-gone'"):
+        papermill.execute_notebook(NOTEBOOK, out, parameters, progress_bar=False)
+    assert RunSpec.from_parameters(json.loads((tmp_path / "run" / "spec.json").read_text())).dataset == "pantomime-gone"
+
+
+def test_the_notebooks_carry_no_outputs():
+    for path in NOTEBOOK.parent.glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells), path
+        assert sum("parameters" in cell["metadata"].get("tags", []) for cell in cells) == 1, path
