@@ -80,7 +80,7 @@ def load_run(folder: Path | str) -> Run:
     again = "restore the file, or remove the folder and run it again"
     try:
         spec = load_spec(folder)
-        metrics = read_metrics(folder, spec)
+        metrics = read_metrics(folder)
     except (SpecError, RunFolderError) as error:
         raise BrokenRun(f"{name}: {error}") from None
     if metrics is None:

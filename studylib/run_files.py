@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studylib.files import write_text
-from studylib.spec import RunSpec
+from studylib.spec import recorded_hash
 
 METRICS = (
     "spec_hash",
@@ -53,7 +53,7 @@ def write_history(run_folder: Path, rows: list[dict[str, float]]) -> None:
     write_text(run_folder / "history.csv", text.getvalue())
 
 
-def read_metrics(run_folder: Path, spec: RunSpec) -> dict[str, Any] | None:
+def read_metrics(run_folder: Path) -> dict[str, Any] | None:
     """The metrics of a finished run, None where there are none yet.
 
     Raises:
@@ -72,6 +72,6 @@ def read_metrics(run_folder: Path, spec: RunSpec) -> dict[str, Any] | None:
     wrong = [name for name in METRICS[1:] if isinstance(metrics[name], bool | str | None | list | dict)]
     if wrong:
         raise RunFolderError(f"{path}: {wrong[0]} is {metrics[wrong[0]]!r}, not a number; {advice}")
-    if metrics["spec_hash"] != spec.hash:
+    if metrics["spec_hash"] != recorded_hash(run_folder):
         raise RunFolderError(f"{path}: belongs to another spec than the spec.json beside it; {advice}")
     return metrics

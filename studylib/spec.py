@@ -124,6 +124,14 @@ def load_spec(run_folder: Path) -> RunSpec:
         raise SpecError(f"{path}: {error}") from None
 
 
+def recorded_hash(run_folder: Path) -> str:
+    """The hash of the `spec.json` of a run folder as it was written.
+
+    It equals `RunSpec.hash` unless a later version of this code knows more fields: those do not change what was run.
+    """
+    return hashlib.sha256((run_folder / "spec.json").read_bytes()).hexdigest()
+
+
 def require_same_spec(wanted: RunSpec, found: RunSpec, run_folder: Path) -> None:
     """Refuse a run folder that holds another run, naming every field that differs.
 

@@ -30,7 +30,7 @@ from studylib.optimizer import learning_rate, make_optimizer
 from studylib.precision import autocast, choose_precision
 from studylib.provenance import describe
 from studylib.run_files import read_metrics, write_history, write_json
-from studylib.spec import RunSpec, SpecError, load_spec
+from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
 
 SECONDS_BETWEEN_LINES = 10
 
@@ -52,7 +52,7 @@ def run(run_folder: Path) -> None:
 
 def run_alone(run_folder: Path, spec: RunSpec) -> None:
     """`run` while no other process trains the same spec."""
-    if read_metrics(run_folder, spec) is not None:
+    if read_metrics(run_folder) is not None:
         print(f"{run_folder}: finished already", flush=True)
         return
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -81,7 +81,7 @@ def run_alone(run_folder: Path, spec: RunSpec) -> None:
     write_predictions(run_folder / "predictions.parquet", predictions)
     write_json(run_folder / "provenance.json", state["provenance"] | {"ended": now()})
     metrics = {
-        "spec_hash": spec.hash,
+        "spec_hash": recorded_hash(run_folder),
         "clip_top1": clip_top1(predictions),
         "video_top1": video_top_k(predictions, 1),
         "video_top5": video_top_k(predictions, 5),

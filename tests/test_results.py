@@ -20,7 +20,7 @@ from studylib.results import (
     load_run,
     summary,
 )
-from studylib.spec import RunSpec
+from studylib.spec import RunSpec, recorded_hash
 from studylib.stats import wilson
 from tests.fake_runs import PANTOMIME, fake_predictions, write_fake_run, write_notebook
 
@@ -240,3 +240,11 @@ def test_published_tables_name_the_source_of_every_row():
     paper = published.table2().set_index("net")
     assert paper.loc["R(2+1)D", "paper_video_top1"] == 63.9
     assert paper["vmz_gflops"].notna().all()
+
+
+def test_a_run_recorded_before_a_field_of_the_spec_existed_is_still_read(folder):
+    change_json(folder / "spec.json", amp=None)
+    with pytest.raises(BrokenRun, match="belongs to another spec"):
+        load_run(folder)
+    change_json(folder / "metrics.json", spec_hash=recorded_hash(folder))
+    assert load_run(folder).spec.amp == "bf16"

@@ -88,7 +88,7 @@ def about(run: Run, label: str) -> str:
     rows["videos"] = f"{dataset.get('videos', 'unknown')} in `{dataset['name']}`"
     rows["dataset's manifest"] = f"`{dataset.get('manifest_hash', 'unknown')}`"
     rows["packages"] = ", ".join(f"{package} {version}" for package, version in provenance["versions"].items())
-    rows["spec hash"] = f"`{run.spec.hash}`"
+    rows["spec hash"] = f"`{run.metrics['spec_hash']}`"
     lines = [f"| {key} | {str(value).replace('|', '/')} |" for key, value in rows.items()]
     title = f"# {run.net}, {plan}: {name}"
     return "\n".join([title, "", f"*{label}*", "", "| setting | value |", "|---|---|", *lines, ""])
