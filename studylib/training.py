@@ -121,6 +121,8 @@ def train(
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         state = {key: saved[key] for key in state}
+        session = {key: provenance[key] for key in ("commit", "source_clean", "started")}
+        state["provenance"] = state["provenance"] | {"resumed": [*state["provenance"].get("resumed", []), session]}
         print(f"going on after epoch {len(state['history'])}", flush=True)
     loader, batches = training_loader(training_part, spec, pin=device.type == "cuda")
     for epoch in range(len(state["history"]), spec.epochs):

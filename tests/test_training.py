@@ -116,6 +116,9 @@ def test_an_interrupted_run_goes_on_to_the_same_weights_bit_for_bit(tiny_data, t
     assert len((tmp_path / "parts" / "history.csv").read_text().splitlines()) == 1 + 2
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     training.run(tmp_path / "parts")
+    provenance = json.loads((tmp_path / "parts" / "provenance.json").read_text())
+    assert len(provenance["resumed"]) == 1
+    assert provenance["started"] <= provenance["resumed"][0]["started"] <= provenance["ended"]
     parts = load_checkpoint(training.checkpoint_path(spec))
     assert without_times(parts["history"]) == without_times(whole["history"])
     assert all(torch.equal(parts["net"][name], value) for name, value in whole["net"].items())

@@ -81,6 +81,10 @@ def about(run: Run, label: str) -> str:
     provenance, dataset = run.provenance, run.provenance["dataset"]
     rows = {key: f"`{value}`" for key, value in vars(run.spec).items()}
     rows["commit"] = f"`{provenance['commit']}`" + ("" if provenance["source_clean"] else ", sources modified")
+    for session in provenance.get("resumed", []):
+        rows[f"resumed {session['started']}"] = f"`{session['commit']}`" + (
+            "" if session["source_clean"] else ", sources modified"
+        )
     rows["device"] = f"{provenance['device']}; {provenance['cpu']}, {provenance['threads']} threads"
     rows["precision"] = provenance.get("precision_reason", provenance["precision"])
     rows["started, ended"] = f"{provenance['started']}, {provenance['ended']}"
