@@ -11,7 +11,7 @@ from studylib.datasets.index import Index
 from studylib.plan import REPOSITORY
 
 # What a result depends on; run folders and the book's pages may change without touching it.
-SOURCES = ("studylib", "book/experiments", "runs/*.yaml", "runs/Snakefile", "pyproject.toml")
+SOURCES = ("studylib", "book/experiments", ":(glob)runs/*.yaml", "runs/Snakefile", "pyproject.toml")
 PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
 
 

@@ -20,7 +20,7 @@ METRICS = (
     "flops",  # multiply-adds of a clip, see `complexity`
     "seconds",  # of training, over all its sessions
     "clips_per_second",  # of training
-    "peak_memory",  # bytes
+    "peak_memory",  # bytes, of the session that ended the run
 )
 HISTORY = (
     "epoch",

@@ -63,7 +63,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_plan_killed_midway_goes_on_then_has_nothing_to_do_and_a_changed_one_is_refused(checkout):
+def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_a_changed_one_is_refused(checkout):
     folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
     plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 120"))
     spec = load_plan(plan_file).runs[0].spec
@@ -75,6 +75,16 @@ def test_a_plan_killed_midway_goes_on_then_has_nothing_to_do_and_a_changed_one_i
     process.wait()
     assert checkpoint_path(spec).exists()
     assert not (folder / "metrics.json").exists()
+
+    figures = checkout / "studylib" / "figures.py"
+    working = figures.read_text()
+    figures.write_text("raise ImportError('broken after the training')")
+    code, said = run_plan(checkout)
+    assert code != 0
+    assert "broken after the training" in said
+    assert not (folder / "metrics.json").exists()
+    assert (folder / "predictions.parquet").exists()
+    figures.write_text(working)
 
     code, said = run_plan(checkout)
     assert code == 0, said
