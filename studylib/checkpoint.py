@@ -6,11 +6,17 @@ from typing import Any
 
 import torch
 
+from studylib.datasets.index import data_root
 from studylib.files import write_atomically
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be used; the message names the file and what to do."""
+
+
+def checkpoint_path(spec_hash: str) -> Path:
+    """Where the last checkpoint of a run lies, by the hash of its recorded spec."""
+    return data_root() / "checkpoints" / spec_hash[:16] / "last.pt"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

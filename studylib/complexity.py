@@ -7,6 +7,7 @@ Counters such as `torch.utils.flop_counter` count 2 a multiply-add, others count
 
 import logging
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,7 @@ class Complexity:
     """Counts of one network for one clip."""
 
     params: int  # every learnable number, BN's scale and shift among them
-    conv_fc_params: int  # weights of convolutions and weights and biases of the FC layer: the paper's column
+    conv_fc_params: int  # weights of convolutions, weights and biases of FC layers; see `count_weights`
     flops: int  # multiply-adds of convolutions and FC
     by_layer: dict[str, int]  # name of each convolution and of the FC layer -> its multiply-adds, in order
 
@@ -68,8 +69,48 @@ def count_by_name(
 ) -> Complexity:
     """Count a network of `build_net` on the `meta` device: no memory, a fraction of a second."""
     with torch.device("meta"):
-        net = build_net(name, depth, num_classes, clip_length, in_channels, width)
+        net = build_net(name, depth, num_classes, clip_length, in_channels, width, resolution)
     return count(net, (in_channels, clip_length, resolution, resolution))
+
+
+def count_weights(net: nn.Module) -> int:
+    """Weights of convolutions and FC layers, without any bias: the parameter column of VMZ's table.
+
+    For a residual network that is `conv_fc_params` less one bias a class, which no printed digit shows; C3D's does.
+    """
+    return sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Conv3d | nn.Linear))
+
+
+def count_relus(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:
+    """How often a clip of `clip_shape` = (C, T, H, W) passes a ReLU layer, as called: a block's ReLU serves twice."""
+    return len(_calls(net, clip_shape, [(name, m) for name, m in net.named_modules() if isinstance(m, nn.ReLU)]))
+
+
+def output_sizes(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
+    """Output (channels, T, H, W) of each convolution, FC layer and group for a clip of `clip_shape`, as called."""
+    modules = {name: m for name, m in net.named_modules() if isinstance(m, nn.Conv3d | nn.Linear)}
+    return dict(_calls(net, clip_shape, [*modules.items(), *net.named_children()]))
+
+
+def _calls(
+    net: nn.Module, clip_shape: tuple[int, int, int, int], modules: Iterable[tuple[str, nn.Module]]
+) -> list[tuple[str, tuple[int, ...]]]:
+    """(name, shape of the output without the batch) of each call of one of `modules` while a clip passes."""
+    calls: list[tuple[str, tuple[int, ...]]] = []
+
+    def note(name: str) -> Callable:
+        return lambda _module, _inputs, output: calls.append((name, tuple(output.shape[1:])))
+
+    hooks = [module.register_forward_hook(note(name)) for name, module in modules]
+    was_training = net.training
+    try:
+        with torch.no_grad():
+            net.eval()(torch.zeros(1, *clip_shape, device=next(net.parameters()).device))
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return calls
 
 
 def _flops_by_fvcore(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:

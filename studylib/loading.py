@@ -52,12 +52,18 @@ class Part:
         return read_clips(self.index.path(self.paths[i]), [int(s) for s in starts], length, self.size).numpy()
 
 
-def open_parts(index: Index, spec: RunSpec) -> tuple[Part, Part]:
-    """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits."""
+def open_parts(index: Index, spec: RunSpec) -> tuple[Part | None, Part]:
+    """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits.
+
+    A run that trains nothing has no training part, and its dataset needs none.
+    """
     size = scaled_size(spec.resolution)
     cache = open_frames(index, size)
-    parts = []
+    parts: list[Part | None] = []
     for name in ("train", "test"):
+        if name == "train" and spec.epochs == 0:
+            parts.append(None)
+            continue
         table = index.subset(spec.split, name)
         if not len(table):
             raise ValueError(f"dataset {index.name}: split {spec.split} has no {name} videos")

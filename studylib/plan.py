@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from studylib.init_from import parse
 from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_same_spec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -46,6 +47,13 @@ class Plan:
     title: str  # how its results are labelled
     datasets: Mapping[str, Mapping[str, Any]]  # generated datasets by name -> arguments of pantomime.make
     runs: tuple[PlannedRun, ...]
+
+    def start_of(self, run: PlannedRun) -> PlannedRun | None:
+        """The run of this plan that `run` takes its first weights from; None for other weights, or none."""
+        source = parse(run.spec.init_from)
+        if source is None or source.kind != "run" or source.name.split("/")[0] != self.name:
+            return None
+        return next((r for r in self.runs if r.folder == Path("runs") / source.name), None)
 
     def run(self, experiment: str, name: str) -> PlannedRun:
         """The run of that name."""
@@ -95,7 +103,10 @@ def load_plan(path: Path | str) -> Plan:
             raise PlanError(
                 f"{path}: two runs would write to {folder}; give one of them a name of its own (`name: ...`)"
             )
-    return Plan(path.stem, content["title"], datasets, tuple(runs))
+    plan = Plan(path.stem, content["title"], datasets, tuple(runs))
+    for run in plan.runs:
+        _require_start(path, plan, run)
+    return plan
 
 
 def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
@@ -107,6 +118,17 @@ def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
     for run in plan.runs:
         if (repository / run.folder / "spec.json").exists():
             require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)
+
+
+def _require_start(path: Path, plan: Plan, run: PlannedRun) -> None:
+    """Each run that starts from a run of the same plan must find it there, and the chain must have a beginning."""
+    seen, init_from = [run], run.spec.init_from
+    while (start := plan.start_of(seen[-1])) is not None:
+        if start in seen:
+            raise PlanError(f"{path}: {run.name}: init_from: {init_from} leads back to the run itself")
+        seen.append(start)
+    if seen[-1].spec.init_from.startswith(f"run:{plan.name}/"):
+        raise PlanError(f"{path}: {seen[-1].name}: init_from: {seen[-1].spec.init_from} is no run of this plan")
 
 
 def _expand(plan: str, entry: dict[str, Any]) -> list[PlannedRun]:

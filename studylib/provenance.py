@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import platform
+import resource
 import subprocess
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -26,6 +28,18 @@ def describe(index: Index, device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "dataset": {"name": index.name, "manifest_hash": index.manifest_hash, "videos": index.table.num_rows},
     }
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the GPU's peak allocation, or the process's peak resident size (mapped frames included)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def now() -> str:
+    """UTC, to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _git(*arguments: str) -> str | None:

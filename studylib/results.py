@@ -13,24 +13,12 @@ from typing import Any
 import pandas as pd
 
 from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k
-from studylib.nets import PAPER_NAMES
+from studylib.nets import PRINTED_NAMES
 from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
-from studylib.run_files import HISTORY, RunFolderError, read_metrics
+from studylib.run_files import HISTORY, PROVENANCE, RunFolderError, read_metrics
 from studylib.spec import RunSpec, SpecError, load_spec, require_same_spec
 from studylib.stats import wilson
 
-PROVENANCE = (
-    "commit",
-    "source_clean",
-    "versions",
-    "device",
-    "cpu",
-    "threads",
-    "precision",
-    "started",
-    "ended",
-    "dataset",
-)
 # Accuracies are recomputed from the same float16 scores by the same code: only the last bits may differ.
 TOLERANCE = 1e-6  # percent
 
@@ -52,7 +40,7 @@ class Run:
     @property
     def net(self) -> str:
         """The paper's name of the network with its depth: "R(2+1)D-18"."""
-        return f"{PAPER_NAMES[self.spec.net]}-{self.spec.depth}"
+        return f"{PRINTED_NAMES[self.spec.net]}-{self.spec.depth}"
 
     @cached_property
     def predictions(self) -> Predictions:
@@ -139,7 +127,7 @@ def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
     rows = []
     for planned in plan.runs:
         state, run = load_planned_run(planned, repository)
-        fields = asdict(planned.spec) | {"net": PAPER_NAMES[planned.spec.net], "net_key": planned.spec.net}
+        fields = asdict(planned.spec) | {"net": PRINTED_NAMES[planned.spec.net], "net_key": planned.spec.net}
         row = fields | {"plan": plan.name, "label": plan.title, "run": planned.name, "state": state, "result": run}
         if run is not None:
             videos = len(run.predictions.labels)
@@ -177,14 +165,25 @@ def summary(run: Run) -> pd.DataFrame:
         "clip@1": f"{m['clip_top1']:.1f}%",
         "video@1": f"{m['video_top1']:.1f}% (95% interval {low:.1f} to {high:.1f}, {videos} videos)",
         "video@5": f"{m['video_top5']:.1f}%",
-        "training error, last epoch": f"{m['train_error']:.1f}%",
-        "test error, last epoch, centre clips": f"{m['test_error']:.1f}%",
+        **_training_lines(run),
         "parameters": f"{m['params']:,}",
         "FLOPs of a clip": f"{m['flops'] / 1e9:.3f} G",
-        "training time": f"{m['seconds'] / 60:.1f} min ({m['clips_per_second']:.0f} clips/s)",
         "peak memory": f"{m['peak_memory'] / 2**30:.2f} GiB",
     }
     return pd.DataFrame({"value": lines})
+
+
+def _training_lines(run: Run) -> dict[str, str]:
+    """What the weights came from and how training went, where there was any."""
+    m, start = run.metrics, run.provenance.get("init_from")
+    lines = {"weights from": f"{start['source']} (SHA-256 {start['sha256'][:16]}...)"} if start else {}
+    if run.spec.epochs == 0:
+        return lines | {"training": "none"}
+    return lines | {
+        "training error, last epoch": f"{m['train_error']:.1f}%",
+        "test error, last epoch, centre clips": f"{m['test_error']:.1f}%",
+        "training time": f"{m['seconds'] / 60:.1f} min ({m['clips_per_second']:.0f} clips/s)",
+    }
 
 
 def hardware(run: Run) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studylib.files import write_text
-from studylib.spec import recorded_hash
+from studylib.spec import load_spec, recorded_hash
 
 METRICS = (
     "spec_hash",
@@ -22,6 +22,8 @@ METRICS = (
     "clips_per_second",  # of training
     "peak_memory",  # bytes, of the session that ended the run
 )
+# Of training: null where there was none (epochs 0).
+OF_TRAINING = ("train_error", "test_error", "clips_per_second")
 HISTORY = (
     "epoch",
     "step",
@@ -32,6 +34,19 @@ HISTORY = (
     "test_error",
     "clips_per_second",
     "seconds",
+)
+# Always there; a run that starts from other weights has `init_from` too.
+PROVENANCE = (
+    "commit",
+    "source_clean",
+    "versions",
+    "device",
+    "cpu",
+    "threads",
+    "precision",
+    "started",
+    "ended",
+    "dataset",
 )
 
 
@@ -54,9 +69,10 @@ def write_history(run_folder: Path, rows: list[dict[str, float]]) -> None:
 
 
 def read_metrics(run_folder: Path) -> dict[str, Any] | None:
-    """The metrics of a finished run, None where there are none yet.
+    """The metrics of a finished run, None where there are none yet; those `OF_TRAINING` are None without training.
 
     Raises:
+        SpecError: no readable `spec.json`.
         RunFolderError: not JSON, a number missing or not a number, or the metrics of another spec.
     """
     path = run_folder / "metrics.json"
@@ -69,7 +85,11 @@ def read_metrics(run_folder: Path) -> dict[str, Any] | None:
         raise RunFolderError(f"{path}: not JSON ({error}); {advice}") from None
     if not isinstance(metrics, dict) or (missing := [name for name in METRICS if name not in metrics]):
         raise RunFolderError(f"{path}: has no {', '.join(missing) if isinstance(metrics, dict) else 'names'}; {advice}")
-    wrong = [name for name in METRICS[1:] if isinstance(metrics[name], bool | str | None | list | dict)]
+    absent = OF_TRAINING if load_spec(run_folder).epochs == 0 else ()
+    if told := [name for name in absent if metrics[name] is not None]:
+        raise RunFolderError(f"{path}: {told[0]} is {metrics[told[0]]!r} although the run trained nothing; {advice}")
+    numbers = [name for name in METRICS[1:] if name not in absent]
+    wrong = [name for name in numbers if isinstance(metrics[name], bool | str | None | list | dict)]
     if wrong:
         raise RunFolderError(f"{path}: {wrong[0]} is {metrics[wrong[0]]!r}, not a number; {advice}")
     if metrics["spec_hash"] != recorded_hash(run_folder):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from studylib.files import write_text
-from studylib.nets import BLOCKS, NETS
+from studylib.init_from import parse
+from studylib.nets import BLOCKS, PRINTED_NAMES
 
 # The first word of a dataset's name says how it is made and read; the rest tells versions apart ("pantomime-quick").
 DATASET_FAMILIES = ("pantomime", "ucf101", "kinetics400")
@@ -29,7 +30,7 @@ class RunSpec:
     """One run: what is trained, on what, how, and how it is tested. Defaults are the paper's (section 4.1)."""
 
     experiment: str  # the notebook in book/experiments
-    net: str  # a key of nets.NETS
+    net: str  # a key of nets.PRINTED_NAMES: a net of Table 2, a variant, or c3d
     dataset: str  # name of an indexed dataset, "kinetics400" or "pantomime-quick"
     depth: int = 18  # 18 or 34, Table 1
     width: int = 64  # filters of conv1
@@ -37,7 +38,9 @@ class RunSpec:
     resolution: int = 112  # pixels, side of the crop; frames are scaled in proportion to 128 x 171
     split: int = 1  # official split, from 1
     seed: int = 0
-    epochs: int = 45
+    init_from: str = ""  # where the first weights come from: "" from scratch, else see init_from.TAKES
+    new_head: bool = False  # with init_from: the classifier starts anew, for other classes
+    epochs: int = 45  # 0: tests the weights of init_from as they are
     clips_per_epoch: int = 1_000_000
     batch_size: int = 32  # clips a step and GPU
     lr: float = 0.01  # learning rate per GPU
@@ -60,7 +63,12 @@ class RunSpec:
         ):  # a whole number is a fine learning rate, but hashes must not depend on how it is typed
             if field.type is float:
                 object.__setattr__(self, field.name, float(getattr(self, field.name)))
-        if self.warmup_epochs >= self.epochs:
+        if not self.init_from and (self.epochs == 0 or self.new_head):
+            wrong = "epochs: 0 is out of range" if self.epochs == 0 else "new_head: is true"
+            raise SpecError(f"{wrong} without init_from, which names the weights to start from")
+        if self.epochs == 0 and self.new_head:
+            raise SpecError("new_head: a new classifier has to be trained, epochs is 0")
+        if self.warmup_epochs >= max(self.epochs, 1):
             raise SpecError(f"warmup_epochs: {self.warmup_epochs} leaves nothing of {self.epochs} epochs")
 
     @classmethod
@@ -154,14 +162,14 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
 
 CHOICES: dict[str, tuple] = {
-    "net": tuple(NETS),
+    "net": tuple(PRINTED_NAMES),
     "depth": tuple(BLOCKS),
     "lr_schedule": ("step", "cosine"),
     "standardise": ("dataset", "clip"),
     "test_sampling": ("random", "uniform", "dense"),
     "amp": ("bf16", "fp32"),
 }
-MAY_BE_ZERO = ("seed", "warmup_epochs", "weight_decay")
+MAY_BE_ZERO = ("seed", "epochs", "warmup_epochs", "weight_decay")
 
 
 def _problem(field: Any, value: Any) -> str | None:
@@ -172,6 +180,12 @@ def _problem(field: Any, value: Any) -> str | None:
         near = difflib.get_close_matches(str(value), choices, 1)
         hint = f"; did you mean {near[0]!r}?" if near and near[0] != str(value) else ""
         return f"{name}: {value!r} is not one of {', '.join(choices)}{hint}"
+    if name == "init_from":
+        try:
+            parse(value)
+        except ValueError as error:
+            return str(error)
+        return None
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if field.type is str:
         if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", value):

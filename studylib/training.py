@@ -1,4 +1,4 @@
-"""Train and test one run: `torchrun -m studylib.training RUN_FOLDER` (paper, section 4.1).
+"""Train and test one run: `torchrun -m studylib.training RUN_FOLDER` (paper, section 4.1); with `epochs` 0, test only.
 
 The run folder holds `spec.json`; history, predictions, provenance and, last, metrics are written beside it. A
 checkpoint is kept in the data folder after each epoch: called again, the run goes on where it stopped, and a finished
@@ -6,10 +6,8 @@ one does nothing.
 """
 
 import os
-import resource
 import sys
 import time
-from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from studylib.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from studylib.checkpoint import CheckpointError, checkpoint_path, load_checkpoint, save_checkpoint
 from studylib.complexity import count_by_name
-from studylib.datasets.index import data_root, load_index
+from studylib.convolutions import BN_EPS
+from studylib.datasets.index import load_index
 from studylib.evaluation import clip_top1, predict, video_top_k, write_predictions
 from studylib.files import locked
 from studylib.launch import stop_with_launcher
@@ -28,9 +27,10 @@ from studylib.loading import Part, centre_clips, open_parts, steps_per_epoch, to
 from studylib.nets import build_net
 from studylib.optimizer import learning_rate, make_optimizer
 from studylib.precision import autocast, choose_precision
-from studylib.provenance import describe
+from studylib.provenance import describe, now, peak_memory
 from studylib.run_files import read_metrics, write_history, write_json
 from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
+from studylib.weights import bn_eps, initialise_from, set_bn_eps
 
 SECONDS_BETWEEN_LINES = 10
 
@@ -46,7 +46,8 @@ def run(run_folder: Path) -> None:
         SpecError, CheckpointError, TrainingError, OSError, ValueError: one line that names what is wrong.
     """
     spec = load_spec(run_folder)
-    with locked(checkpoint_path(spec).with_name(".lock"), f"{run_folder}: another process is training this run"):
+    lock = checkpoint_path(recorded_hash(run_folder)).with_name(".lock")
+    with locked(lock, f"{run_folder}: another process is training this run"):
         run_alone(run_folder, spec)
 
 
@@ -63,21 +64,33 @@ def run_alone(run_folder: Path, spec: RunSpec) -> None:
     training_part, test_part = open_parts(index, spec)
 
     torch.manual_seed(spec.seed)
-    net = build_net(spec.net, spec.depth, len(index.classes), clip_length=spec.clip_length, width=spec.width).to(
-        device, memory_format=torch.channels_last_3d
-    )
+    sizes = {"clip_length": spec.clip_length, "width": spec.width, "resolution": spec.resolution}
+    net = build_net(spec.net, spec.depth, len(index.classes), **sizes)
+    net = net.to(device, memory_format=torch.channels_last_3d)
     clip_shape = (3, spec.clip_length, spec.resolution, spec.resolution)
     precision, reason = choose_precision(spec.amp, net, clip_shape, spec.batch_size, device)
     provenance |= {"precision": precision, "precision_reason": reason}
     print(f"{spec.net}-{spec.depth} on {spec.dataset}, {provenance['device']}; {reason}", flush=True)
 
     state = train(net, training_part, test_part, spec, precision, device, run_folder, provenance)
+    test(net, test_part, spec, precision, device, run_folder, state)
+
+
+def test(
+    net: nn.Module,
+    part: Part,
+    spec: RunSpec,
+    precision: str,
+    device: torch.device,
+    run_folder: Path,
+    state: dict[str, Any],
+) -> None:
+    """Test the net by the spec's protocol; write predictions, provenance and, last, metrics. `state` is `train`'s."""
     print("testing", flush=True)
-    predictions = predict(net, test_part, spec, precision, device)
-    complexity = count_by_name(
-        spec.net, spec.depth, len(index.classes), spec.clip_length, 3, spec.width, spec.resolution
-    )
-    last = state["history"][-1]
+    predictions = predict(net, part, spec, precision, device)
+    classes = len(part.index.classes)
+    complexity = count_by_name(spec.net, spec.depth, classes, spec.clip_length, 3, spec.width, spec.resolution)
+    last = state["history"][-1] if spec.epochs else {"train_error": None, "test_error": None}
     write_predictions(run_folder / "predictions.parquet", predictions)
     write_json(run_folder / "provenance.json", state["provenance"] | {"ended": now()})
     metrics = {
@@ -90,7 +103,7 @@ def run_alone(run_folder: Path, spec: RunSpec) -> None:
         "params": complexity.params,
         "flops": complexity.flops,
         "seconds": state["seconds"],
-        "clips_per_second": spec.epochs * spec.clips_per_epoch / state["seconds"],
+        "clips_per_second": spec.epochs * spec.clips_per_epoch / state["seconds"] if spec.epochs else None,
         "peak_memory": peak_memory(device),
     }
     write_json(run_folder / "metrics.json", metrics)  # last: its presence says that the rest is there
@@ -99,7 +112,7 @@ def run_alone(run_folder: Path, spec: RunSpec) -> None:
 
 def train(
     net: nn.Module,
-    training_part: Part,
+    training_part: Part | None,
     test_part: Part,
     spec: RunSpec,
     precision: str,
@@ -107,8 +120,11 @@ def train(
     run_folder: Path,
     provenance: dict[str, Any],
 ) -> dict[str, Any]:
-    """Train from the last checkpoint or the start; the state after the last epoch (history, seconds, provenance)."""
-    path = checkpoint_path(spec)
+    """Train from the last checkpoint or the start; the state after the last epoch (history, seconds, provenance).
+
+    The start is the net as it is, or the weights of `init_from`; with no epochs to train, that is all.
+    """
+    path = checkpoint_path(recorded_hash(run_folder))
     manifest_hash = provenance["dataset"]["manifest_hash"]
     optimizer = make_optimizer(net, spec)
     state: dict[str, Any] = {"history": [], "seconds": 0.0, "provenance": provenance}
@@ -119,11 +135,18 @@ def train(
                 f"{path}: was trained on another {spec.dataset} (its manifest hash differs); remove it to start anew"
             )
         net.load_state_dict(saved["net"])
+        set_bn_eps(net, saved.get("bn_eps", BN_EPS))
         optimizer.load_state_dict(saved["optimizer"])
         state = {key: saved[key] for key in state}
         session = {key: provenance[key] for key in ("commit", "source_clean", "started")}
         state["provenance"] = state["provenance"] | {"resumed": [*state["provenance"].get("resumed", []), session]}
         print(f"going on after epoch {len(state['history'])}", flush=True)
+    elif spec.init_from:
+        provenance["init_from"] = initialise_from(net, spec.init_from, spec.new_head)
+        print(f"weights from {spec.init_from}", flush=True)
+    if spec.epochs == 0:
+        write_history(run_folder, [])
+        return state
     loader, batches = training_loader(training_part, spec, pin=device.type == "cuda")
     for epoch in range(len(state["history"]), spec.epochs):
         begun = time.perf_counter()
@@ -134,7 +157,8 @@ def train(
         row |= {"clips_per_second": spec.clips_per_epoch / seconds, "seconds": seconds}
         state["history"].append(row)
         state["seconds"] += seconds
-        save_checkpoint(path, {"net": net.state_dict(), "optimizer": optimizer.state_dict(), **state})
+        weights = {"net": net.state_dict(), "bn_eps": bn_eps(net)}
+        save_checkpoint(path, weights | {"optimizer": optimizer.state_dict(), **state})
         write_history(run_folder, state["history"])
         left = (spec.epochs - epoch - 1) * state["seconds"] / (epoch + 1)
         print(
@@ -199,23 +223,6 @@ def centre_test(net: nn.Module, part: Part, spec: RunSpec, precision: str, devic
         loss += float(F.cross_entropy(scores, labels, reduction="sum"))
         wrong += int((scores.argmax(1) != labels).sum())
     return {"test_loss": loss / len(part.rows), "test_error": 100 * wrong / len(part.rows)}
-
-
-def checkpoint_path(spec: RunSpec) -> Path:
-    """Where the run's last checkpoint lies, by the hash of its spec."""
-    return data_root() / "checkpoints" / spec.hash[:16] / "last.pt"
-
-
-def peak_memory(device: torch.device) -> int:
-    """Bytes: the GPU's peak allocation, or the process's peak resident size (mapped frames included)."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def now() -> str:
-    """UTC, to the second, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def main(arguments: list[str]) -> int:

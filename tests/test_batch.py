@@ -11,10 +11,10 @@ import time
 import papermill
 import pytest
 
+from studylib.checkpoint import checkpoint_path
 from studylib.plan import REPOSITORY
 from studylib.results import load_plan, load_planned_run
 from studylib.spec import RunSpec
-from studylib.training import checkpoint_path
 
 NOTEBOOK = REPOSITORY / "book" / "experiments" / "conv_types.ipynb"
 PLAN = """
@@ -39,9 +39,9 @@ def checkout(tmp_path, tiny_data, monkeypatch):
     return root
 
 
-def start(root):
+def start(root, *options):
     command = [sys.executable, "-m", "snakemake", "-s", "runs/Snakefile", "--profile", "runs/profiles/local"]
-    command += ["--config", "plan=try"]
+    command += ["--config", "plan=try", *options]
     return subprocess.Popen(
         command,
         cwd=root,
@@ -52,9 +52,9 @@ def start(root):
     )
 
 
-def run_plan(root):
+def run_plan(root, *options):
     """(exit code, what Snakemake said)."""
-    process = start(root)
+    process = start(root, *options)
     said, _ = process.communicate(timeout=300)
     return process.returncode, said
 
@@ -69,11 +69,11 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     spec = load_plan(plan_file).runs[0].spec
     process = start(checkout)
     patience = time.monotonic() + 120
-    while not checkpoint_path(spec).exists() and time.monotonic() < patience:
+    while not checkpoint_path(spec.hash).exists() and time.monotonic() < patience:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert checkpoint_path(spec).exists()
+    assert checkpoint_path(spec.hash).exists()
     assert not (folder / "metrics.json").exists()
 
     figures = checkout / "studylib" / "figures.py"
@@ -108,6 +108,17 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     assert "first_seed0: holds another run (epochs is 120, wanted 7)" in said
     assert "rename or remove the folder" in said
     assert contents(folder) == before
+
+
+def test_a_run_waits_for_the_one_whose_weights_it_starts_from(checkout):
+    second = "  - {experiment: conv_types, net: r2d, name: second, init_from: run:try/conv_types/first_seed0}\n"
+    (checkout / "runs" / "try.yaml").write_text(PLAN.replace("runs:\n", "runs:\n" + second))
+    code, said = run_plan(checkout, "--dry-run")
+    assert code == 0, said
+    inputs = f"input: {FOLDER}/metrics.json, book/experiments/conv_types.ipynb"
+    lines = [line.strip() for line in said.splitlines()]
+    assert lines[lines.index(inputs) + 1] == "output: runs/try/conv_types/second_seed0/metrics.json"
+    assert lines.index(f"output: {FOLDER}/metrics.json") < lines.index(inputs)
 
 
 def test_a_typo_in_a_plan_ends_snakemake_with_its_name(checkout):

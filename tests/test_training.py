@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from studylib import training
-from studylib.checkpoint import CheckpointError, load_checkpoint
+from studylib.checkpoint import CheckpointError, checkpoint_path, load_checkpoint
 from studylib.datasets.index import load_index
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.files import locked
@@ -98,8 +98,8 @@ def without_times(rows):
 def test_an_interrupted_run_goes_on_to_the_same_weights_bit_for_bit(tiny_data, tmp_path, monkeypatch):
     spec = start(tmp_path / "whole")
     training.run(tmp_path / "whole")
-    whole = load_checkpoint(training.checkpoint_path(spec))
-    training.checkpoint_path(spec).unlink()
+    whole = load_checkpoint(checkpoint_path(spec.hash))
+    checkpoint_path(spec.hash).unlink()
 
     start(tmp_path / "parts")
     train_epoch = training.train_epoch
@@ -119,7 +119,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights_bit_for_bit(tiny_data, t
     provenance = json.loads((tmp_path / "parts" / "provenance.json").read_text())
     assert len(provenance["resumed"]) == 1
     assert provenance["started"] <= provenance["resumed"][0]["started"] <= provenance["ended"]
-    parts = load_checkpoint(training.checkpoint_path(spec))
+    parts = load_checkpoint(checkpoint_path(spec.hash))
     assert without_times(parts["history"]) == without_times(whole["history"])
     assert all(torch.equal(parts["net"][name], value) for name, value in whole["net"].items())
     scores = [read_predictions(tmp_path / name / "predictions.parquet").scores for name in ("whole", "parts")]
@@ -195,7 +195,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(ti
     monkeypatch.setattr(training, "train_epoch", poisoned)
     with pytest.raises(training.TrainingError, match="the loss is nan at epoch 2, step 3 of 3, learning rate"):
         training.run(tmp_path)
-    saved = load_checkpoint(training.checkpoint_path(spec))
+    saved = load_checkpoint(checkpoint_path(spec.hash))
     assert len(saved["history"]) == 1
     assert torch.isfinite(saved["net"]["fc.bias"]).all()
 
@@ -204,7 +204,7 @@ def test_a_checkpoint_of_another_draw_of_the_dataset_is_refused(tiny_data, tmp_p
     spec = start(tmp_path)
     training.run(tmp_path)
     (tmp_path / "metrics.json").unlink()
-    path = training.checkpoint_path(spec)
+    path = checkpoint_path(spec.hash)
     saved = load_checkpoint(path)
     saved["provenance"]["dataset"]["manifest_hash"] = "0" * 64
     torch.save(saved, path)

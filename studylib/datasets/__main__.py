@@ -1,11 +1,11 @@
-"""Make the index of a dataset: `python -m studylib.datasets pantomime|ucf101 ...`."""
+"""Make the index of a dataset: `python -m studylib.datasets pantomime|ucf101|folder ...`."""
 
 import argparse
 import sys
 
-from studylib.datasets import pantomime, ucf101
+from studylib.datasets import folder, pantomime, ucf101
 
-MODULES = {"pantomime": pantomime, "ucf101": ucf101}
+MODULES = {"pantomime": pantomime, "ucf101": ucf101, "folder": folder}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -33,7 +33,8 @@ _SPLITS = ("split1", "split2", "split3")
 PARTS = ("train", "test")
 _HOW_TO_MAKE = (
     "python -m studylib.datasets pantomime --name pantomime-mini (generates one), or "
-    "python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --name NAME (lists yours)"
+    "python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --name NAME, or "
+    "python -m studylib.datasets folder --root VIDEOS --name NAME (list yours)"
 )
 
 

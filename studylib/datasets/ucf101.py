@@ -33,9 +33,9 @@ def make(
         raise DatasetError(f"{root}: no such folder; --root is the folder that holds a folder of videos for each class")
     classes = _read_classes(lists / "classInd.txt")
     parts = _read_splits(lists, classes)  # {"Class/v_Class_g01_c01": {"split1": "test", ...}}
-    files = _find_videos(root, classes)
+    files = find_videos(root, classes)
     listed = sorted(parts.keys() & files.keys())
-    videos, unreadable = _probe_all(root, {stem: files[stem] for stem in listed})
+    videos, unreadable = probe_all(root, {stem: files[stem] for stem in listed})
     if not videos:
         raise DatasetError(
             f"{root}: none of the {len(parts)} listed videos is here and can be read ({len(unreadable)} cannot); "
@@ -122,7 +122,7 @@ def _read_splits(lists: Path, classes: list[str]) -> dict[str, dict[str, str]]:
     return parts
 
 
-def _find_videos(root: Path, classes: list[str]) -> dict[str, str]:
+def find_videos(root: Path, classes: list[str]) -> dict[str, str]:
     """{"Class/stem": path relative to the root} of the video files there are."""
     found = {}
     for ending in reversed(_ENDINGS):
@@ -132,7 +132,7 @@ def _find_videos(root: Path, classes: list[str]) -> dict[str, str]:
     return found
 
 
-def _probe_all(root: Path, files: dict[str, str]) -> tuple[dict[str, VideoInfo], dict[str, str]]:
+def probe_all(root: Path, files: dict[str, str]) -> tuple[dict[str, VideoInfo], dict[str, str]]:
     """Probe the files in parallel: ({stem: info} of the good ones, {stem: reason} of the others), in order."""
 
     def try_probe(path: str) -> VideoInfo | VideoError:
@@ -143,7 +143,7 @@ def _probe_all(root: Path, files: dict[str, str]) -> tuple[dict[str, VideoInfo],
 
     with ThreadPoolExecutor() as pool:
         results = list(
-            tqdm(pool.map(try_probe, files.values()), "UCF101: probing", len(files), unit="video", disable=None)
+            tqdm(pool.map(try_probe, files.values()), f"{root.name}: probing", len(files), unit="video", disable=None)
         )
     videos = {stem: result for stem, result in zip(files, results, strict=True) if isinstance(result, VideoInfo)}
     unreadable = {}

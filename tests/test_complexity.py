@@ -1,0 +1,129 @@
+"""Parameters and multiply-adds against every printed number there is."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from studylib import counts
+from studylib.complexity import count, count_by_name, count_relus
+from studylib.convolutions import convolution
+from studylib.nets import BLOCKS, NETS, PRINTED_NAMES, build_net
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """The 24 rows of VMZ's table and C3D's, printed and counted; warnings of any kind are errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return counts.against_vmz()
+
+
+def digit(number):
+    return f"{number:.1f}"
+
+
+def test_multiply_adds_of_every_net_are_vmzs_to_the_printed_digit(printed):
+    assert len(printed) == 25
+    assert list((printed["flops"] / 1e9).map(digit)) == list(printed["vmz_gflops"].map(digit))
+
+
+def test_vmz_prints_the_weights_without_bn_and_biases(printed):
+    assert list((printed["weights"] / 1e6).map(digit)) == list(printed["vmz_params"].map(digit))
+
+
+def test_only_c3d_shows_that_vmz_leaves_out_biases(printed):
+    otherwise = (printed["conv_fc_params"] / 1e6).map(digit) != printed["vmz_params"].map(digit)
+    assert list(printed.loc[otherwise, "net"]) == ["C3D"]
+
+
+def test_table_2_prints_the_same_weights_but_for_mc5(printed):
+    paper = printed.dropna(subset="paper_params")
+    assert len(paper) == 12
+    otherwise = (paper["weights"] / 1e6).map(digit) != paper["paper_params"].map(digit)
+    assert list(paper.loc[otherwise, "net"]) == ["MC5"]
+
+
+def test_counting_bn_gives_mc5_as_printed_in_table_2_and_breaks_others(printed):
+    paper = printed.dropna(subset="paper_params").set_index("net")
+    agrees = (paper["params"] / 1e6).map(digit) == paper["paper_params"].map(digit)
+    assert agrees["MC5"]
+    assert list(agrees.index[~agrees]) == ["R(2+1)D", "rMC2", "rMC3"]
+
+
+def test_r2plus1d_18_and_r3d_18_differ_by_633_parameters():
+    assert count_by_name("r2plus1d").params == 33_370_839
+    assert count_by_name("r3d").params == 33_371_472
+
+
+@pytest.mark.parametrize(
+    ("name", "depth"), [(n, d) for n in NETS for d in BLOCKS] + [(n, 18) for n in PRINTED_NAMES if n not in NETS]
+)
+def test_both_counters_agree_on_every_net(name, depth):
+    frames = 16 if name == "c3d" else 8
+    net = build_net(name, depth, num_classes=5, clip_length=frames, width=4, resolution=32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        traced = count(net, (3, frames, 32, 32))
+    assert traced == count_by_name(name, depth, 5, frames, width=4, resolution=32)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_total_is_the_arithmetic_of_kernels_and_outputs(name):
+    net, total = counts.meta_net(name), 0
+
+    def add(module, _inputs, output):
+        nonlocal total
+        total += module.weight.numel() * output[0, 0].numel() if output.ndim == 5 else module.weight.numel()
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv3d | nn.Linear):
+            module.register_forward_hook(add)
+    counted = count(net, (3, 8, 112, 112))
+    assert total == counted.flops == sum(counted.by_layer.values()) == sum(counted.by_group().values())
+
+
+@pytest.mark.parametrize("depth", BLOCKS)
+def test_each_convolution_of_r2plus1d_has_the_weights_of_r3ds_up_to_the_rounding_of_m(depth):
+    full, factorised = counts.meta_net("r3d", depth=depth), counts.meta_net("r2plus1d", depth=depth)
+    compared = 0
+    for name, conv in full.named_modules():
+        if not isinstance(conv, nn.Conv3d) or name.startswith("stem") or "downsample" in name:
+            continue
+        spatial, temporal = (factorised.get_submodule(f"{name}.{part}") for part in (0, 3))
+        missing = conv.weight.numel() - spatial.weight.numel() - temporal.weight.numel()
+        of_one_middle_channel = spatial.weight[0].numel() + temporal.weight[:, 0].numel()
+        assert 0 <= missing < of_one_middle_channel, name
+        if spatial.in_channels == temporal.out_channels:
+            assert missing == 0, name
+        compared += 1
+    assert compared == 2 * sum(BLOCKS[depth])
+
+
+def test_conv1_with_45_filters_has_about_half_of_r3ds_weights_and_83_would_match():
+    def weights(name):
+        return sum(p.numel() for n, p in counts.meta_net(name).stem.named_parameters() if p.ndim == 5)
+
+    assert [weights(name) for name in ("r3d", "r2plus1d", "r2plus1d_stem83")] == [28_224, 15_255, 28_137]
+
+
+@pytest.mark.parametrize("depth", BLOCKS)
+def test_r2plus1d_has_exactly_twice_the_relus_of_r3d(depth):
+    relus = {name: count_relus(counts.meta_net(name, depth=depth), (3, 8, 112, 112)) for name in ("r3d", "r2plus1d")}
+    assert relus == {"r3d": 1 + 2 * sum(BLOCKS[depth]), "r2plus1d": 2 + 4 * sum(BLOCKS[depth])}
+
+
+def test_cost_grows_in_proportion_to_frames_and_to_the_square_of_pixels():
+    def flops(**sizes):
+        return count_by_name("r2plus1d", **sizes).flops - 512 * 400  # without the FC layer
+
+    assert flops(clip_length=32) == 4 * flops()
+    assert flops(resolution=224) == 4 * flops()
+
+
+def test_a_3d_convolution_costs_three_times_a_2d_one_of_the_same_output():
+    with torch.device("meta"):
+        nets = [nn.Sequential(convolution(kind, 64, 64)) for kind in ("3d", "2d")]
+    three, two = (count(net, (64, 8, 56, 56)).flops for net in nets)
+    assert three == 3 * two

@@ -1,0 +1,334 @@
+"""Runs that start from weights: files, other runs, and the released ones through their notebook."""
+
+import hashlib
+import json
+import shutil
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+import torch
+import yaml
+
+from studylib import training, weights
+from studylib.checkpoint import checkpoint_path, load_checkpoint
+from studylib.datasets.__main__ import main as datasets_main
+from studylib.datasets.index import load_index
+from studylib.init_from import parse
+from studylib.nets import build_net
+from studylib.plan import REPOSITORY, PlanError, load_plan
+from studylib.released import ACCURACIES, beside_published, comparison, models
+from studylib.results import BrokenRun, load_plan_runs, load_run, summary
+from studylib.run_files import read_metrics
+from studylib.spec import RunSpec, SpecError, load_spec
+from studylib.video import write_video
+from studylib.weights import WeightsError, save_torchvision, save_vmz
+
+NOTEBOOK = REPOSITORY / "book" / "experiments" / "released.ipynb"
+TINY = {
+    "experiment": "released",
+    "net": "r3d",
+    "dataset": "pantomime-tiny",
+    "width": 4,
+    "resolution": 56,
+    "batch_size": 8,
+    "epochs": 2,
+    "clips_per_epoch": 16,
+    "lr_schedule": "cosine",
+    "standardise": "clip",
+    "test_clips": 2,
+    "amp": "fp32",
+}
+UNTRAINED = TINY | {"epochs": 0}
+
+
+@pytest.fixture
+def one_thread():
+    """The trainer started by a notebook has one thread too: sums are added in the same order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def run(folder, **fields):
+    """Train and test a run here; (folder, the run, its net as trained)."""
+    spec = RunSpec(**fields)
+    spec.save(folder)
+    training.run(folder)
+    saved = load_checkpoint(checkpoint_path(spec.hash))
+    net = build_net(spec.net, num_classes=16, width=spec.width)
+    net.load_state_dict(saved["net"])
+    weights.set_bn_eps(net, saved["bn_eps"])
+    return load_run(folder), net
+
+
+def through_the_notebook(tmp_path, name, init_from):
+    """A run of released.ipynb through papermill."""
+    folder = tmp_path / name
+    fields = {key: value for key, value in UNTRAINED.items() if key != "experiment"}
+    papermill.execute_notebook(
+        NOTEBOOK,
+        tmp_path / f"{name}.ipynb",
+        fields | {"run_folder": str(folder), "init_from": init_from},
+        progress_bar=False,
+    )
+    return load_run(folder)
+
+
+def same_predictions(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one.clip_scores, other.clip_scores, strict=True))
+
+
+def test_an_exported_net_gives_its_predictions_back_through_the_notebook(tiny_data, tmp_path, one_thread, capfd):
+    """From VMZ's form and from torchvision's, bit for bit; the second was fine-tuned with torchvision's epsilon."""
+    folder = tiny_data / "weights"
+    trained, net = run(tmp_path / "trained", **TINY)
+    save_vmz(net, folder / "vmz.pkl")
+    save_torchvision(net, folder / "start.pth")
+    finetuned, net = run(tmp_path / "finetuned", **TINY | {"init_from": "file:start.pth", "epochs": 1, "seed": 1})
+    assert weights.bn_eps(net) == 1e-5
+    save_torchvision(net, folder / "torchvision.pth")
+    assert not same_predictions(trained.predictions, finetuned.predictions)
+
+    for reference, name in ((trained, "vmz.pkl"), (finetuned, "torchvision.pth")):
+        tested = through_the_notebook(tmp_path, name.partition(".")[0], f"file:{name}")
+        assert same_predictions(tested.predictions, reference.predictions)
+        assert {k: tested.metrics[k] for k in ACCURACIES} == {k: reference.metrics[k] for k in ACCURACIES}
+        sha256 = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert tested.provenance["init_from"]["sha256"] == sha256
+        assert str(tmp_path) not in json.dumps(tested.provenance)
+    notebook = nbformat.read(tmp_path / "vmz.ipynb", 4)
+    assert "this run" in notebook.cells[-1].outputs[0]["data"]["text/plain"]
+
+
+def test_a_run_without_training_says_so(tiny_data, tmp_path):
+    save_vmz(build_net("r2d", num_classes=16, width=4), tiny_data / "weights" / "x.pkl")
+    spec = RunSpec(**UNTRAINED | {"net": "r2d", "init_from": "file:x.pkl"})
+    spec.save(tmp_path)
+    training.run(tmp_path)
+    metrics = read_metrics(tmp_path)
+    assert (metrics["train_error"], metrics["test_error"], metrics["clips_per_second"]) == (None, None, None)
+    assert metrics["seconds"] == 0
+    assert (tmp_path / "history.csv").read_text().count("\n") == 1
+    done = load_run(tmp_path)
+    assert done.history.empty
+    text = summary(done)["value"].to_dict()
+    assert text["training"] == "none"
+    assert text["weights from"].startswith("file:x.pkl (SHA-256 ")
+    assert not {"training time", "training error, last epoch"} & set(text)
+    assert list(beside_published(done).index) == ["this run"]
+
+    for change, message in (
+        ({"train_error": 5.0}, "although the run trained nothing"),
+        ({"params": None}, "params is"),
+    ):
+        (tmp_path / "metrics.json").write_text(json.dumps(metrics | change))
+        with pytest.raises(BrokenRun, match=message):
+            load_run(tmp_path)
+
+
+def test_a_trained_runs_errors_may_not_be_missing(tiny_data, tmp_path):
+    done, _ = run(tmp_path, **TINY | {"net": "r2d", "epochs": 1})
+    (tmp_path / "metrics.json").write_text(json.dumps(done.metrics | {"train_error": None}))
+    with pytest.raises(BrokenRun, match="train_error is None, not a number"):
+        load_run(tmp_path)
+
+
+def test_a_run_starts_from_another_run_and_an_interrupted_one_goes_on_with_its_epsilon(
+    tiny_data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(weights, "REPOSITORY", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    save_torchvision(build_net("r2d", num_classes=16, width=4), tiny_data / "weights" / "start.pt")
+    fields = TINY | {"net": "r2d", "epochs": 1}
+    source = tmp_path / "runs" / "quick" / "released" / "first"
+    with pytest.raises(WeightsError, match="run:quick/released/first: is not a finished run; run it first"):
+        run(tmp_path / "early", **fields | {"init_from": "run:quick/released/first"})
+    run(source, **fields | {"init_from": "file:start.pt"})
+
+    # tested as it is, by name and by folder
+    for i, init_from in enumerate(("run:quick/released/first", "folder:runs/quick/released/first")):
+        spec = RunSpec(**fields | {"epochs": 0, "init_from": init_from})
+        spec.save(tmp_path / f"tested{i}")
+        training.run(tmp_path / f"tested{i}")
+        tested = load_run(tmp_path / f"tested{i}")
+        assert same_predictions(tested.predictions, load_run(source).predictions)
+        assert tested.provenance["init_from"]["bn_eps"] == 1e-5
+        assert tested.provenance["init_from"]["form"] == "checkpoint"
+
+    # stopped after its first epoch, called again: the weights are not loaded anew, the epsilon is
+    spec = RunSpec(**fields | {"epochs": 2, "init_from": "run:quick/released/first"})
+    spec.save(tmp_path / "second")
+    train_epoch = training.train_epoch
+
+    def interrupted(net, *arguments):
+        if arguments[3] == 1:
+            raise KeyboardInterrupt
+        return train_epoch(net, *arguments)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(tmp_path / "second")
+    seen = []
+    monkeypatch.setattr(
+        training, "train_epoch", lambda net, *a: seen.append(weights.bn_eps(net)) or train_epoch(net, *a)
+    )
+    checkpoint_path(load_spec(source).hash).unlink()
+    training.run(tmp_path / "second")
+    assert seen == [1e-5]
+    assert load_run(tmp_path / "second").provenance["init_from"]["source"] == "run:quick/released/first"
+    with pytest.raises(WeightsError, match=r"first: has no checkpoint in the data folder \(checkpoints stay where"):
+        run(tmp_path / "third", **fields | {"seed": 3, "init_from": "run:quick/released/first"})
+
+
+def test_fine_tuning_to_other_classes_is_asked_for(tiny_data, tmp_path, capsys):
+    save_vmz(build_net("r2d", num_classes=5, width=4), tiny_data / "weights" / "five.pkl")
+    fields = TINY | {"net": "r2d", "epochs": 1, "init_from": "file:five.pkl"}
+    RunSpec(**fields).save(tmp_path / "silent")
+    assert training.main([str(tmp_path / "silent")]) == 1
+    error = capsys.readouterr().err
+    assert "(5, 32) in the file, (16, 32) in the net" in error
+    assert "new_head" in error
+    done, _ = run(tmp_path / "asked", **fields | {"new_head": True})
+    assert done.provenance["init_from"]["new_head"] is True
+
+
+@pytest.mark.parametrize(
+    "init_from",
+    ["", "torchvision:r3d_18", "run:quick/conv_types/r2d-18_8f_seed0", "folder:runs/try/released/a", "file:x.pkl"],
+)
+def test_init_from_takes_what_it_says(init_from):
+    assert RunSpec(**TINY, init_from=init_from).init_from == init_from
+    source = parse(init_from)
+    assert (source is None) == (init_from == "")
+
+
+@pytest.mark.parametrize(
+    "init_from",
+    [
+        "torchvision:r3d_50",
+        "run:quick/r2d",
+        "file:../x.pkl",
+        "file:a/x.pkl",
+        "file:x.npz",
+        "folder:/root/x",
+        "folder:a/../../x",
+        "x.pkl",
+        "http://x/y.pkl",
+        5,
+        None,
+    ],
+)
+def test_another_init_from_is_refused_with_what_it_takes(init_from):
+    with pytest.raises(
+        SpecError, match=r"init_from: .* names no weights; it takes .*torchvision:NAME.*run:PLAN.*file:"
+    ):
+        RunSpec(**TINY | {"init_from": init_from})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs: 0 is out of range without init_from"),
+        ({"new_head": True}, "new_head: is true without init_from"),
+        ({"epochs": 0, "init_from": "file:x.pkl", "new_head": True}, "new_head: a new classifier has to be trained"),
+        ({"epochs": 0, "init_from": "file:x.pkl", "warmup_epochs": 1}, "warmup_epochs: 1 leaves nothing of 0 epochs"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(change, message):
+    with pytest.raises(SpecError, match=message):
+        RunSpec(**TINY | change)
+
+
+PLAN = """
+title: "try"
+defaults: {experiment: released, dataset: pantomime-tiny, net: r3d}
+runs:
+  - {name: second, clip_length: 16, init_from: run:try/released/first_seed0}
+  - {name: first}
+  - {name: other, init_from: run:quick/conv_types/r3d-18_8f_seed0}
+"""
+
+
+def test_the_plan_orders_runs_by_their_weights(tmp_path):
+    path = tmp_path / "try.yaml"
+    path.write_text(PLAN)
+    plan = load_plan(path)
+    second, first, other = plan.runs
+    assert plan.start_of(second) == first
+    assert plan.start_of(first) is None
+    assert plan.start_of(other) is None  # another plan's: has to be there already
+    path.write_text(PLAN.replace("first_seed0", "fist_seed0"))
+    with pytest.raises(PlanError, match="second_seed0: init_from: run:try/released/fist_seed0 is no run of this plan"):
+        load_plan(path)
+    path.write_text(PLAN.replace("name: first", "name: first, init_from: run:try/released/second_seed0"))
+    with pytest.raises(PlanError, match="leads back to the run itself"):
+        load_plan(path)
+
+
+def test_the_plan_tests_each_released_file_at_its_own_size():
+    plan = load_plan(REPOSITORY / "runs" / "released.yaml")
+    ours = {(r.spec.init_from, r.spec.net, r.spec.depth, r.spec.clip_length) for r in plan.runs}
+    released = models()
+    assert ours == set(released[["init_from", "net", "depth", "clip_length"]].itertuples(index=False, name=None))
+    assert len(ours) == len(plan.runs) == 12 + 12 + 2 + 3
+    assert {(r.spec.epochs, r.spec.test_sampling, r.spec.test_clips) for r in plan.runs} == {(0, "random", 10)}
+    slow = {r.spec.init_from for r in plan.runs if r.spec.dataset.endswith("15fps")}
+    assert slow == {s for s in released["init_from"] if s.startswith("torchvision:")}
+
+
+def test_published_numbers_stand_beside_not_run():
+    plan = load_plan(REPOSITORY / "runs" / "released.yaml")
+    table = comparison(load_plan_runs(plan, REPOSITORY / "nowhere")).frame
+    assert table.columns.nlevels == 2
+    row = table[table["", "weights"].str.contains("vmz_r2plus1d-18_8f.pkl")].iloc[0]
+    assert (row["published", "clip@1"], row["published", "video@1"]) == ("53.2", "65.3")
+    assert all("not run" in value for value in table["here", "video@1"])
+    three = table[table["", "released by"] == "torchvision"]["published", "video@1"]
+    assert list(three) == ["63.2", "64.0", "67.5"]
+
+
+def test_a_folder_of_videos_becomes_an_index_with_classes_in_the_given_order(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+    frames = np.zeros((4, 32, 32, 3), np.uint8)
+    for name in ("b c/1.mp4", "b c/2.mp4", "a/3.mp4"):
+        (tmp_path / "val" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_video(tmp_path / "val" / name, frames, 10)
+    (tmp_path / "val" / "a" / "4.mp4").write_bytes(b"")
+    (tmp_path / "classes.txt").write_text("z\nb c\na\n")
+    command = ["folder", "--root", str(tmp_path / "val"), "--name", "kinetics400-val"]
+    assert datasets_main([*command, "--classes", str(tmp_path / "classes.txt")]) == 0
+    index = load_index("kinetics400-val")
+    assert index.classes == ("z", "b c", "a")
+    labels = dict(zip(index.table["path"].to_pylist(), index.table["label"].to_pylist(), strict=True))
+    assert labels == {"b c/1.mp4": 1, "b c/2.mp4": 1, "a/3.mp4": 2}
+    assert index.counts() == {"split1": {"train": 0, "test": 3}}
+    (tmp_path / "classes.txt").write_text("z\na\n")
+    assert datasets_main([*command, "--classes", str(tmp_path / "classes.txt")]) == 1
+    assert "has no class 'b c'" in capsys.readouterr().err
+
+    # the index has no training videos, and a run that trains nothing needs none
+    shutil.rmtree(tmp_path / "data" / "weights", ignore_errors=True)
+    save_vmz(build_net("r2d", num_classes=3, width=4), tmp_path / "data" / "weights" / "x.pkl")
+    datasets_main(command)
+    spec = RunSpec(**UNTRAINED | {"net": "r2d", "dataset": "kinetics400-val", "init_from": "file:x.pkl"})
+    spec.save(tmp_path / "run")
+    with pytest.raises(WeightsError, match=r"is \(3, 32\) in the file, \(2, 32\) in the net"):
+        training.run(tmp_path / "run")
+
+
+def test_the_commands_of_the_chapter_and_the_notebook_name_what_there_is():
+    """Parameters, plan and weight file as written are those that the plan runs."""
+    source = nbformat.read(NOTEBOOK, 4).cells[0]["source"]
+    given = dict(line.split(" ", 1) for line in source.replace("\\\n", "").split(" -p ")[1:])
+    given = {key: value.split()[0].strip("`") for key, value in given.items() if key != "run_folder"}
+    (planned,) = [
+        r for r in load_plan(REPOSITORY / "runs" / "released.yaml").runs if r.spec.init_from == given["init_from"]
+    ]
+    defaults = {"experiment": "released", "epochs": 0, "amp": "fp32"}
+    assert RunSpec.from_parameters(defaults | given) == planned.spec
+    chapter = (REPOSITORY / "book" / "released.md").read_text()
+    assert "--config plan=released" in chapter
+    assert yaml.safe_load(chapter.split("---")[1])["kernelspec"]["name"] == "python3"
