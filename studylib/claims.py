@@ -79,7 +79,7 @@ def audit_table(decisions: list[tuple[Claim, Decision]]) -> Table:
 def summary(decisions: list[tuple[Claim, Decision]]) -> Markdown:
     """One sentence of counts."""
     counts = Counter(decision.outcome for _, decision in decisions)
-    meanings = ("hold", "differ by no more than rounding can explain", "do not hold as printed")
+    meanings = ("hold", "off by no more than rounding can explain", "do not hold as printed")
     parts = ", ".join(f"**{counts[outcome]}** {text}" for outcome, text in zip(OUTCOMES, meanings, strict=True))
     waiting = len(CLAIMS) - len(decisions)
     return Markdown(f"Of {len(decisions)} claims that arithmetic can decide, {parts}. {waiting} more wait for runs.")
