@@ -13,9 +13,9 @@ from studylib.stats import rank_agreement
 from studylib.tables import Table
 
 MEASURES = {"clip_top1": "clip@1", "video_top1": "video@1"}
-# How the numbers of Table 2 and of VMZ's table were made: clips, crops and averaging are part of every number.
+# How the numbers of Table 2 and of VMZ's table were made, as far as their sources say.
 PAPER_PROTOCOL = "8 x 112 x 112; centre crops of 10 random clips a video, scores averaged (section 4.1)"
-VMZ_PROTOCOL = "8 or 16 x 112 x 112; 10 clips a video, centre crop, scores averaged (the same page)"
+VMZ_PROTOCOL = "8 or 16 x 112 x 112; the table does not say how clips were drawn and averaged (the same page)"
 
 
 def beside_vmz() -> pd.DataFrame:
