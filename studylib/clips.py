@@ -1,7 +1,8 @@
 """Which frames make a clip, and which part of them the network sees (paper, sections 4.1 and 4.3).
 
 A clip is L consecutive frames. One longer than its video repeats the last frame: starts are 0 then, and the readers
-(`video.read_clip`, `frame_cache`) fill up. Windows are cut from frames already scaled by `scaled_size`.
+(`video.read_clip`, `frame_cache`) fill up. Windows are cut from frames already scaled by `scaled_size`, on the device
+(`inputs`).
 """
 
 import numpy as np
@@ -58,21 +59,19 @@ def starts_for_test(sampling: str, num_frames: int, clip_length: int, n: int, rn
     raise ValueError(f"test_sampling: {sampling!r} is not one of random, uniform, dense")
 
 
-def centre_crop(frames: np.ndarray, crop: int) -> np.ndarray:
-    """The middle crop x crop window of frames (..., H, W, C); a view."""
-    top, left = ((size - crop) // 2 for size in frames.shape[-3:-1])
-    return window(frames, top, left, crop)
+def centre_window(size: tuple[int, int], crop: int) -> tuple[int, int]:
+    """(top, left) of the middle crop x crop window of frames of `size` = (height, width)."""
+    top, left = (whole - crop >> 1 for whole in _fitting(size, crop))
+    return top, left
 
 
-def random_crop(frames: np.ndarray, crop: int, rng: np.random.Generator) -> np.ndarray:
-    """A crop x crop window of frames (..., H, W, C), one place for the whole clip; a view."""
-    top, left = (int(rng.integers(0, max(0, size - crop) + 1)) for size in frames.shape[-3:-1])
-    return window(frames, top, left, crop)
+def random_window(size: tuple[int, int], crop: int, rng: np.random.Generator) -> tuple[int, int]:
+    """(top, left) of a crop x crop window drawn evenly, one place for the whole clip."""
+    top, left = (int(rng.integers(0, whole - crop + 1)) for whole in _fitting(size, crop))
+    return top, left
 
 
-def window(frames: np.ndarray, top: int, left: int, crop: int) -> np.ndarray:
-    """frames[..., top : top + crop, left : left + crop, :], refused where it would stick out."""
-    height, width = frames.shape[-3:-1]
-    if top < 0 or left < 0 or top + crop > height or left + crop > width:
-        raise ValueError(f"a {crop} x {crop} crop does not fit into frames of {height} x {width}")
-    return frames[..., top : top + crop, left : left + crop, :]
+def _fitting(size: tuple[int, int], crop: int) -> tuple[int, int]:
+    if min(size) < crop:
+        raise ValueError(f"a {crop} x {crop} crop does not fit into frames of {size[0]} x {size[1]}")
+    return size

@@ -1,4 +1,4 @@
-"""All frames of a dataset, decoded once and scaled, in one file that several processes share read-only.
+"""All frames of a dataset, decoded once and scaled, or their optical flow, in one file that processes share read-only.
 
 For a dataset that fits the memory this makes the networks, not the decoder, set the pace of training.
 """
@@ -17,8 +17,11 @@ import numpy as np
 from tqdm import tqdm
 
 from studylib.datasets.index import Index
+from studylib.faults import LARGEST_SHARE
 from studylib.files import locked, write_text
-from studylib.video import clip_frames, decode_into
+from studylib.flow import FARNEBACK, flow_video
+from studylib.parallel import available_cores
+from studylib.video import VideoError, clip_frames, decode_into
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +38,27 @@ class FrameCache:
     path: Path
     size: tuple[int, int]  # (H, W)
     offsets: np.ndarray  # (videos + 1,) int64
+    modality: str  # "rgb" or "flow"
+    broken: dict[int, str]  # row -> why its video could not be decoded
 
     @cached_property
     def frames(self) -> np.ndarray:
-        """All frames, uint8 RGB (sum of num_frames, H, W, 3), a read-only map of the file."""
-        return np.memmap(self.path, np.uint8, "r", shape=(int(self.offsets[-1]), *self.size, 3))
+        """All frames, uint8 RGB (sum of num_frames, H, W, 3), or the flow from each to the next, float16 with 2 for 3;
+        a read-only map of the file."""
+        shape, dtype = _layout(self.modality, self.size)
+        return np.memmap(self.path, dtype, "r", shape=(int(self.offsets[-1]), *shape))
 
     def clip(self, row: int, start: int, length: int) -> np.ndarray:
-        """Frames `start` .. `start + length - 1` of the video in `row` of the index's table, uint8 (T, H, W, 3).
+        """Frames `start` .. `start + length - 1` of the video in `row` of the index's table, uint8 (T, H, W, 3), or
+        their flow, float16 (T, H, W, 2).
 
         A copy; frames and rules are those of `video.read_clip` at this size. Errors: IndexError for a row there is
-        not, ValueError for a start outside the video.
+        not, ValueError for a start outside the video, VideoError for a video that could not be decoded.
         """
         if not 0 <= row < len(self.offsets) - 1:
             raise IndexError(f"{self.path}: no row {row}; the rows are 0 to {len(self.offsets) - 2}")
+        if row in self.broken:
+            raise VideoError(self.broken[row])
         first, after = self.offsets[row], self.offsets[row + 1]
         return self.frames[first + clip_frames([start], length, int(after - first), f"{self.path}, row {row}")[0]]
 
@@ -58,19 +68,24 @@ class FrameCache:
 
 
 def open_frames(
-    index: Index, size: tuple[int, int], budget_bytes: int | None = None, workers: int | None = None
+    index: Index,
+    size: tuple[int, int],
+    modality: str = "rgb",
+    budget_bytes: int | None = None,
+    workers: int | None = None,
 ) -> FrameCache | None:
-    """The frame cache of `index` at `size` = (height, width), built first if there is none that fits the index.
+    """The cache of `index` at `size` = (height, width), of frames ("rgb") or of the flow between them ("flow"), built
+    first if there is none that fits the index.
 
     Returns None, and logs why, when the frames take more than `budget_bytes`; by default the budget is the
     environment's STUDY_CACHE_GB, else a quarter of the memory. Of several processes that call at once, one builds and
     the others wait. `workers` threads decode (FFmpeg works outside Python's lock, so they are as fast as processes).
-    Errors: VideoError for a video that cannot be decoded or has changed; OSError naming the file when the disk is full.
-    Nothing of a failed build stays.
+    A video that cannot be decoded is noted (`FrameCache.broken`). Errors: VideoError when more than 5% cannot; OSError
+    naming the file when the disk is full. Nothing of a failed build stays.
     """
     height, width = size
     offsets = np.concatenate([[0], np.cumsum(index.table["num_frames"].to_numpy(), dtype=np.int64)])
-    needed = int(offsets[-1]) * height * width * 3
+    needed = int(offsets[-1]) * _frame_bytes(modality, size)
     budget = default_budget() if budget_bytes is None else budget_bytes
     if needed > budget:
         log.warning(
@@ -78,14 +93,28 @@ def open_frames(
             "%.2f GB (set STUDY_CACHE_GB to change it)", index.name, height, width, needed / 1e9, budget / 1e9,
         )  # fmt: skip
         return None
-    path = index.folder / f"frames_{height}x{width}.u8"
+    path = index.folder / f"{'frames' if modality == 'rgb' else 'flow'}_{height}x{width}.bin"
     facts = {"format": _FORMAT, "manifest_hash": index.manifest_hash, "size": [height, width], "bytes": needed}
-    if not _is_built(path, facts):
+    if modality == "flow":
+        facts["farneback"] = FARNEBACK
+    broken = _built(path, facts)
+    if broken is None:
         with locked(path.with_suffix(".lock"), f"{index.name}: another process is building the frame cache"):
-            if not _is_built(path, facts):  # else another process has built it while this one waited
-                _build(index, path, offsets, size, workers)
-                write_text(path.with_suffix(".json"), json.dumps(facts, indent=1) + "\n")
-    return FrameCache(path, (height, width), offsets)
+            broken = _built(path, facts)
+            if broken is None:  # else another process has built it while this one waited
+                broken = _build(index, path, offsets, size, modality, workers)
+                write_text(path.with_suffix(".json"), json.dumps(facts | {"broken": broken}, indent=1) + "\n")
+    return FrameCache(path, (height, width), offsets, modality, broken)
+
+
+def _layout(modality: str, size: tuple[int, int]) -> tuple[tuple[int, int, int], type]:
+    """Shape and type of a frame, or of a flow."""
+    return ((*size, 3), np.uint8) if modality == "rgb" else ((*size, 2), np.float16)
+
+
+def _frame_bytes(modality: str, size: tuple[int, int]) -> int:
+    shape, dtype = _layout(modality, size)
+    return int(np.prod(shape)) * np.dtype(dtype).itemsize
 
 
 def default_budget() -> int:
@@ -108,41 +137,56 @@ def default_budget() -> int:
     return memory // 4
 
 
-def _is_built(path: Path, facts: dict) -> bool:
+def _built(path: Path, facts: dict) -> dict[int, str] | None:
+    """The broken videos of a cache that is there and fits the facts; None where there is none."""
     try:
-        return json.loads(path.with_suffix(".json").read_bytes()) == facts and path.stat().st_size == facts["bytes"]
-    except (OSError, ValueError):
-        return False
+        told = json.loads(path.with_suffix(".json").read_bytes())
+        broken = {int(row): reason for row, reason in told.pop("broken").items()}
+        return broken if told == facts and path.stat().st_size == facts["bytes"] else None
+    except (OSError, ValueError, KeyError):
+        return None
 
 
-def _build(index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int], workers: int | None) -> None:
-    """Decode every video into its place of a temporary file, which then becomes `path`."""
-    frame_bytes = size[0] * size[1] * 3
+def _build(
+    index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int], modality: str, workers: int | None
+) -> dict[int, str]:
+    """Decode every video into its place of a temporary file, which then becomes `path`; the broken ones, by row."""
+    frame_bytes = _frame_bytes(modality, size)
     needed = int(offsets[-1]) * frame_bytes
+    videos = len(offsets) - 1
+    broken: dict[int, str] = {}
     # One name for all builders, who hold the lock: what a killed one left is used up by the next.
     temporary = path.with_name(f".{path.name}.partial")
 
-    def fill(row: int, row_path: str) -> None:
+    def fill(row: int) -> None:
         frames = np.empty((int(offsets[row + 1] - offsets[row]), *size, 3), np.uint8)
-        decode_into(index.path(row_path), frames)
+        video, known = index.video(row)
+        try:
+            decode_into(video, frames, known)
+        except VideoError as error:
+            broken[row] = str(error).removeprefix(f"{video}: ")
+            if len(broken) > LARGEST_SHARE * videos:
+                raise
+            return
         # Written, not mapped: on a full disk a write raises an error, a mapped page kills the process.
         with open(temporary, "r+b") as file:
             file.seek(int(offsets[row]) * frame_bytes)
-            file.write(frames)
+            file.write(frames if modality == "rgb" else flow_video(frames))
 
     try:
         temporary.write_bytes(b"")
         if shutil.disk_usage(path.parent).free < needed:  # now, not after an hour
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        with ThreadPoolExecutor(workers) as pool:
-            jobs = [pool.submit(fill, row, row_path) for row, row_path in enumerate(index.table["path"].to_pylist())]
+        with ThreadPoolExecutor(workers or available_cores()) as pool:
+            jobs = [pool.submit(fill, row) for row in range(videos)]
             try:
-                title = f"{index.name}: frames at {size[0]}x{size[1]}"
+                title = f"{index.name}: {'frames' if modality == 'rgb' else 'flow'} at {size[0]}x{size[1]}"
                 for job in tqdm(as_completed(jobs), title, len(jobs), unit="video", disable=None):
                     job.result()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+        os.truncate(temporary, needed)  # the last video may be a broken one
         temporary.replace(path)
     except OSError as error:
         message = (
@@ -152,3 +196,4 @@ def _build(index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int],
         raise OSError(error.errno, message) from error
     finally:
         temporary.unlink(missing_ok=True)
+    return broken

@@ -1,4 +1,4 @@
-"""Clips of an indexed dataset as batches of uint8, the same ones whoever loads them.
+"""Clips of an indexed dataset as batches of whole frames, the same ones whoever loads them.
 
 Every random choice comes from a generator seeded by (seed, epoch, position), never from a worker's state: a resumed
 run, and one with another number of workers, sees the same clips.
@@ -6,113 +6,176 @@ run, and one with another number of workers, sees the same clips.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from studylib.clips import centre_crop, random_crop, random_starts, scaled_size, starts_for_test
-from studylib.datasets.index import Index
-from studylib.frame_cache import FrameCache, open_frames
+from studylib.clips import centre_window, random_starts, random_window, starts_for_test
+from studylib.faults import Fault
+from studylib.parallel import available_cores
+from studylib.parts import Part
 from studylib.spec import RunSpec
-from studylib.video import read_clip, read_clips
+from studylib.video import VideoError
 
 # Streams of the counter-based generators, so that no two kinds of draw share numbers.
-ORDER, JITTER, TEST = 1, 2, 3
-
-RGB_MEAN = (0.43216, 0.394666, 0.37645)  # VMZ's, of frames in [0, 1]
-RGB_STD = (0.22803, 0.22145, 0.216989)
+ORDER, JITTER, TEST, REPLACEMENT = 1, 2, 3, 4
+MOST_REPLACEMENTS = 100  # of one clip; so many broken videos in a row mean that none can be read
 
 
-@dataclass(frozen=True)
-class Part:
-    """The videos of one split and part, in the index's order, and where their frames come from."""
+class Batch(NamedTuple):
+    """Clips as they are stored, what to cut from them, what they show, and what could not be read."""
 
-    index: Index
-    rows: np.ndarray  # (V,) row numbers in index.table
-    labels: np.ndarray  # (V,) int64
-    num_frames: np.ndarray  # (V,)
-    paths: list[str]  # (V,) relative to index.root
-    size: tuple[int, int]  # (height, width) of the scaled frames
-    cache: FrameCache | None  # decoded frames in memory-mapped form, None: decoded from the files each time
-
-    def clip(self, i: int, start: int, length: int) -> np.ndarray:
-        """Clip of the i-th video: (T, H, W, 3) uint8."""
-        if self.cache is not None:
-            return self.cache.clip(int(self.rows[i]), start, length)
-        return read_clip(self.index.path(self.paths[i]), start, length, self.size).numpy()
-
-    def clips(self, i: int, starts: np.ndarray, length: int) -> np.ndarray:
-        """Clips of the i-th video in one decoding pass: (N, T, H, W, 3) uint8."""
-        if self.cache is not None:
-            return np.stack([self.clip(i, int(start), length) for start in starts])
-        return read_clips(self.index.path(self.paths[i]), [int(s) for s in starts], length, self.size).numpy()
+    clips: Tensor  # (B, T, H, W, C) uint8 RGB or float16 flow
+    windows: Tensor  # (B, 3) int64: top, left, flipped (see `inputs.to_input`)
+    labels: Tensor  # (B,) int64, what to train on
+    label_sets: Tensor  # (B, M) int64, all right answers, filled up with -1
+    faults: list[Fault]
 
 
-def open_parts(index: Index, spec: RunSpec) -> tuple[Part | None, Part]:
-    """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits.
+class Draw(NamedTuple):
+    """What is random in a training clip."""
 
-    A run that trains nothing has no training part, and its dataset needs none.
-    """
-    size = scaled_size(spec.resolution)
-    cache = open_frames(index, size)
-    parts: list[Part | None] = []
-    for name in ("train", "test"):
-        if name == "train" and spec.epochs == 0:
-            parts.append(None)
-            continue
-        table = index.subset(spec.split, name)
-        if not len(table):
-            raise ValueError(f"dataset {index.name}: split {spec.split} has no {name} videos")
-        rows, labels = table["row"].to_numpy(), table["label"].to_numpy().astype(np.int64)
-        num_frames, paths = table["num_frames"].to_numpy(), table["path"].to_pylist()
-        parts.append(Part(index, rows, labels, num_frames, paths, size, cache))
-    return parts[0], parts[1]
+    video: int  # number in the part
+    start: int  # first frame
+    top: int
+    left: int
+    flip: int  # 0 or 1
+    label: int  # one of the video's
 
 
 class TrainingClips(Dataset):
-    """Training clips by (epoch, position): temporal jitter, random crop, flip (section 4.1)."""
+    """Training clips by (epoch, position, video): temporal jitter, random crop, flip (section 4.1)."""
 
     def __init__(self, part: Part, spec: RunSpec) -> None:
         self.part, self.spec = part, spec
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, int]:
-        """((T, crop, crop, 3) uint8, label) of clip `position` of `epoch`, both from 0."""
-        epoch, position = key
+    def draw(self, epoch: int, position: int, video: int) -> Draw:
+        """The clip at a position of an epoch, both from 0. It costs the same in a dataset of any size."""
         spec, part = self.spec, self.part
-        drawn = epoch * spec.clips_per_epoch + position  # passes over the videos go on across epochs
-        videos = len(part.rows)
-        i = int(video_order(spec.seed, drawn // videos, videos)[drawn % videos])
         rng = np.random.default_rng([spec.seed, JITTER, epoch, position])
-        start = int(random_starts(int(part.num_frames[i]), spec.clip_length, 1, rng)[0])
-        clip = random_crop(part.clip(i, start, spec.clip_length), spec.resolution, rng)
-        if spec.flip and rng.random() < 0.5:
-            clip = clip[:, :, ::-1]
-        return np.ascontiguousarray(clip), int(part.labels[i])
+        start = int(random_starts(int(part.num_frames[video]), spec.clip_length, 1, rng)[0])
+        window = random_window(part.size, spec.resolution, rng)
+        flip = int(spec.flip and rng.random() < 0.5)
+        labels = part.label_set(video)
+        return Draw(video, start, *window, flip, int(labels[rng.integers(len(labels)) if len(labels) > 1 else 0]))
+
+    def __getitem__(self, key: tuple[int, int, int]) -> Batch:
+        """A batch of one; a video that cannot be read is replaced by one drawn for this place, and told."""
+        epoch, position, video = key
+        others = np.random.default_rng([self.spec.seed, REPLACEMENT, epoch, position])
+        faults: list[Fault] = []
+        while True:
+            draw = self.draw(epoch, position, video)
+            try:
+                clip = self.part.clip(video, draw.start, self.spec.clip_length)
+            except VideoError as error:
+                if len(faults) == MOST_REPLACEMENTS:
+                    raise
+                faults.append(self.part.fault(video, error))
+                video = int(others.integers(len(self.part.rows)))
+            else:
+                return _one(clip, (draw.top, draw.left, draw.flip), draw.label, self.part.label_set(video), faults)
 
 
-@lru_cache(maxsize=4)
+class CentreClips(Dataset):
+    """One clip a video, its middle: the curve of Figure 4. A batch of none for a video that cannot be read."""
+
+    def __init__(self, part: Part, spec: RunSpec) -> None:
+        self.part, self.spec = part, spec
+
+    def __len__(self) -> int:
+        return len(self.part.rows)
+
+    def __getitem__(self, i: int) -> Batch:
+        part, length = self.part, self.spec.clip_length
+        start = max(0, int(part.num_frames[i]) - length) // 2
+        try:
+            clip, faults = part.clip(i, start, length), []
+        except VideoError as error:
+            channels, dtype = (2, np.float16) if part.modality == "flow" else (3, np.uint8)
+            clip, faults = np.empty((0, length, *part.size, channels), dtype), [part.fault(i, error)]
+            return Batch(torch.from_numpy(clip), *_nothing(), faults)
+        window = (*centre_window(part.size, self.spec.resolution), 0)
+        return _one(clip, window, int(part.labels[i]), part.label_set(i), faults)
+
+
+class TestClips(Dataset):
+    """The test clips of each video: (number of the video, clips (N, T, H, W, C), fault or None)."""
+
+    __test__ = False  # for pytest: no test
+
+    def __init__(self, part: Part, spec: RunSpec) -> None:
+        self.part, self.spec = part, spec
+
+    def __len__(self) -> int:
+        return len(self.part.rows)
+
+    def __getitem__(self, i: int) -> tuple[int, Tensor | None, Fault | None]:
+        """Random clips depend on the video alone, so that every network is tested on the same ones."""
+        part, spec = self.part, self.spec
+        rng = np.random.default_rng([TEST, i])
+        starts = starts_for_test(spec.test_sampling, int(part.num_frames[i]), spec.clip_length, spec.test_clips, rng)
+        try:
+            return i, torch.from_numpy(part.clips(i, starts, spec.clip_length)), None
+        except VideoError as error:
+            return i, None, part.fault(i, error)
+
+
+def _one(clip: np.ndarray, window: tuple[int, int, int], label: int, labels: np.ndarray, faults: list[Fault]) -> Batch:
+    """A batch of one clip (T, H, W, C)."""
+    numbers = (torch.tensor([window]), torch.tensor([label]), torch.from_numpy(labels)[None])
+    return Batch(torch.from_numpy(np.ascontiguousarray(clip))[None], *numbers, faults)
+
+
+def _nothing() -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        torch.empty((0, 3), dtype=torch.int64),
+        torch.empty(0, dtype=torch.int64),
+        torch.empty((0, 1), dtype=torch.int64),
+    )
+
+
+def collate(batches: list[Batch]) -> Batch:
+    """Batches of one, or none, as one; in a worker the clips go straight to shared memory."""
+    some = [batch for batch in batches if len(batch.labels)] or batches[:1]
+    clips = default_collate([batch.clips[0] for batch in some]) if len(some[0].labels) else some[0].clips
+    most = max(batch.label_sets.shape[1] for batch in some)
+    sets = [torch.nn.functional.pad(b.label_sets, (0, most - b.label_sets.shape[1]), value=-1) for b in some]
+    windows, labels = (torch.cat([getattr(batch, field) for batch in some]) for field in ("windows", "labels"))
+    return Batch(clips, windows, labels, torch.cat(sets), [fault for batch in batches for fault in batch.faults])
+
+
+@lru_cache(maxsize=2)
 def video_order(seed: int, number: int, videos: int) -> np.ndarray:
     """The order of the videos in a pass over them: every video once before any comes again."""
     return np.random.default_rng([seed, ORDER, number]).permutation(videos)
 
 
 class EpochBatches:
-    """Keys (epoch, position) of each batch of an epoch, from a step on; the last one may be smaller."""
+    """Keys (epoch, position, video) of each batch of an epoch; the last one may be smaller.
 
-    def __init__(self, spec: RunSpec) -> None:
-        self.spec, self.epoch = spec, 0
+    Only the process that hands out keys holds the order of the videos; workers do not grow with the dataset.
+    """
+
+    def __init__(self, spec: RunSpec, videos: int) -> None:
+        self.spec, self.videos, self.epoch = spec, videos, 0
 
     def __len__(self) -> int:
         return steps_per_epoch(self.spec)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         size, clips = self.spec.batch_size, self.spec.clips_per_epoch
         for first in range(0, clips, size):
-            yield [(self.epoch, position) for position in range(first, min(first + size, clips))]
+            yield [self.key(position) for position in range(first, min(first + size, clips))]
+
+    def key(self, position: int) -> tuple[int, int, int]:
+        drawn = self.epoch * self.spec.clips_per_epoch + position  # passes over the videos go on across epochs
+        order = video_order(self.spec.seed, drawn // self.videos, self.videos)
+        return self.epoch, position, int(order[drawn % self.videos])
 
 
 def steps_per_epoch(spec: RunSpec) -> int:
@@ -121,48 +184,31 @@ def steps_per_epoch(spec: RunSpec) -> int:
 
 
 def training_loader(part: Part, spec: RunSpec, pin: bool) -> tuple[DataLoader, EpochBatches]:
-    """A loader of (uint8 (B, T, H, W, 3), labels (B,)); set `.epoch` of the second before each epoch."""
-    batches = EpochBatches(spec)
+    """A loader of `Batch`es; set `.epoch` of the second before each epoch."""
+    keys = EpochBatches(spec, len(part.rows))
+    return _loader(TrainingClips(part, spec), part, pin, batch_sampler=keys, collate_fn=collate), keys
+
+
+def centre_loader(part: Part, spec: RunSpec, pin: bool) -> DataLoader:
+    """A loader of `Batch`es of one clip a video."""
+    return _loader(CentreClips(part, spec), part, pin, batch_size=spec.batch_size, collate_fn=collate)
+
+
+def test_loader(part: Part, spec: RunSpec) -> DataLoader:
+    """A loader of what `TestClips` gives, video by video in order."""
+    return _loader(TestClips(part, spec), part, False, batch_size=None)
+
+
+test_loader.__test__ = False
+
+
+def _loader(dataset: Dataset, part: Part, pin: bool, **how: object) -> DataLoader:
     # cached frames are one copy away, processes would only add to it; files want a decoder on every core
-    workers = int(os.environ.get("STUDY_WORKERS", 0 if part.cache is not None else os.cpu_count() or 1))
-    loader = DataLoader(
-        TrainingClips(part, spec),
-        batch_sampler=batches,
+    workers = int(os.environ.get("STUDY_WORKERS", 0 if part.cache is not None else available_cores()))
+    return DataLoader(
+        dataset,
         num_workers=workers,
-        persistent_workers=False,  # each epoch's workers read `.epoch` anew
+        persistent_workers=workers > 0,
         pin_memory=pin,
+        **how,
     )
-    return loader, batches
-
-
-def clips_for_test(part: Part, i: int, spec: RunSpec) -> Tensor:
-    """The test clips of the i-th video, centre crop: uint8 (N, T, crop, crop, 3).
-
-    Random ones depend on the video alone, so that every network is tested on the same clips.
-    """
-    rng = np.random.default_rng([TEST, i])
-    starts = starts_for_test(spec.test_sampling, int(part.num_frames[i]), spec.clip_length, spec.test_clips, rng)
-    return torch.from_numpy(np.ascontiguousarray(centre_crop(part.clips(i, starts, spec.clip_length), spec.resolution)))
-
-
-def centre_clips(part: Part, spec: RunSpec) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of one clip a video, its middle: (uint8 (B, T, H, W, 3), labels (B,))."""
-    for first in range(0, len(part.rows), spec.batch_size):
-        videos = range(first, min(first + spec.batch_size, len(part.rows)))
-        starts = [max(0, int(part.num_frames[i]) - spec.clip_length) // 2 for i in videos]
-        clips = [part.clip(i, start, spec.clip_length) for i, start in zip(videos, starts, strict=True)]
-        batch = np.stack([centre_crop(clip, spec.resolution) for clip in clips])
-        yield torch.from_numpy(batch), torch.from_numpy(part.labels[list(videos)])
-
-
-def to_input(clips: Tensor, standardise: str, device: torch.device) -> Tensor:
-    """uint8 (B, T, H, W, 3) -> what the network takes, float32 (B, 3, T, H, W), normalised on the device.
-
-    The permuted tensor keeps its memory, which is channels_last_3d already.
-    """
-    x = clips.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float().div_(255)
-    if standardise == "clip":
-        mean = x.mean((1, 2, 3, 4), keepdim=True)
-        return x.sub_(mean).div_(x.std((1, 2, 3, 4), keepdim=True).clamp_min(1e-3))
-    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1, 1) for v in (RGB_MEAN, RGB_STD))
-    return x.sub_(mean).div_(std)

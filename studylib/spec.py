@@ -18,7 +18,9 @@ from studylib.init_from import parse
 from studylib.nets import BLOCKS, PRINTED_NAMES
 
 # The first word of a dataset's name says how it is made and read; the rest tells versions apart ("pantomime-quick").
-DATASET_FAMILIES = ("pantomime", "ucf101", "kinetics400")
+DATASET_FAMILIES = (
+    "pantomime", "ucf101", "hmdb51", "kinetics400", "kinetics600", "kinetics700", "sports1m", "folder",
+)  # fmt: skip
 
 
 class SpecError(ValueError):
@@ -36,6 +38,7 @@ class RunSpec:
     width: int = 64  # filters of conv1
     clip_length: int = 8  # frames
     resolution: int = 112  # pixels, side of the crop; frames are scaled in proportion to 128 x 171
+    modality: str = "rgb"  # "rgb" frames or optical "flow" (section 4.4), the two streams
     split: int = 1  # official split, from 1
     seed: int = 0
     init_from: str = ""  # where the first weights come from: "" from scratch, else see init_from.TAKES
@@ -86,6 +89,11 @@ class RunSpec:
         if missing:
             raise SpecError(f"{', '.join(missing)}: missing, give a value")
         return cls(**parameters)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of a clip: 3 of RGB, 2 of flow (horizontal, vertical)."""
+        return 2 if self.modality == "flow" else 3
 
     @property
     def dataset_family(self) -> str:
@@ -164,6 +172,7 @@ def did_you_mean(name: str, known: list[str]) -> str:
 CHOICES: dict[str, tuple] = {
     "net": tuple(PRINTED_NAMES),
     "depth": tuple(BLOCKS),
+    "modality": ("rgb", "flow"),
     "lr_schedule": ("step", "cosine"),
     "standardise": ("dataset", "clip"),
     "test_sampling": ("random", "uniform", "dense"),

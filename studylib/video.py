@@ -6,7 +6,7 @@ for it.
 
 import io
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,23 +14,33 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from studylib.decoding import VideoError, VideoInfo, decode, timeline
+from studylib.decoding import decode, frames_from_start
 from studylib.files import write_bytes
+from studylib.scanning import scan, timeline
+from studylib.timeline import Piece, Timeline, VideoError, VideoInfo
 
 if TYPE_CHECKING:  # torch takes seconds to import; processes that only write videos or fill caches do without it
     import torch
 
 __all__ = [
+    "Piece",
+    "Timeline",
     "VideoError",
     "VideoInfo",
     "clip_frames",
     "decode_into",
+    "encode",
+    "frames",
     "probe",
     "read_clip",
     "read_clips",
     "read_video",
+    "scan",
     "write_video",
 ]
+
+
+Video = Path | str | Piece  # a file, or a part of a shard
 
 
 def probe(path: Path | str) -> VideoInfo:
@@ -42,17 +52,24 @@ def probe(path: Path | str) -> VideoInfo:
     return timeline(path).info
 
 
-def read_clip(path: Path | str, start: int, length: int, size: tuple[int, int] = (128, 171)) -> "torch.Tensor":
+def read_clip(
+    video: Video, start: int, length: int, size: tuple[int, int] = (128, 171), known: Timeline | None = None
+) -> "torch.Tensor":
     """Frames `start` .. `start + length - 1` as uint8 RGB (T, H, W, 3), scaled to `size` = (height, width).
 
-    A clip that runs past the end repeats the last frame. Errors: ValueError when `start` is negative or beyond the last
-    frame, or `length` is not positive; VideoError for a bad file or a frame that cannot be decoded.
+    A clip that runs past the end repeats the last frame. `known` is the file's timeline (`scan`), which an index keeps:
+    the file is not looked through then. Errors: ValueError when `start` is negative or beyond the last frame, or
+    `length` is not positive; VideoError for a bad file or a frame that cannot be decoded.
     """
-    return read_clips(path, [start], length, size)[0]
+    return read_clips(video, [start], length, size, known)[0]
 
 
 def read_clips(
-    path: Path | str, starts: Sequence[int], length: int, size: tuple[int, int] = (128, 171)
+    video: Video,
+    starts: Sequence[int],
+    length: int,
+    size: tuple[int, int] = (128, 171),
+    known: Timeline | None = None,
 ) -> "torch.Tensor":
     """The clips of `length` frames at `starts`, as uint8 RGB (N, T, H, W, 3), in one forward pass over the file.
 
@@ -60,37 +77,50 @@ def read_clips(
     """
     import torch
 
-    rows = clip_frames(starts, length, probe(path).num_frames, path)  # (N, T)
+    known = known or timeline(video)
+    rows = clip_frames(starts, length, known.info.num_frames, video)  # (N, T)
     wanted, inverse = np.unique(rows, return_inverse=True)
     frames = np.empty((len(wanted), *size, 3), np.uint8)
-    decode(path, wanted.tolist(), frames)
+    decode(video, wanted.tolist(), frames, known)
+    if len(rows) == 1 and len(wanted) == length:
+        return torch.from_numpy(frames[None])
     return torch.from_numpy(frames[inverse.reshape(rows.shape)])
 
 
-def read_video(path: Path | str, size: tuple[int, int] = (128, 171)) -> "torch.Tensor":
+def read_video(video: Video, size: tuple[int, int] = (128, 171), known: Timeline | None = None) -> "torch.Tensor":
     """All frames as uint8 RGB (N, H, W, 3), scaled to `size` = (height, width). Errors: VideoError."""
     import torch
 
-    frames = np.empty((probe(path).num_frames, *size, 3), np.uint8)
-    decode_into(path, frames)
+    known = known or timeline(video)
+    frames = np.empty((known.info.num_frames, *size, 3), np.uint8)
+    decode_into(video, frames, known)
     return torch.from_numpy(frames)
 
 
-def decode_into(path: Path | str, out: np.ndarray) -> None:
-    """Fill `out`, uint8 RGB (num_frames, H, W, 3), with all frames of `path` scaled to its size.
+def frames(video: Path | str, size: tuple[int, int] = (128, 171)) -> Iterator[np.ndarray]:
+    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
+
+    Errors: VideoError naming the first frame that cannot be decoded, after those before it.
+    """
+    return frames_from_start(video, size)
+
+
+def decode_into(video: Video, out: np.ndarray, known: Timeline | None = None) -> None:
+    """Fill `out`, uint8 RGB (num_frames, H, W, 3), with all frames of `video` scaled to its size.
 
     Errors: VideoError when the file is bad or has another number of frames than `out`.
     """
-    num_frames = probe(path).num_frames
+    known = known or timeline(video)
+    num_frames = known.info.num_frames
     if len(out) != num_frames:
         raise VideoError(
-            f"{path}: has {num_frames} frames where {len(out)} were expected; "
+            f"{video}: has {num_frames} frames where {len(out)} were expected; "
             "the file has changed since it was indexed: make the index again"
         )
-    decode(path, list(range(num_frames)), out)
+    decode(video, list(range(num_frames)), out, known)
 
 
-def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path | str) -> np.ndarray:
+def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Video) -> np.ndarray:
     """Frame numbers of the clips at `starts`, (N, T): the one place of the rule that the last frame is repeated.
 
     Errors: ValueError naming `path` for no start, a start outside the video or a length that is not positive.
@@ -115,9 +145,14 @@ def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21,
     if height % 2 or width % 2:
         raise ValueError(f"{path}: 4:2:0 video needs an even height and width, not {height}x{width}")
     # Into memory first: the file is then written by Python, which reports every failed write.
+    write_bytes(Path(path), encode(frames, height, width, fps, {"crf": str(crf), "preset": preset}))
+
+
+def encode(frames: Iterable[np.ndarray], height: int, width: int, fps: float, options: Mapping[str, str]) -> bytes:
+    """The bytes of an H.264 mp4 (yuv420p) of uint8 RGB frames (H, W, 3), made on one thread; `options` are x264's."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        options = {"crf": str(crf), "preset": preset, "threads": "1"}
+        options = {**options, "threads": "1"}
         # x264's AVX-512 code gives other bytes from call to call; every x86-64 machine that runs NumPy has SSE4.2.
         if platform.machine().lower() in ("x86_64", "amd64"):
             options["x264-params"] = "asm=sse4.2"
@@ -126,4 +161,4 @@ def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21,
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(stream.encode(None))
-    write_bytes(Path(path), buffer.getvalue())
+    return buffer.getvalue()

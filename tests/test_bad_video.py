@@ -1,6 +1,7 @@
 """A file that is no good video is one clear error, and a full disk costs nothing that was there before."""
 
 import errno
+import re
 import wave
 from pathlib import Path
 
@@ -11,14 +12,14 @@ import pytest
 from av.stream import Disposition
 
 from studylib.video import VideoError, probe, read_clip, read_clips, read_video, write_video
-from tests.made_videos import decode_from_start, encode, files_limited_to, numbered_frames
+from tests.made_videos import KINDS, decode_from_start, encode, files_limited_to, make, numbered_frames
+from tests.rewritten_videos import make_any, overwritten, same_frames
 
 SIZE = (36, 45)
 
 
 def bad_file(kind: str, folder: Path) -> Path:
     path = folder / f"{kind}.mp4"
-    good = folder / "good"
     if kind == "empty":
         path.touch()
     elif kind == "no_video_but_text":
@@ -48,17 +49,10 @@ def bad_file(kind: str, folder: Path) -> Path:
             container.mux(sound.encode(None))
     elif kind == "folder":
         path.mkdir()
-    elif kind.startswith("truncated"):  # without its table at the end; with the table; containers without a table
-        ending, options = {
-            "truncated": (".mp4", {}),
-            "truncated_after_table": (".mp4", {"movflags": "faststart"}),
-            "truncated_matroska": (".mkv", {}),
-            "truncated_avi": (".avi", {}),
-        }[kind]
-        good = good.with_suffix(ending)
-        encode(good, "libx264", {}, numbered_frames(), **options)
-        path = path.with_suffix(ending)
-        path.write_bytes(good.read_bytes()[: good.stat().st_size * 7 // 10])
+    elif kind == "unknown_codec":
+        path.write_bytes(make("b_frames.mp4", folder).read_bytes().replace(b"avc1", b"zzzz"))
+    elif kind == "no_frame_but_a_header":  # a recording that was broken off at once
+        path.write_bytes(make("fragments.mp4", folder).read_bytes().split(b"moof")[0][:-4])
     return path
 
 
@@ -66,7 +60,7 @@ def bad_file(kind: str, folder: Path) -> Path:
     "kind",
     [
         "missing", "empty", "folder", "no_video_but_text", "no_video_but_noise", "text", "picture", "sound",
-        "sound_with_cover", "truncated", "truncated_after_table", "truncated_matroska", "truncated_avi",
+        "sound_with_cover", "unknown_codec", "no_frame_but_a_header",
     ],
 )  # fmt: skip
 def test_a_bad_file_is_one_error_that_names_it(tmp_path: Path, kind: str, capfd: pytest.CaptureFixture) -> None:
@@ -77,6 +71,97 @@ def test_a_bad_file_is_one_error_that_names_it(tmp_path: Path, kind: str, capfd:
         assert str(raised.value).startswith(f"{path}: ")
         assert "\n" not in str(raised.value)
     assert capfd.readouterr().err == ""  # nor does FFmpeg chatter
+
+
+def cut(path: Path, share: float) -> Path:
+    """The first `share` of the bytes of `path`, under another name."""
+    part = path.with_name(f"cut_{path.name}")
+    part.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    return part
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.9])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name for name in KINDS
+        if name in {"b_frames.mp4", "table_first.mp4", "fragments.mp4", "grey_odd.mp4", "hevc.mp4", "h263.3gp",
+                    "turned_90.mp4", "av1.mp4", "b_frames.mkv", "vp9_odd.webm", "vp8_odd.webm", "mjpeg.mov",
+                    "wrong_times.avi", "mpeg4_odd.avi", "no_times.avi", "mjpeg_odd.avi", "huffyuv.avi"}
+    ],
+)  # fmt: skip
+def test_a_truncated_file_is_one_error(tmp_path: Path, name: str, share: float, capfd: pytest.CaptureFixture) -> None:
+    path = cut(make(name, tmp_path), share)
+    capfd.readouterr()
+    with pytest.raises(VideoError, match=re.escape(f"{path}: ")) as raised:
+        probe(path)
+    assert "\n" not in str(raised.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.9, 0.99])
+@pytest.mark.parametrize(
+    "name", ["b_frames.ts", "no_container.h264", "mpeg2.mpg", "hevc.ts", "b_frames.flv", "wmv2.wmv"]
+)
+def test_a_truncated_stream_that_counts_no_frames_is_one_error_or_read_to_its_end(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    good = make(name, tmp_path)
+    path = cut(good, share)
+    expected = decode_from_start(good, SIZE)
+    try:
+        frames = read_video(path, SIZE).numpy()
+    except VideoError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017
+    else:
+        # Nothing tells that a frame at the cut has lost its end, nor those that refer to it (three B-frames).
+        assert same_frames(frames, expected)[:-4].all()
+
+
+@pytest.mark.parametrize("name", ["edited_start.mp4", "edited_end.mp4", "b_frames.mp4", "wrong_times.avi"])
+def test_a_file_without_its_last_kilobyte_is_never_read_as_whole(tmp_path: Path, name: str) -> None:
+    """The end of an AVI file is its index, of an mp4 its table or, with the table first, its last frames."""
+    good = make_any(name, tmp_path)
+    path = tmp_path / f"cut_{name}"
+    path.write_bytes(good.read_bytes()[:-1000])
+    with pytest.raises(VideoError):
+        probe(path)
+
+
+@pytest.mark.parametrize(("packet", "byte"), [(1, 255), (5, 0), (13, 255), (18, 255), (24, 0), (30, 255)])
+@pytest.mark.parametrize(
+    "name", ["b_frames.mp4", "b_frames.mkv", "wrong_times.avi", "mpeg4_odd.avi", "no_times.avi", "mjpeg_odd.avi"]
+)
+def test_no_frame_is_wrong_where_a_file_is_damaged_inside(tmp_path: Path, name: str, byte: int, packet: int) -> None:
+    """These decoders notice; they would fill the gap with what lies around it."""
+    good, path = make(name, tmp_path), tmp_path / f"damaged_{name}"
+    overwritten(good, packet, byte, path)
+    expected = decode_from_start(good, SIZE)
+    for start in (0, packet, 30):
+        try:
+            clip = read_clip(path, start, 8, SIZE).numpy()
+        except VideoError as error:
+            assert str(error).startswith(f"{path}: ")  # noqa: PT017
+        else:
+            np.testing.assert_array_equal(clip, expected[start : start + 8])
+
+
+@pytest.mark.parametrize("name", [name for name in ("vp9_odd.webm", "vp8_odd.webm", "hevc.mp4") if name in KINDS])
+def test_damage_that_no_decoder_can_notice_stays_within_its_group_of_frames(tmp_path: Path, name: str) -> None:
+    """VP8, VP9 and HEVC read any bytes as some picture."""
+    good, path = make(name, tmp_path), tmp_path / f"damaged_{name}"
+    with av.open(str(good)) as container:
+        keyframes = [i for i, p in enumerate(p for p in container.demux(video=0) if p.size) if p.is_keyframe]
+    overwritten(good, keyframes[1] + 2, 255, path)
+    expected = decode_from_start(good, SIZE)
+    try:
+        n = probe(path).num_frames
+    except VideoError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017
+        return
+    assert n == len(expected)
+    np.testing.assert_array_equal(read_clip(path, 0, keyframes[1], SIZE).numpy(), expected[: keyframes[1]])
+    np.testing.assert_array_equal(read_clip(path, keyframes[2], 8, SIZE).numpy(), expected[keyframes[2] :][:8])
 
 
 @pytest.fixture

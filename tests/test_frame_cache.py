@@ -68,7 +68,7 @@ def test_a_cached_clip_is_the_clip_of_the_file(index: Index) -> None:
 
 @pytest.mark.parametrize(("row", "start"), [(0, -1), (1, 5), (3, 0), (-1, 0)])
 def test_a_clip_that_is_not_there_is_refused(index: Index, row: int, start: int) -> None:
-    with pytest.raises((ValueError, IndexError), match=rf"frames_24x32\.u8.*row {row}"):
+    with pytest.raises((ValueError, IndexError), match=rf"frames_24x32\.bin.*row {row}"):
         open_frames(index, SIZE).clip(row, start, 8)
 
 
@@ -81,7 +81,7 @@ def test_the_frames_are_decoded_once(index: Index, monkeypatch: pytest.MonkeyPat
 def test_each_size_has_its_cache(index: Index) -> None:
     assert open_frames(index, SIZE).clip(0, 0, 2).shape == (2, 24, 32, 3)
     assert open_frames(index, (12, 16)).clip(0, 0, 2).shape == (2, 12, 16, 3)
-    assert {"frames_24x32.u8", "frames_12x16.u8"} < files(index)
+    assert {"frames_24x32.bin", "frames_12x16.bin"} < files(index)
 
 
 def test_a_cache_of_another_index_is_built_anew(index: Index, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_frames_that_do_not_fit_the_budget_are_not_cached(
     assert "no frame cache" in caplog.text
     monkeypatch.setenv("STUDY_CACHE_GB", "0")
     assert open_frames(index, SIZE) is None
-    assert files(index) == {"index.parquet", "manifest.json"}
+    assert files(index) == {"index.arrow", "manifest.json"}
     assert open_frames(index, SIZE, budget_bytes=needed) is not None
 
 
@@ -170,7 +170,7 @@ def test_a_bad_video_is_named_and_leaves_no_cache(index: Index, damage: str) -> 
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 if damage == "truncated" else 0])
     with pytest.raises(VideoError, match=r"1\.mp4: "):
         open_frames(index, SIZE)
-    assert files(index) == {"index.parquet", "manifest.json", "frames_24x32.lock"}
+    assert files(index) == {"index.arrow", "manifest.json", "frames_24x32.lock"}
 
 
 def test_a_full_disk_leaves_the_earlier_cache_and_no_half_one(tmp_path: Path) -> None:
@@ -179,21 +179,21 @@ def test_a_full_disk_leaves_the_earlier_cache_and_no_half_one(tmp_path: Path) ->
     before = files(index)
     with (
         files_limited_to(50_000),
-        pytest.raises(OSError, match=r"frames_24x32\.u8: cannot write.*intact.*STUDY_CACHE_GB=0") as raised,
+        pytest.raises(OSError, match=r"frames_24x32\.bin: cannot write.*intact.*STUDY_CACHE_GB=0") as raised,
     ):
         open_frames(index, SIZE)
     assert raised.value.errno == errno.EFBIG
-    assert (index.folder / "frames_24x32.u8").read_bytes() == earlier
+    assert (index.folder / "frames_24x32.bin").read_bytes() == earlier
     assert files(index) == before
 
 
 def test_too_little_room_is_told_before_any_work(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     monkeypatch.setattr(frame_cache, "decode_into", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(OSError, match=r"frames_24x32\.u8: cannot write") as raised:
+    with pytest.raises(OSError, match=r"frames_24x32\.bin: cannot write") as raised:
         open_frames(index, SIZE)
     assert raised.value.errno == errno.ENOSPC
-    assert "frames_24x32.u8" not in files(index)
+    assert "frames_24x32.bin" not in files(index)
 
 
 def test_the_facts_beside_the_frames_name_the_index(index: Index) -> None:

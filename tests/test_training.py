@@ -16,9 +16,11 @@ from studylib.checkpoint import CheckpointError, checkpoint_path, load_checkpoin
 from studylib.datasets.index import load_index
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.files import locked
-from studylib.loading import open_parts, to_input, training_loader
+from studylib.inputs import to_input
+from studylib.loading import training_loader
 from studylib.nets import build_net
 from studylib.optimizer import learning_rate, make_optimizer
+from studylib.parts import open_parts
 from studylib.spec import RunSpec, SpecError
 
 TINY = {
@@ -138,9 +140,8 @@ def test_clips_do_not_depend_on_the_number_of_workers(tiny_data, monkeypatch):
 
     alone, with_two = batches(0, 1), batches(2, 1)
     assert len(alone) == 3
-    for (a, a_labels), (b, b_labels) in zip(alone, with_two, strict=True):
-        assert torch.equal(a, b)
-        assert torch.equal(a_labels, b_labels)
+    for one, other in zip(alone, with_two, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one[:4], other[:4], strict=True))
     assert not torch.equal(alone[0][0], batches(0, 2)[0][0])
 
 
@@ -164,20 +165,20 @@ def test_every_video_comes_once_before_any_comes_again(tiny_data):
     labels = []
     for epoch in range(4):  # 96 clips are three passes over 32 videos
         keys.epoch = epoch
-        labels += [int(label) for _, batch in loader for label in batch]
+        labels += [int(label) for batch in loader for label in batch.labels]
     expected = sorted(part.labels.tolist())
     assert [sorted(labels[i : i + 32]) for i in (0, 32, 64)] == [expected] * 3
 
 
 def test_normalisation_is_channels_last_and_per_clip_or_fixed():
     clips = torch.randint(0, 256, (2, 4, 6, 6, 3), dtype=torch.uint8)
-    cpu = torch.device("cpu")
-    x = to_input(clips, "clip", cpu)
+    cpu, whole = torch.device("cpu"), torch.zeros((2, 3), dtype=torch.int64)
+    x = to_input(clips, whole, RunSpec(**TINY | {"resolution": 6, "standardise": "clip"}), cpu)
     assert x.shape == (2, 3, 4, 6, 6)
     assert x.is_contiguous(memory_format=torch.channels_last_3d)
     torch.testing.assert_close(x.mean((1, 2, 3, 4)), torch.zeros(2), atol=1e-5, rtol=0)
     torch.testing.assert_close(x.std((1, 2, 3, 4)), torch.ones(2))
-    fixed = to_input(clips, "dataset", cpu)
+    fixed = to_input(clips, whole, RunSpec(**TINY | {"resolution": 6, "standardise": "dataset"}), cpu)
     assert float(fixed[1, 2, 3, 4, 5]) == pytest.approx(
         (int(clips[1, 3, 4, 5, 2]) / 255 - 0.37645) / 0.216989, abs=1e-5
     )

@@ -1,6 +1,5 @@
 """UCF101 by its official lists, from a few videos made here and, where they are at hand, from real ones."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,11 +10,13 @@ import pytest
 from studylib.datasets import ucf101
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
+from studylib.datasets.report import published_counts
 from studylib.plan import REPOSITORY
 from studylib.results import load_run
 from studylib.video import write_video
+from tests.video_folders import OFFICIAL, needs_official_lists
+from tests.video_folders import SHARED as REAL
 
-REAL = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
 REAL_COUNTS = {"split1": (141, 56), "split2": (148, 49), "split3": (143, 54)}
 REAL_OR_MADE = ["made", *(["real"] if (REAL / "ucf101_subset").is_dir() else [])]
 RUNS = [(source, crop) for source in REAL_OR_MADE for crop in ((56, 112) if source == "real" else (28,))]
@@ -101,10 +102,15 @@ def test_only_present_keeps_the_order_of_the_classes_that_have_a_video(root: Pat
 
 def test_what_is_missing_unreadable_or_not_listed_is_counted_and_left_out(root: Path, lists: Path) -> None:
     facts = ucf101.make("ucf", root, lists).facts
-    assert (facts["listed"], facts["missing"], facts["not_listed"]) == (6, 1, 1)
+    assert (facts["listed"], facts["missing"], facts["not_listed"], facts["duplicates"]) == (6, 1, 1, 1)
     assert facts["unreadable"] == {
         "Biking/v_Biking_g01_c01.mp4": "empty file (0 bytes); fetch or make it again",
     }
+
+
+def test_a_folder_whose_name_differs_in_letter_case_is_its_class(root: Path, lists: Path) -> None:
+    (root / "Diving").rename(root / "diving")
+    assert len(ucf101.make("ucf", root, lists).table) == 4
 
 
 def test_the_official_file_wins_over_its_conversion(root: Path, lists: Path) -> None:
@@ -131,6 +137,10 @@ def test_the_same_files_elsewhere_make_the_same_hash(root: Path, lists: Path, tm
         ("classInd.txt", ["1 Archery", "3 Biking"], r"classInd\.txt:2: expected '2 <Class>'"),
         ("trainlist02.txt", ["Archery/v_Archery_g01_c01.avi 2"], r"trainlist02\.txt:1: label 2 is not that of Archery"),
         ("testlist01.txt", ["Cooking/v_Cooking_g01_c01.avi"], r"testlist01\.txt:1: expected '<Class>/<video>'"),
+        ("testlist01.txt", ["../v_Archery_g01_c01.avi"], r"testlist01\.txt:1: expected '<Class>/<video>'"),
+        ("testlist01.txt", ["/Archery/v_Archery_g01_c01.avi"], r"testlist01\.txt:1: expected '<Class>/<video>'"),
+        ("testlist01.txt", ["Archery/../../v_x.avi"], r"testlist01\.txt:1: expected '<Class>/<video>'"),
+        ("testlist01.txt", [r"Archery/..\v_x.avi"], r"testlist01\.txt:1: expected '<Class>/<video>'"),
         ("testlist03.txt", ["Archery/v_Archery_g01_c01.avi"], r"testlist03\.txt:1: .* stands twice in split 3"),
         ("testlist02.txt", None, r"testlist02\.txt: cannot read this official list"),
     ],
@@ -162,7 +172,7 @@ def test_the_command_writes_the_index_and_reports_counts(
     out = capsys.readouterr().out
     assert "mine: 4 videos of 2 classes" in out
     assert "split1: 2 train, 2 test" in out
-    assert "of 6 listed 1 are missing and 1 unreadable, 1 files are in no list" in out
+    assert "of 6 listed 1 are missing and 1 unreadable (left out), 1 files are in no list" in out
     assert "v_Biking_g01_c01.mp4: empty file" in out
     assert len(load_index("mine", data_root).table) == 4
 
@@ -172,6 +182,18 @@ def test_a_command_that_fails_says_why_in_one_line(lists: Path, capsys: pytest.C
     err = capsys.readouterr().err
     assert err.startswith("error: nowhere: no such folder")
     assert err.count("\n") == 1
+
+
+@needs_official_lists
+def test_the_official_lists_count_as_published() -> None:
+    lists = ucf101.read(OFFICIAL / "ucf101")
+    counted = {"all": len(lists.videos)}
+    for split in range(3):
+        for part in ("train", "test"):
+            counted[f"split{split + 1} {part}"] = sum(video.parts[split] == part for video in lists.videos.values())
+    assert counted == {part: videos for part, (videos, _) in published_counts("UCF101").items()}
+    assert len(lists.classes) == 101
+    assert (lists.classes[0], lists.classes[-1]) == ("ApplyEyeMakeup", "YoYo")
 
 
 @pytest.mark.parametrize(("source", "resolution"), RUNS)

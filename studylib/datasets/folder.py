@@ -1,62 +1,70 @@
-"""Videos in a folder for each class, without official lists: ROOT/<class>/<video>, such as Kinetics' validation part.
+"""Videos in a folder for each class, without official lists: ROOT/[train|test/]<class>/<video>.
 
-Class numbers are what weights trained elsewhere speak in: a file of class names, a line each, gives their order.
+Where the root holds a folder `train` and one of `test`, `val`, `validate` or `validation`, and videos lie in folders of
+theirs only, these are the parts; else all videos are in one part, `--part`. Beside a folder `test` the videos of a
+validation folder are in neither part. Class numbers are what weights trained elsewhere speak in: a file of class names,
+a line each, gives their order.
 """
 
-import argparse
 from pathlib import Path
 
-from studylib.datasets.index import PARTS, DatasetError, Index, write_index
-from studylib.datasets.ucf101 import find_videos, probe_all
-from studylib.video import VideoInfo
+from studylib.datasets.building import build
+from studylib.datasets.finding import TEST_FOLDERS, video_files
+from studylib.datasets.index import DatasetError, Index
+from studylib.datasets.listing import Lists, numbers_by_spelling, read_lines, spelling, without_ending
 
 
 def make(
-    name: str,
-    root: Path | str,
-    part: str,
-    classes: Path | str | None = None,
-    data_root: Path | str | None = None,
+    name: str, root: Path | str, part: str | None = None, classes: Path | str | None = None, **options: object
 ) -> Index:
-    """Write the index `name` of the videos under `root`, all in one part ("train", "test") of split 1.
+    """Write the index `name` of the videos under `root`; options as of `build`.
 
-    Labels follow the lines of the file `classes`; without one, the folders' names in alphabetical order.
+    With `part` ("train", "test") all videos are in that part of split 1; without, they are in those that the folders
+    train and test (or val) tell, and where there are none in "test". Labels follow the lines of the file `classes`;
+    without one, the folders' names in alphabetical order.
     Errors: DatasetError naming the folder or the file that is wrong, or when no video is there.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder; --root is the folder that holds a folder of videos for each class")
-    present = sorted(path.name for path in root.iterdir() if path.is_dir())
-    names = present if classes is None else [s.strip() for s in Path(classes).read_text().splitlines() if s.strip()]
-    if unknown := [folder for folder in present if folder not in names]:
-        raise DatasetError(f"{classes}: has no class {unknown[0]!r}, which is a folder of {root}")
-    files = find_videos(root, names)
-    videos, unreadable = probe_all(root, files)
-    if not videos:
-        raise DatasetError(f"{root}: no readable video in <class>/ ({len(unreadable)} unreadable)")
-    columns = {
-        "path": [files[stem] for stem in videos],
-        "label": [names.index(stem.split("/")[0]) for stem in videos],
-        **{field: [getattr(info, field) for info in videos.values()] for field in VideoInfo.__dataclass_fields__},
-        "split1": [part] * len(videos),
-    }
-    return write_index(name, root, names, columns, {"unreadable": unreadable}, data_root)
+    paths = video_files(root)
+    return build(name, root, read(root, paths, part, classes), paths=paths, **options)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line of `make`."""
-    parser.add_argument("--root", type=Path, required=True, help="folder with a folder of videos for each class")
-    parser.add_argument("--name", required=True, help="name of the index, such as kinetics400-val")
-    parser.add_argument("--part", choices=PARTS, default="test", help="what the videos are for (default: %(default)s)")
-    parser.add_argument("--classes", type=Path, help="file of the class names in the order of their numbers")
+def read(root: Path, paths: list[str], part: str | None = None, classes: Path | str | None = None) -> Lists:
+    """What the folders say of the videos `paths`, relative to `root`."""
+    part_of = {"": part} if part else _parts_by_folder(root, paths) or {"": "test"}  # {"train/": "train", ...}
+    folders = {prefix: _folders(root / prefix) for prefix in part_of}
+    present = sorted({name for names in folders.values() for name in names})
+    if classes is None:
+        names, numbers = tuple(present), {name: number for number, name in enumerate(present)}
+    else:
+        names = tuple(name for _, name in read_lines(Path(classes)))
+        by_spelling = numbers_by_spelling(names)
+        numbers = {name: by_spelling.get(spelling(name)) for name in present}
+        numbers |= {name: number for number, name in enumerate(names)}
+        if unknown := [name for name in present if numbers[name] is None]:
+            raise DatasetError(f"{classes}: has no class {unknown[0]!r}, which is a folder of {root}")
+    expected = "<class>/<video>, or {train,test}/<class>/<video>"
+    lists = Lists("folder", names, "path", expected)
+    for path in paths:
+        prefix = next((prefix for prefix in part_of if prefix and path.startswith(prefix)), "")
+        folder, _, file = path.removeprefix(prefix).partition("/")
+        if prefix in part_of and file and "/" not in file and without_ending(path) not in lists.videos:
+            lists.add(without_ending(path), (numbers[folder],), (part_of[prefix],))
+    if not lists.videos:
+        raise DatasetError(f"{root}: no video in {expected}, and {len(paths)} elsewhere below")
+    return lists
 
 
-def main(args: argparse.Namespace) -> None:
-    """Make the index and report what is in it."""
-    index = make(args.name, args.root, args.part, args.classes)
-    present = len(set(index.table["label"].to_pylist()))
-    print(
-        f"{index.name}: {len(index.table)} videos, {present} of {len(index.classes)} classes, index in {index.folder}"
-    )
-    print(f"  {len(index.facts['unreadable'])} unreadable")
-    print(f"  manifest {index.manifest_hash}")
+def _parts_by_folder(root: Path, paths: list[str]) -> dict[str, str]:
+    """{"train/": "train", "val/": "test"} where the root's folders are parts, {} where they are classes."""
+    there = [name for name in ("train", *TEST_FOLDERS) if (root / name).is_dir()]
+    if "train" not in there or len(there) == 1:
+        return {}
+    if any(path.count("/") == 1 and path.split("/")[0] in there for path in paths):
+        return {}
+    tested = ["test"] if "test" in there else there[1:]
+    return {f"{name}/": "train" if name == "train" else "test" if name in tested else "" for name in there}
+
+
+def _folders(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]

@@ -6,21 +6,16 @@ finished video, a line added when it is whole): a call makes what is not recorde
 
 import hashlib
 import json
-import multiprocessing
-import os
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
 from studylib.datasets.index import DatasetError
 from studylib.files import write_text
+from studylib.parallel import in_processes
 
 
 def produce(
@@ -41,7 +36,7 @@ def produce(
     """
     claim(folder / "settings.json", json.loads(json.dumps(settings)))  # tuples become lists, as they will be read
     hashes = whole_files(folder)
-    missing = {path: arguments for path, arguments in jobs.items() if path not in hashes}
+    missing = {path: (folder, path, write, arguments) for path, arguments in jobs.items() if path not in hashes}
     bar = tqdm(
         total=len(jobs),
         initial=len(jobs) - len(missing),
@@ -51,18 +46,18 @@ def produce(
         mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds: a log is not a screen
     )
     try:
-        finished = written(folder, missing, write, min(workers or available_cores(), len(missing)))
+        finished = in_processes(write_and_hash, missing, workers)
         with bar, open(folder / "videos.jsonl", "a", encoding="utf-8") as journal, closing(finished):
             for path, sha256 in finished:
                 journal.write(record(path, sha256))
                 journal.flush()
                 hashes[path] = sha256
                 bar.update()
-    except (OSError, BrokenProcessPool) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
         done = sum(path in hashes for path in jobs)
         message = f"{folder}: stopped after {done} of {len(jobs)} videos ({reason}); they stay: call again to go on"
-        raise OSError(getattr(error, "errno", None), message) from error
+        raise OSError(error.errno, message) from error
     return {path: hashes[path] for path in jobs}
 
 
@@ -105,48 +100,6 @@ def file_hash(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def available_cores() -> int:
-    """The cores this process may use, which on a cluster are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def written(
-    folder: Path, jobs: dict[str, tuple], write: Callable[..., None], workers: int
-) -> Iterator[tuple[str, str]]:
-    """Write the files in any order; gives (path, SHA-256) of each as it is done."""
-    if workers <= 1:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
-            for path, arguments in jobs.items():
-                yield path, write_and_hash(folder, path, write, arguments)
-        finally:
-            cv2.setNumThreads(threads)
-        return
-    # "spawn": a forked child of a process that has threads (PyTorch, OpenCV) can hang.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=start_worker) as pool:
-        futures = {
-            pool.submit(write_and_hash, folder, path, write, arguments): path for path, arguments in jobs.items()
-        }
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:  # after an error or Ctrl-C: do not begin what is still waiting
-            pool.shutdown(cancel_futures=True)
-
-
 def write_and_hash(folder: Path, path: str, write: Callable[..., None], arguments: tuple) -> str:
     write(folder / path, *arguments)
     return file_hash(folder / path)
-
-
-def start_worker() -> None:
-    """One thread a process; and it ends with its parent, whose kill a worker that waits for work would not notice."""
-    cv2.setNumThreads(1)
-
-    def follow() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()

@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from studylib.loading import to_input
+from studylib.inputs import to_input
 from studylib.nets import build_net
 from studylib.optimizer import make_optimizer
 from studylib.precision import autocast, choose_precision
@@ -22,6 +22,7 @@ from studylib.spec import RunSpec
 CLIP_LENGTH, CROP, WIDTH, BATCH, CLASSES = 8, 56, 16, 32, 16
 ROUNDS = 9
 CPU = torch.device("cpu")
+WINDOWS = torch.zeros(BATCH, 3, dtype=torch.int64)
 
 
 def ours(name: str) -> Callable[[torch.Tensor, torch.Tensor], None]:
@@ -35,7 +36,7 @@ def ours(name: str) -> Callable[[torch.Tensor, torch.Tensor], None]:
 
     def step(clips: torch.Tensor, labels: torch.Tensor) -> None:
         with autocast(CPU, precision):
-            scores = net(to_input(clips, spec.standardise, CPU))
+            scores = net(to_input(clips, WINDOWS, spec, CPU))
         loss = F.cross_entropy(scores.float(), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

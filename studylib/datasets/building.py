@@ -1,0 +1,123 @@
+"""Make an index: the part that is the same for every dataset, and the options that every command has.
+
+Lists -> files (`finding`) -> what is in them (`probing`) -> an index and a report of what is there and what is not.
+"""
+
+import argparse
+from pathlib import Path
+
+import pyarrow as pa
+
+from studylib.datasets.finding import match, video_files
+from studylib.datasets.index import DatasetError, Index, index_folder, write_index
+from studylib.datasets.listing import Lists
+from studylib.datasets.probing import Probed, probe_all
+from studylib.files import locked
+
+MIN_FRAMES = 8  # the paper's shortest clip
+
+
+def build(
+    name: str,
+    root: Path | str,
+    lists: Lists,
+    only_present: bool = False,
+    min_frames: int = MIN_FRAMES,
+    workers: int | None = None,
+    data_root: Path | str | None = None,
+    paths: list[str] | None = None,
+) -> Index:
+    """Write the index `name` of the listed videos that are under `root` and can be read.
+
+    Labels are the lists' numbers; with `only_present` they are numbered over the classes that have a video. Videos
+    with fewer than `min_frames` frames are kept and counted. `paths` are the files under `root` where they are known.
+    Called again after a kill it goes on where it was stopped; a second process waits for the first.
+
+    Errors: DatasetError when the folder is wrong or no listed video is there; OSError when the disk is full or a
+    worker process was killed.
+    """
+    root, folder = Path(root), index_folder(name, data_root)
+    if min_frames < 1:
+        raise DatasetError(f"--min-frames must be at least 1, not {min_frames}")
+    found = match(lists, video_files(root) if paths is None else paths)
+    nothing = f"{root}: none of the {len(lists.videos)} listed videos is here"
+    expected = f"they are expected as {lists.expected} ({found.not_listed} video files are in no list)"
+    if not found.files:
+        raise DatasetError(f"{nothing}; {expected}")
+    with locked(folder / ".lock", f"{name}: another process is making this index"):
+        probed, unreadable = probe_all(root, found.files.values(), folder / "probed.jsonl", workers)
+        if not probed:
+            path, reason = next(iter(unreadable.items()))
+            raise DatasetError(f"{nothing} and can be read: {len(unreadable)} cannot, such as {path}: {reason}")
+        keys = [key for key, path in found.files.items() if path in probed]
+        classes, columns = _columns(lists, keys, [(found.files[key], probed[found.files[key]]) for key in keys])
+        if only_present:
+            classes = _renumber(classes, columns)
+        facts = {
+            "dataset": lists.dataset,
+            "lists_sha256": lists.sha256,
+            "listed": len(lists.videos),
+            "listed_in_part": _part_counts(lists),
+            "found": len(found.files),
+            "missing": len(lists.videos) - len(found.files),
+            "unreadable": unreadable,
+            "too_short": sum(video.num_frames < min_frames for video in probed.values()),
+            "min_frames": min_frames,
+            "duplicates": found.duplicates,
+            "not_listed": found.not_listed,
+            "repeated_lines": lists.repeated,
+            "conflicting_lines": lists.conflicting,
+            "lines_without_label": lists.without_label,
+            "test_name": lists.test_name,
+        }
+        return write_index(name, root, classes, columns, facts, data_root)
+
+
+def _columns(lists: Lists, keys: list[str], files: list[tuple[str, Probed]]) -> tuple[list[str], dict[str, list]]:
+    """The classes, and the columns of an index with a row for each key."""
+    videos = [lists.videos[key] for key in keys]
+    columns = {"path": [path for path, _ in files], "label": [video.labels[0] for video in videos]}
+    columns |= {field: [getattr(video, field) for _, video in files] for field in Probed._fields}
+    columns["timeline"] = pa.array(columns["timeline"], pa.binary())
+    if lists.several_labels:
+        columns["labels"] = [list(video.labels) for video in videos]
+    columns |= {f"split{n + 1}": [video.parts[n] for video in videos] for n in range(lists.num_splits)}
+    return list(lists.classes), columns
+
+
+def _renumber(classes: list[str], columns: dict[str, list]) -> list[str]:
+    """Number the labels over the classes that have a video, in their order; returns these."""
+    several = columns.get("labels", [])
+    present = sorted({*columns["label"], *(label for labels in several for label in labels)})
+    numbers = {old: new for new, old in enumerate(present)}
+    columns["label"] = [numbers[label] for label in columns["label"]]
+    if several:
+        columns["labels"] = [[numbers[label] for label in labels] for labels in several]
+    return [classes[label] for label in present]
+
+
+def _part_counts(lists: Lists) -> dict[str, dict[str, int]]:
+    """{"split1": {"train": 9537, "test": 3783, "neither": 0}, ...} by the lists."""
+    counts = {f"split{n + 1}": {"train": 0, "test": 0, "neither": 0} for n in range(lists.num_splits)}
+    for video in lists.videos.values():
+        for part, of_split in zip(video.parts, counts.values(), strict=True):
+            of_split[part or "neither"] += 1
+    return counts
+
+
+def add_options(parser: argparse.ArgumentParser, name: str | None, lists: str | None) -> None:
+    """The options that every command on a user's own videos has; `lists` says what the official lists are."""
+    parser.add_argument("--root", type=Path, required=True, help="folder under which the videos lie")
+    if lists is not None:
+        parser.add_argument("--lists", type=Path, required=True, help=lists)
+    parser.add_argument("--name", help=f"name of the index (default: {name or 'the last part of --out'})")
+    parser.add_argument("--only-present", action="store_true", help="number only the classes that have a video")
+    parser.add_argument(
+        "--min-frames", type=int, default=MIN_FRAMES, help="count shorter videos as too short (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+
+
+def options(args: argparse.Namespace) -> dict:
+    """What `add_options` gave, as keyword arguments of `build`."""
+    return {key: getattr(args, key) for key in ("name", "root", "only_present", "min_frames", "workers")}

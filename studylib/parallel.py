@@ -1,0 +1,82 @@
+"""Call one function on many jobs in worker processes: videos are written, probed and transcoded so.
+
+Processes, because PyAV holds Python's lock while it demuxes and muxes. Call from a script, not from a worker.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+import cv2
+
+Key = TypeVar("Key")
+Result = TypeVar("Result")
+
+
+def available_cores() -> int:
+    """The cores this process may use, which on a cluster are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_processes(
+    function: Callable[..., Result], jobs: Mapping[Key, tuple], workers: int | None = None
+) -> Iterator[tuple[Key, Result]]:
+    """Call `function(*arguments)` for every job, in any order; gives (key, result) of each as it is done.
+
+    `function` stands at the top of a module, so that other processes can call it. With one worker, or one job, it is
+    called in this process. `workers` is by default one for each core. Close the iterator to stop early: jobs that have
+    not begun are then never begun.
+
+    Errors: whatever `function` raises; OSError when a worker process was killed.
+    """
+    workers = min(workers or available_cores(), len(jobs))
+    if workers > 1:
+        yield from _in_pool(function, jobs, workers)
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        for key, arguments in jobs.items():
+            yield key, function(*arguments)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _in_pool(function: Callable[..., Result], jobs: Mapping[Key, tuple], workers: int) -> Iterator[tuple[Key, Result]]:
+    # "spawn": a forked child of a process that has threads (PyTorch, OpenCV) can hang.
+    spawn = multiprocessing.get_context("spawn")
+    waiting = iter(jobs.items())
+    under_way: dict[Future, Key] = {}
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker) as pool:
+        try:
+            while True:
+                # A few jobs ahead for each worker, not all: a million futures would cost gigabytes.
+                for key, arguments in islice(waiting, 8 * workers - len(under_way)):
+                    under_way[pool.submit(function, *arguments)] = key
+                if not under_way:
+                    return
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield under_way.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise OSError("a worker process was killed, for want of memory or by a file that crashes it") from error
+        finally:  # after an error or Ctrl-C: do not begin what is still waiting
+            pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """One thread a process; and it ends with its parent, whose kill a worker that waits for work would not notice."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops its workers
+
+    def follow() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

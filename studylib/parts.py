@@ -1,0 +1,99 @@
+"""The videos of one part of a dataset as clips of the wanted modality, from the frame cache or from their files."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from studylib.clips import scaled_size
+from studylib.datasets.index import DatasetError, Index
+from studylib.faults import Fault
+from studylib.flow import flow_clip
+from studylib.frame_cache import FrameCache, open_frames
+from studylib.spec import RunSpec
+from studylib.video import VideoError, read_clips
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The videos of one split and part, in the index's order, and where their frames come from.
+
+    What is kept of each video are a few numbers in arrays, which worker processes share; all else stays in the index.
+    """
+
+    index: Index
+    name: str  # "train" or "test"
+    rows: np.ndarray  # (V,) row numbers in index.table
+    size: tuple[int, int]  # (height, width) of the scaled frames
+    modality: str  # "rgb" or "flow"
+    cache: FrameCache | None  # decoded frames or their flow in memory-mapped form, None: made from the files each time
+
+    @cached_property
+    def num_frames(self) -> np.ndarray:
+        """(V,) int32."""
+        return self.index.table["num_frames"].to_numpy()[self.rows]
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(V,) int64: the class of each video, the first of several."""
+        return self.index.table["label"].to_numpy()[self.rows].astype(np.int64)
+
+    @property
+    def paths(self) -> list[str]:
+        """V paths relative to the dataset's root."""
+        return self.index.table["path"].take(self.rows).to_pylist()
+
+    @property
+    def has_label_sets(self) -> bool:
+        """Whether videos may belong to several classes (Sports-1M)."""
+        return "labels" in self.index.table.column_names
+
+    def label_set(self, i: int) -> np.ndarray:
+        """All classes of the i-th video, int64."""
+        if not self.has_label_sets:
+            return self.labels[i : i + 1]
+        return np.array(self.index.table["labels"][int(self.rows[i])].as_py(), np.int64)
+
+    def clips(self, i: int, starts: np.ndarray, length: int) -> np.ndarray:
+        """Clips of the i-th video in one decoding pass: (N, T, H, W, 3) uint8, or (N, T, H, W, 2) float16 of flow.
+
+        Errors: VideoError.
+        """
+        row, starts = int(self.rows[i]), [int(start) for start in starts]
+        if self.cache is not None:
+            return np.stack([self.cache.clip(row, start, length) for start in starts])
+        video, known = self.index.video(row)
+        if self.modality == "rgb":
+            return read_clips(video, starts, length, self.size, known).numpy()
+        # a flow lies between two frames
+        return np.stack(
+            [flow_clip(frames) for frames in read_clips(video, starts, length + 1, self.size, known).numpy()]
+        )
+
+    def clip(self, i: int, start: int, length: int) -> np.ndarray:
+        """Clip of the i-th video: (T, H, W, C)."""
+        return self.clips(i, np.array([start]), length)[0]
+
+    def fault(self, i: int, error: VideoError) -> Fault:
+        """What is to be told of the i-th video, without naming a folder of this machine."""
+        row = int(self.rows[i])
+        return Fault(self.index.table["path"][row].as_py(), str(error).removeprefix(f"{self.index.video(row)[0]}: "))
+
+
+def open_parts(index: Index, spec: RunSpec) -> tuple[Part | None, Part]:
+    """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits.
+
+    A run that trains nothing has no training part, and its dataset needs none.
+    """
+    size = scaled_size(spec.resolution)
+    cache = open_frames(index, size, spec.modality)
+    parts: list[Part | None] = []
+    for name in ("train", "test"):
+        if name == "train" and spec.epochs == 0:
+            parts.append(None)
+            continue
+        rows = index.rows(spec.split, name)
+        if not len(rows):
+            raise DatasetError(f"dataset {index.name}: split {spec.split} has no {name} videos")
+        parts.append(Part(index, name, rows, size, spec.modality, cache))
+    return parts[0], parts[1]

@@ -1,0 +1,128 @@
+"""What one pass over a video file's packets tells, without decoding them: its timeline, or why it is no good video."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+from studylib.containers import opened, whole_frames
+from studylib.timeline import Packets, Timeline, VideoError, VideoInfo
+
+# Containers that store a presentation time for every frame, and codecs that give one frame for each packet. AVI stores
+# no times (those FFmpeg makes up come out of order for H.264), VP8 has packets that show nothing.
+_TIMED_CONTAINERS = {"mov", "mp4", "matroska", "webm"}
+_ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1"}
+_CHECKED_PACKETS = 8
+
+
+def timeline(path: Path | str) -> Timeline:
+    """The timeline of `path`, from memory if the file has not changed. Errors: VideoError for whatever is no video."""
+    if not Path(path).is_file():
+        raise VideoError(f"{path}: no such file; check the path")
+    status = Path(path).stat()
+    return _remembered(str(path), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4096)  # about 8 kB for a video of 300 frames
+def _remembered(path: str, mtime_ns: int, file_size: int) -> Timeline:
+    return scan(path)
+
+
+def scan(path: Path | str) -> Timeline:
+    """Read the packets of `path`, and decode its first frame; all of it where frames can only be counted that way.
+
+    Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f"{path}: no such file; check the path")
+    file_size = path.stat().st_size
+    if file_size == 0:
+        raise VideoError(f"{path}: empty file (0 bytes); fetch or make it again")
+    packets, contents, end = [], {}, 0.0  # end: seconds, of any stream, as the sound may be longer than the picture
+    with opened(path) as (container, stream):
+        for packet in container.demux():
+            if packet.size and packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.size and packet.stream_index == stream.index:
+                if packet.is_keyframe and len(contents) < _CHECKED_PACKETS:
+                    contents[packet.pos] = bytes(packet)
+                placed = not packet.has_sidedata("new_extradata")
+                flags = (packet.is_keyframe, packet.is_discard, packet.is_corrupt, placed)
+                packets.append((packet.pts, packet.pos, packet.size, *flags))
+        kinds = set(container.format.name.split(","))
+        # The table of an mp4 tells where each frame's bytes are, of frames behind an edit's end too.
+        beyond = "mov" in kinds and any(entry.pos + entry.size > file_size for entry in stream.index_entries)
+        duration = (container.duration or 0) / 1e6 if "matroska" in kinds else 0.0  # its header counts no frames
+        fps, context = float(stream.average_rate or stream.guessed_rate or 0), stream.codec_context
+        codec, one_a_packet = context.name, context.codec.canonical_name in _ONE_FRAME_A_PACKET
+        extradata = bytes(context.extradata or b"")
+    columns = list(zip(*packets, strict=True)) or [()] * 7
+    pts, positions, sizes, keys, discarded, corrupt, placed = columns
+    short = beyond or end < 0.95 * duration or ("avi" in kinds and _is_cut_riff(path))
+    if not packets or corrupt[-1] or short:
+        raise VideoError(f"{path}: truncated, ends after {len(packets)} frames; fetch or make it again")
+    times = np.array([-1 if time is None else time for time in pts], np.int64)
+    if not (
+        kinds & _TIMED_CONTAINERS
+        and one_a_packet
+        and None not in pts
+        and len(np.unique(times)) == len(times)
+        # A file cut out of a longer one may begin with frames that cannot be decoded.
+        and keys[0]
+        and times[0] == times.min()
+        and not any(discarded)
+        and not any(corrupt)
+    ):
+        return _counted(path, fps, file_size)
+    with opened(path) as (container, stream):
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
+        info, rotation = _as_shown(first, len(times), fps)
+    order = np.argsort(times, kind="stable")  # packet numbers in the order of showing
+    numbers = np.empty_like(order)
+    numbers[order] = np.arange(len(order))
+    keyframes = np.sort(numbers[np.array(keys)])
+    table = None
+    if all(placed) and _lie_there(path, contents):
+        places = (np.array([place or 0 for place in column], np.int64) for column in (positions, sizes))
+        table = Packets(codec, extradata, numbers, *places)
+    return Timeline(info, file_size, rotation, times[order], keyframes, table)
+
+
+def _counted(path: Path, fps: float, file_size: int) -> Timeline:
+    """The timeline of a file whose times cannot be trusted: its frames are counted by decoding them."""
+    with opened(path) as (container, stream):
+        frames = whole_frames(container, stream)
+        first = next(frames, None)
+        num_frames = 1 + sum(1 for _ in frames)
+    if first is None:
+        raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
+    info, rotation = _as_shown(first, num_frames, fps)
+    return Timeline(info, file_size, rotation)
+
+
+def _as_shown(frame: av.VideoFrame, num_frames: int, fps: float) -> tuple[VideoInfo, int]:
+    """The info of a video with this first frame, and the quarter turns that bring it upright."""
+    turns = round(frame.rotation / 90) % 4
+    width, height = (frame.width, frame.height) if turns % 2 == 0 else (frame.height, frame.width)
+    return VideoInfo(num_frames, fps, width, height), turns
+
+
+def _is_cut_riff(path: Path) -> bool:
+    """Whether an AVI file is shorter than its outermost chunk says; 0 stands in a file that was never closed."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8)[4:], "little")
+    return size + 8 > path.stat().st_size
+
+
+def _lie_there(path: Path, contents: dict[int | None, bytes]) -> bool:
+    """Whether the packets' bytes stand at their positions as they are."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return all(pos is not None and os.pread(descriptor, len(b), pos) == b for pos, b in contents.items())
+    finally:
+        os.close(descriptor)

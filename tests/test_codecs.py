@@ -1,0 +1,87 @@
+"""A clip is the frames it says, whatever the codec and the container."""
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from studylib.video import Timeline, probe, read_clip, read_clips, read_video, scan
+from tests.made_videos import KINDS, decode_by_opencv, decode_from_start, number_shown
+from tests.rewritten_videos import REWRITTEN, make_any, numbers_of
+
+SIZE = (36, 45)
+# OpenCV's FFmpeg has no decoder of AV1 in software, and turns interlaced frames to no colours: "Cannot convert
+# interlaced to progressive frames". It scales all frames of a file to the size of the first.
+OPENCV_SHOWS_OTHERWISE = {"interlaced.mp4", "two_sizes.ts"}
+OPENCV_READS = [name for name in [*KINDS, *REWRITTEN] if not name.startswith("av1")]
+
+
+def real_videos() -> list[Path]:
+    """Three UCF101 videos where the folder is at hand."""
+    data = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
+    return sorted(data.glob("ucf101_subset/*/*"))[5:150:60]
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("videos")
+
+
+def test_the_usual_codecs_are_among_those_tested() -> None:
+    assert {kind.codec for kind in KINDS.values()} >= {
+        "libx264", "libx265", "libsvtav1", "libvpx", "libvpx-vp9", "mpeg4", "mpeg2video", "mjpeg",
+    }  # fmt: skip
+    for codec in ("h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "wmv2", "theora"):
+        assert av.Codec(codec, "r").is_decoder
+
+
+@pytest.mark.parametrize("name", [*KINDS, *REWRITTEN, *real_videos()], ids=lambda name: Path(name).name)
+def test_frame_i_is_the_ith_that_decoding_from_the_start_gives(videos: Path, name: str | Path) -> None:
+    path = name if isinstance(name, Path) else make_any(name, videos)
+    expected = decode_from_start(path, SIZE)
+    n = len(expected)
+    assert probe(path).num_frames == n
+    np.testing.assert_array_equal(read_video(path, SIZE).numpy(), expected)
+    for start in sorted({0, 1, n // 3, n // 2, max(n - 9, 0), n - 1}, reverse=True):
+        rows = np.minimum(np.arange(start, start + 8), n - 1)
+        np.testing.assert_array_equal(read_clip(path, start, 8, SIZE).numpy(), expected[rows])
+    starts = [n - 2, 3, n // 2, 5, 3]
+    rows = np.minimum(np.array(starts)[:, None] + np.arange(6), n - 1)
+    np.testing.assert_array_equal(read_clips(path, starts, 6, SIZE).numpy(), expected[rows])
+    kept = Timeline.from_bytes(probe(path), scan(path).to_bytes())
+    np.testing.assert_array_equal(read_clips(path, starts, 6, SIZE, kept).numpy(), expected[rows])
+
+
+@pytest.mark.parametrize("name", [*KINDS, *REWRITTEN])
+def test_the_frames_show_their_numbers_upright(videos: Path, name: str) -> None:
+    path = make_any(name, videos)
+    info, numbers = probe(path), numbers_of(name)
+    assert info.num_frames == len(numbers)
+    assert (info.height, info.width) == KINDS[REWRITTEN[name].source if name in REWRITTEN else name].size
+    frames = read_video(path, (info.height, info.width)).numpy()
+    assert [number_shown(frame) for frame in frames] == numbers
+    middle = len(numbers) // 2
+    clip = read_clip(path, middle, 9, (info.height, info.width)).numpy()
+    assert [number_shown(frame) for frame in clip] == [numbers[min(middle + t, len(numbers) - 1)] for t in range(9)]
+
+
+@pytest.mark.parametrize("name", [*OPENCV_READS, *real_videos()], ids=lambda name: Path(name).name)
+def test_opencv_decodes_the_same_frames_up_to_its_way_of_spreading_colour(videos: Path, name: str | Path) -> None:
+    path = name if isinstance(name, Path) else make_any(name, videos)
+    info, foreign = probe(path), decode_by_opencv(path)
+    # Frames that OpenCV gives: the number that it says is the header's or a guess from the duration.
+    assert len(foreign) == info.num_frames
+    assert foreign[0].shape == (info.height, info.width, 3)
+    if name in OPENCV_SHOWS_OTHERWISE:
+        return
+    luma = np.array([0.299, 0.587, 0.114])  # colour is stored at half size, and OpenCV scales it up by another filter
+    first = max(info.num_frames // 2 - 4, 0)
+    ours = read_clip(path, first, 8, (info.height, info.width)).numpy()[: info.num_frames - first] @ luma
+    theirs = np.stack(foreign[first : first + 8]) @ luma
+    # Exact rounding makes ours up to 2 of 255 darker.
+    assert np.abs(ours - theirs).mean() < 1.5
+    # The frame before and the frame after are another matter.
+    if not isinstance(name, Path):
+        assert np.abs(ours[1:] - theirs[:-1]).mean() > 10

@@ -1,0 +1,171 @@
+"""The second stream sees where pixels go, in pixels a frame (section 4.4)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import pytest
+
+from studylib import flow as flow_module
+from studylib.flow import FLOW_MEAN, FLOW_STD, flipped, flow_clip, flow_image, flow_legend, flow_video
+from studylib.video import clip_frames
+
+SIZE = (128, 171)
+INSIDE = (slice(None), slice(24, -24), slice(24, -24))
+
+
+def texture(seed: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """Smooth noise of full contrast, float32 (H, W)."""
+    noise = np.random.default_rng(seed).normal(size=size).astype(np.float32)
+    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2.5), None, 0, 255, cv2.NORM_MINMAX)
+
+
+def moving(shifts: list[tuple[float, float]], seed: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """uint8 RGB frames of a texture that moves by (dx, dy) from each frame to the next."""
+    place, frames, image = np.zeros(2), [], texture(seed, size)
+    for shift in [(0.0, 0.0), *shifts]:
+        place = place + shift
+        move = np.array([[1, 0, place[0]], [0, 1, place[1]]])
+        moved = cv2.warpAffine(image, move, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        frames.append(np.repeat(np.clip(np.rint(moved), 0, 255).astype(np.uint8)[..., None], 3, -1))
+    return np.stack(frames)
+
+
+@contextmanager
+def opencv_threads(number: int) -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(number)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_two_channels_are_standardised_by_vmzs_numbers() -> None:
+    assert FLOW_MEAN == (0.0046635, 0.0046261)
+    assert FLOW_STD == (0.972347, 0.755146)
+
+
+@pytest.mark.parametrize("shift", [(1, 0), (0, -2), (1.5, 0.75), (3, -2), (-6, 4)])
+def test_flow_is_the_motion_in_pixels_a_frame_right_and_down_positive(shift: tuple[float, float]) -> None:
+    flows = flow_clip(moving([shift]))
+    assert flows.shape == (1, *SIZE, 2)
+    assert flows.dtype == np.float16
+    np.testing.assert_allclose(np.median(flows[INSIDE], (1, 2))[0], shift, atol=0.1)
+
+
+def test_each_flow_leads_from_its_frame_to_the_next() -> None:
+    shifts = [(2.0, 0.0), (-1.0, 1.0), (0.0, 3.0)]
+    np.testing.assert_allclose(np.median(flow_clip(moving(shifts))[INSIDE], (1, 2)), shifts, atol=0.1)
+
+
+def test_another_method_sees_the_same_flow() -> None:
+    frames = moving([(2.3, -1.6)])
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    inverse_search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
+    difference = np.abs(flow_clip(frames)[0].astype(np.float32) - inverse_search)[INSIDE[1:]]
+    assert np.median(difference) < 0.05
+
+
+def test_the_next_frame_moved_back_along_the_flow_is_the_frame() -> None:
+    frames = moving([(2.5, -1.5)])
+    before, after = (frame[..., 0].astype(np.float32) for frame in frames)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float32)
+    dx, dy = np.moveaxis(flow_clip(frames)[0].astype(np.float32), -1, 0)
+    back = cv2.remap(after, x + dx, y + dy, cv2.INTER_CUBIC)
+    unmoved, moved = (np.abs(image - before)[INSIDE[1:]].mean() for image in (after, back))
+    assert moved < 0.05 * unmoved
+
+
+def test_frames_that_are_equal_do_not_move() -> None:
+    still = moving([(1, 0)])[[0, 0, 1, 1, 1]]
+    flows = flow_clip(still)
+    assert not flows[[0, 2, 3]].any()
+    assert flows[1].any()
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 4), (2, 3), (3, 6), (5, 8), (6, 1), (0, 20)])
+def test_a_clip_of_stored_flow_is_the_flow_of_the_clip_to_the_last_bit(start: int, length: int) -> None:
+    video = moving([(1, 0), (0.5, 0.5), (-2, 1), (0, 0), (3, 3), (1, -1)], size=(64, 86))
+    n = len(video)
+    stored = flow_video(video)
+    assert stored.shape == (n, 64, 86, 2)
+    rows = clip_frames([start], length, n, "a video")[0]
+    frames = clip_frames([start], length + 1, n, "a video")[0]
+    np.testing.assert_array_equal(stored[rows], flow_clip(video[frames]))
+
+
+def test_a_video_of_one_frame_rests() -> None:
+    assert not flow_video(moving([], size=(64, 86))).any()
+
+
+def test_a_mirror_swaps_the_sides_and_turns_the_horizontal_component_round() -> None:
+    flows = np.array([[[[1, 2], [3, 4], [5, 6]]]], np.float16)  # one flow of 1 x 3 pixels
+    np.testing.assert_array_equal(flipped(flows), [[[[-5, 6], [-3, 4], [-1, 2]]]])
+    assert flipped(flows).dtype == np.float16
+    np.testing.assert_array_equal(flipped(flipped(flows)), flows)
+
+
+def test_the_flow_of_a_mirrored_clip_is_the_mirrored_flow() -> None:
+    frames = moving([(2, 1), (-1.5, 0.5)])
+    mirrored = flow_clip(frames[:, :, ::-1])
+    difference = np.abs(flipped(flow_clip(frames)).astype(np.float32) - mirrored)[INSIDE]
+    assert np.median(np.abs(mirrored[INSIDE])) > 0.4
+    assert difference.max() < 0.01
+
+
+def test_half_precision_keeps_flow_within_a_twentieth_of_a_percent() -> None:
+    frames = moving([(2.3, -1.6)])
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    exact = cv2.calcOpticalFlowFarneback(*grey, None, **flow_module.FARNEBACK)
+    # below float16's normal numbers, 0.00006 pixels, the error no longer shrinks
+    np.testing.assert_allclose(flow_clip(frames)[0].astype(np.float32), exact, rtol=2**-11, atol=2**-25)
+
+
+def test_a_flow_beyond_half_precision_stays_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = np.full((*SIZE, 2), (1e6, -np.inf), np.float32)
+    monkeypatch.setattr(cv2, "calcOpticalFlowFarneback", lambda *_, **__: huge)
+    flows = flow_clip(moving([(1, 0)]))
+    assert (flows == np.array([65504, -65504], np.float16)).all()
+
+
+def test_the_number_of_opencvs_threads_does_not_change_the_flow() -> None:
+    frames = moving([(2, 1)], size=(256, 342))  # large enough for OpenCV to share it out
+    flows = []
+    for number in (1, 2, 4):
+        with opencv_threads(number):
+            flows.append(flow_clip(frames).tobytes())
+    assert flows[0] == flows[1] == flows[2]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        np.zeros((1, 64, 86, 3), np.uint8),
+        np.zeros((4, 64, 86), np.uint8),
+        np.zeros((4, 64, 86, 1), np.uint8),
+        np.zeros((4, 64, 86, 3), np.float32),
+    ],
+)
+def test_what_is_no_clip_of_frames_is_refused(frames: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"flow is taken of frames uint8 RGB \(at least 2, H, W, 3\), not"):
+        flow_clip(frames)
+
+
+def test_directions_have_the_hues_of_the_colour_wheel_and_rest_is_white() -> None:
+    flows = np.array([[[0, 0], [2, 0], [-2, 0], [1, 0], [9, 0]]], np.float16)  # 1 x 5 pixels
+    red, cyan, pink = (255, 0, 0), (0, 255, 255), (255, 128, 128)
+    assert [tuple(colour) for colour in flow_image(flows, largest=2)[0]] == [(255, 255, 255), red, cyan, pink, red]
+    assert flow_image(np.zeros((4, 64, 86, 2), np.float16), 1).shape == (4, 64, 86, 3)
+    with pytest.raises(ValueError, match="largest: 0 pixels"):
+        flow_image(flows, 0)
+
+
+def test_the_legend_is_a_disc_with_the_directions_where_they_lead() -> None:
+    legend = flow_legend(65)
+    assert legend.shape == (65, 65, 3)
+    assert tuple(legend[32, 64]) == (255, 0, 0)  # right
+    assert tuple(legend[32, 0]) == (0, 255, 255)  # left
+    assert tuple(legend[64, 32]) == (127, 255, 0)  # down
+    assert (legend[[0, 0, -1, -1, 32], [0, -1, 0, -1, 32]] == 255).all()  # around it and at rest

@@ -1,0 +1,205 @@
+"""Two streams are averaged, video by video (section 4.4), and the official splits too (Table 5)."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k, write_predictions
+from studylib.fusion import fuse, fusion_accuracy
+from studylib.splits import split_mean
+from studylib.stats import Z95, wilson
+from tests.fake_runs import fake_predictions
+
+CLASSES = ("x", "y", "z")
+
+
+def stream(*scores: list[list[float]], labels: tuple[int, ...] = (0, 1)) -> Predictions:
+    """Predictions of videos a.mp4, b.mp4 ... from their clips' scores."""
+    names = [f"{'abcdefgh'[i]}.mp4" for i in range(len(scores))]
+    return Predictions(names, np.array(labels), [np.array(s, np.float16) for s in scores], CLASSES)
+
+
+@pytest.fixture
+def rgb() -> Predictions:
+    """Video a is named right, b wrong (z for y)."""
+    return stream([[0.75, 0.25, 0.0], [0.5, 0.5, 0.0]], [[0.0, 0.25, 0.75], [0.25, 0.25, 0.5]])
+
+
+@pytest.fixture
+def flow() -> Predictions:
+    """Video a is named wrong (y for x), b right."""
+    return stream([[0.25, 0.75, 0.0], [0.25, 0.5, 0.25]], [[0.0, 1.0, 0.0], [0.25, 0.75, 0.0]])
+
+
+def test_the_paper_averages_the_two_streams(rgb: Predictions, flow: Predictions) -> None:
+    fused = fuse(rgb, flow)
+    np.testing.assert_array_equal(fused.clip_scores[0], [[0.5, 0.5, 0.0], [0.375, 0.5, 0.125]])
+    np.testing.assert_array_equal(fused.scores, [[0.4375, 0.5, 0.0625], [0.125, 0.5625, 0.3125]])
+    assert (fused.videos, fused.classes) == (rgb.videos, rgb.classes)
+    np.testing.assert_array_equal(fused.labels, rgb.labels)
+    # clips: a's first is right (a tie goes to the first class), a's second is not, both of b's are
+    assert clip_top1(fused) == 75
+    assert video_top_k(fused, 1) == 50
+
+
+def test_vmz_gives_rgb_six_tenths(rgb: Predictions, flow: Predictions) -> None:
+    fused = fuse(rgb, flow, rgb_weight=0.6)
+    # a: 0.6 x (.625 .375 0) + 0.4 x (.25 .625 .125), b: 0.6 x (.125 .25 .625) + 0.4 x (.125 .875 0)
+    np.testing.assert_allclose(fused.scores, [[0.475, 0.475, 0.05], [0.125, 0.5, 0.375]], atol=1e-3)
+
+
+def test_a_weight_of_one_is_rgb_and_of_nought_is_flow(rgb: Predictions, flow: Predictions) -> None:
+    for weight, alone in ((1, rgb), (0, flow)):
+        for fused, own in zip(fuse(rgb, flow, weight).clip_scores, alone.clip_scores, strict=True):
+            np.testing.assert_array_equal(fused, own)
+
+
+def test_a_stream_fused_with_itself_is_itself() -> None:
+    alone = fake_predictions(seed=3)
+    np.testing.assert_array_equal(fuse(alone, alone, 0.5).scores, alone.scores)
+
+
+def test_the_fused_video_scores_are_the_mean_of_the_streams_video_scores() -> None:
+    rgb, flow = fake_predictions(seed=1, clips=10), fake_predictions(seed=2, clips=10)
+    expected = 0.6 * rgb.scores.astype(float) + 0.4 * flow.scores.astype(float)
+    np.testing.assert_allclose(fuse(rgb, flow, 0.6).scores, expected, rtol=2**-9, atol=1e-6)
+
+
+def test_streams_with_other_numbers_of_clips_are_fused_by_their_video_scores(rgb: Predictions) -> None:
+    flow = stream([[0.25, 0.75, 0.0]], [[0.0, 1.0, 0.0], [0.25, 0.75, 0.0]])  # one clip of a
+    fused = fuse(rgb, flow)
+    assert [s.shape for s in fused.clip_scores] == [(1, 3), (1, 3)]
+    np.testing.assert_array_equal(fused.scores, [[0.4375, 0.5625, 0.0], [0.125, 0.5625, 0.3125]])
+    assert clip_top1(fused) == video_top_k(fused, 1) == 50
+
+
+def test_fused_predictions_are_stored_like_any_others(rgb: Predictions, flow: Predictions, tmp_path) -> None:
+    fused = fuse(rgb, flow)
+    write_predictions(tmp_path / "fused.parquet", fused)
+    np.testing.assert_array_equal(read_predictions(tmp_path / "fused.parquet").scores, fused.scores)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"videos": ["a.mp4", "c.mp4"]}, r"b\.mp4 was tested in RGB only \(1 such video"),
+        ({"videos": ["a.mp4"]}, r"b\.mp4 was tested in RGB only"),
+        ({"videos": ["a.mp4", "b.mp4", "c.mp4"]}, r"c\.mp4 was tested in flow only"),
+        ({"videos": ["b.mp4", "a.mp4"]}, r"video 0 is a\.mp4 in RGB and b\.mp4 in flow"),
+        ({"labels": np.array([0, 2])}, r"b\.mp4 has the label 1 in RGB and 2 in flow"),
+        ({"classes": ("x", "q", "z")}, "class 1 is y in RGB and q in flow"),
+        ({"classes": ("x", "y")}, "RGB has 3 classes, flow 2"),
+        ({"label_sets": [np.array([0]), np.array([1, 2])]}, r"b\.mp4 has the labels \[1\] in RGB and \[1, 2\] in flow"),
+    ],
+)
+def test_streams_that_differ_are_not_fused(rgb: Predictions, flow: Predictions, change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fuse(rgb, replace(flow, **change))
+
+
+def test_any_of_several_right_labels_stays_right_when_fused(rgb: Predictions, flow: Predictions) -> None:
+    several = [np.array([1, 2]), np.array([0])]  # a: the mean names y, b: y too
+    rgb, flow = (replace(stream, label_sets=several) for stream in (rgb, flow))
+    assert video_top_k(fuse(rgb, flow), 1) == 50
+    other = replace(flow, label_sets=[np.array([1]), np.array([0])])
+    with pytest.raises(ValueError, match=r"a\.mp4 has the labels \[1, 2\] in RGB and \[1\] in flow"):
+        fuse(rgb, other)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
+def test_a_weight_is_a_share(rgb: Predictions, flow: Predictions, weight: float) -> None:
+    with pytest.raises(ValueError, match=r"rgb_weight: .* is not between 0"):
+        fuse(rgb, flow, weight)
+
+
+def test_the_curve_goes_from_flow_alone_to_rgb_alone(rgb: Predictions, flow: Predictions) -> None:
+    curve = fusion_accuracy(rgb, flow, [0, 0.5, 0.75, 1])
+    assert curve["rgb_weight"].tolist() == [0, 0.5, 0.75, 1]
+    # flow has b, RGB has a; at 0.75 a is .53 .44 .03 and right, b .125 .41 .47 and wrong
+    assert curve["video_top1"].tolist() == [50, 50, 50, 50]
+    assert curve["video_top5"].tolist() == [100, 100, 100, 100]
+    seen = fusion_accuracy(fake_predictions(seed=1), fake_predictions(seed=2))
+    assert seen["rgb_weight"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert seen["video_top1"].iloc[0] == video_top_k(fake_predictions(seed=2), 1)
+    assert seen["video_top1"].iloc[5] == video_top_k(fuse(fake_predictions(seed=1), fake_predictions(seed=2)), 1)
+
+
+def test_streams_that_err_on_other_videos_are_better_together() -> None:
+    rgb = stream([[0.875, 0.125, 0.0]], [[0.5, 0.5, 0.0]], labels=(0, 1))
+    flow = stream([[0.375, 0.625, 0.0]], [[0.125, 0.875, 0.0]], labels=(0, 1))
+    curve = fusion_accuracy(rgb, flow, [0, 0.5, 1])
+    assert curve["video_top1"].tolist() == [50, 100, 50]
+
+
+def split(right: int, videos: int, prefix: str) -> Predictions:
+    """Predictions of `videos` videos, the first `right` of which are named right."""
+    scores = [np.array([[1, 0, 0] if i < right else [0, 1, 0]], np.float16) for i in range(videos)]
+    return Predictions([f"{prefix}{i}.mp4" for i in range(videos)], np.zeros(videos, int), scores, CLASSES)
+
+
+def test_table_5_is_the_mean_of_three_splits() -> None:
+    mean = split_mean([(2, split(6, 10, "b")), (1, split(9, 10, "a")), (3, split(6, 20, "c"))])
+    assert mean.accuracy == pytest.approx((90 + 60 + 30) / 3)
+    assert mean.by_split == pytest.approx({1: 90, 2: 60, 3: 30})
+    assert mean.videos == 40
+
+
+def test_any_of_k_classes_counts_in_the_mean_over_splits() -> None:
+    assert split_mean([(1, split(4, 10, "a"))], splits=[1], k=2).accuracy == 100
+    results = [(n, fake_predictions(seed=n)) for n in (1, 2)]
+    own_videos = [(n, replace(p, videos=[f"{n}/{v}" for v in p.videos])) for n, p in results]
+    for k in (1, 5):
+        expected = np.mean([video_top_k(p, k) for _, p in results])
+        assert split_mean(own_videos, splits=[1, 2], k=k).accuracy == pytest.approx(expected)
+
+
+def test_the_interval_of_many_videos_is_the_stratified_one() -> None:
+    mean = split_mean([(1, split(3600, 3783, "a")), (2, split(3550, 3734, "b")), (3, split(3500, 3696, "c"))])
+    shares = [(3600 / 3783, 3783), (3550 / 3734, 3734), (3500 / 3696, 3696)]
+    half = 100 * Z95 * np.sqrt(sum(p * (1 - p) / n for p, n in shares)) / 3
+    assert half == pytest.approx(0.41, abs=0.01)
+    assert (mean.high - mean.low) / 2 == pytest.approx(half, rel=0.01)
+
+
+def test_one_split_has_its_own_wilson_interval() -> None:
+    mean = split_mean([(1, split(10, 10, "a"))], splits=[1])
+    assert (mean.low, mean.high) == pytest.approx(wilson(10, 10))
+
+
+def test_three_splits_without_an_error_still_have_an_interval() -> None:
+    mean = split_mean([(n, split(10, 10, str(n))) for n in (1, 2, 3)])
+    assert mean.high == pytest.approx(100)
+    assert wilson(10, 10)[0] < mean.low == pytest.approx(100 - (100 - wilson(10, 10)[0]) / 3**0.5)
+
+
+def test_videos_in_two_test_parts_widen_the_interval() -> None:
+    apart = split_mean([(1, split(50, 100, "a")), (2, split(50, 100, "b"))], splits=[1, 2])
+    shared = split(50, 100, "a")
+    shared = replace(shared, videos=[*shared.videos[:99], "b.mp4"])
+    together = split_mean([(1, split(50, 100, "a")), (2, shared)], splits=[1, 2])
+    # 99 of 100 outcomes are the same, in each 50 right: correlation 0.99
+    widened = (together.high - together.low) / (apart.high - apart.low)
+    assert widened == pytest.approx(np.sqrt(1 + 0.99), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1, 2], "split 3 is missing"),
+        ([1, 2, 2, 3], "split 2 is there 2 times"),
+        ([1, 2, 3, 4], "split 4 is not one of 1, 2, 3"),
+        ([], "split 1 is missing"),
+    ],
+)
+def test_a_mean_of_other_splits_than_the_official_ones_is_refused(given: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        split_mean([(n, split(5, 10, str(n))) for n in given])
+
+
+def test_one_split_given_under_two_numbers_is_refused() -> None:
+    with pytest.raises(ValueError, match="splits 1 and 3 were tested on the same 10 videos"):
+        split_mean([(1, split(5, 10, "a")), (2, split(5, 10, "b")), (3, split(6, 10, "a"))])
+    other = replace(split(5, 10, "b"), classes=("p", "q", "r"))
+    with pytest.raises(ValueError, match="splits 1 and 2 have other classes"):
+        split_mean([(1, split(5, 10, "a")), (2, other), (3, split(5, 10, "c"))])

@@ -1,0 +1,171 @@
+"""Probing many files: whatever stops it, what is done stays and the next call does the rest."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from studylib.datasets import probing
+from studylib.parallel import in_processes
+from studylib.plan import REPOSITORY
+from studylib.video import scan
+from tests.made_videos import files_limited_to
+from tests.video_folders import put_video
+
+MANY = """
+import sys
+from pathlib import Path
+from studylib.datasets.probing import probe_all
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    probe_all(root, sorted(p.name for p in root.iterdir()), root.parent / "probed.jsonl", 2)
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Five videos, one with a picture more, and a file that is none."""
+    for number in range(5):
+        put_video(tmp_path / "videos" / f"{number}.mp4", 10 + (number == 3))
+    (tmp_path / "videos" / "bad.mp4").write_bytes(b"no video")
+    return tmp_path / "videos"
+
+
+def probe(root: Path, *paths: str, workers: int = 1) -> tuple[dict, dict]:
+    paths = paths or tuple(sorted(path.name for path in root.iterdir()))
+    return probing.probe_all(root, paths, root.parent / "probed.jsonl", workers)
+
+
+@pytest.fixture
+def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are looked into."""
+    names = []
+    monkeypatch.setattr(probing, "scan", lambda path: names.append(Path(path).name) or scan(path))
+    return names
+
+
+def test_a_file_is_what_its_scan_says(root: Path) -> None:
+    videos, unreadable = probe(root)
+    timeline = scan(root / "3.mp4")
+    assert videos["3.mp4"] == (11, 25.0, 48, 32, (root / "3.mp4").stat().st_size, timeline.to_bytes())
+    assert list(videos) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4"]
+    assert list(unreadable) == ["bad.mp4"]
+    assert str(root) not in unreadable["bad.mp4"]
+
+
+def test_a_second_call_looks_only_into_what_is_new_changed_or_was_unreadable(root: Path, scanned: list[str]) -> None:
+    first = probe(root, "0.mp4", "1.mp4", "2.mp4", "bad.mp4")
+    scanned.clear()
+    put_video(root / "1.mp4", 12)
+    videos, unreadable = probe(root)
+    assert sorted(scanned) == ["1.mp4", "3.mp4", "4.mp4", "bad.mp4"]
+    assert videos["1.mp4"].num_frames == 12
+    assert videos["0.mp4"] == first[0]["0.mp4"]
+    assert unreadable == first[1]
+
+
+def test_a_torn_line_costs_one_file(root: Path, scanned: list[str]) -> None:
+    before = probe(root)
+    journal = root.parent / "probed.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])
+    scanned.clear()
+    assert probe(root) == before
+    assert sorted(scanned) == ["4.mp4", "bad.mp4"]
+    scanned.clear()
+    assert probe(root) == before
+    assert scanned == ["bad.mp4"]
+
+
+def test_ctrl_c_loses_nothing_that_is_done(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+
+    def interrupted(path: str) -> object:
+        looked.append(Path(path).name)
+        if len(looked) == 4:
+            raise KeyboardInterrupt
+        return scan(path)
+
+    monkeypatch.setattr(probing, "scan", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe(root)
+    videos, _ = probe(root)
+    assert len(videos) == 5
+    assert looked == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "3.mp4", "4.mp4", "bad.mp4"]
+
+
+def test_a_full_disk_is_one_error_that_says_what_stays(root: Path) -> None:
+    probe(root, "0.mp4")
+    with files_limited_to((root.parent / "probed.jsonl").stat().st_size + 20), pytest.raises(OSError) as raised:  # noqa: PT011
+        probe(root)
+    assert raised.value.errno == errno.EFBIG
+    assert "what is probed stays: call again" in str(raised.value)
+    assert len(probe(root)[0]) == 5
+
+
+def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(function, jobs, workers):
+        for key in list(jobs)[:2]:
+            yield key, function(*jobs[key])
+        raise OSError("a worker process was killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(probing, "in_processes", dying)
+        with pytest.raises(OSError, match=r"stopped after 2 of 6 videos \(a worker process.*call again"):
+            probe(root)
+    assert len((root.parent / "probed.jsonl").read_text().splitlines()) == 2
+    assert len(probe(root)[0]) == 5
+
+
+def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path) -> None:
+    put_video(tmp_path / "one.mp4")
+    (tmp_path / "videos").mkdir()
+    for number in range(3000):
+        (tmp_path / "videos" / f"{number}.mp4").symlink_to(tmp_path / "one.mp4")
+    script, journal = tmp_path / "many.py", tmp_path / "probed.jsonl"
+    script.write_text(MANY)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, str(script), str(tmp_path / "videos")]
+    probing_process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    while not journal.exists() or journal.stat().st_size < 50_000:
+        assert probing_process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    os.kill(probing_process.pid, signal.SIGKILL)
+    probing_process.wait()
+    stamps, _ = probing._stamps(tmp_path / "videos", [f"{number}.mp4" for number in range(3000)])
+    done = probing.read_journal(journal, stamps)
+    assert 0 < len(done) < 3000
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    shown = [int(number) for number in re.findall(r"(\d+)/3000", completed.stderr)]
+    assert shown[0] >= len(done)
+    assert shown[-1] == 3000
+    lines = journal.read_text().splitlines()
+    assert len(probing.read_journal(journal, stamps)) == 3000
+    assert 3000 <= len(lines) <= 3001  # none twice; the kill may have torn one
+
+
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+def end_the_process(number: int) -> int:
+    if number == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_jobs_run_in_processes_and_keep_their_keys() -> None:
+    jobs = {f"job {number}": (number,) for number in range(40)}
+    expected = {f"job {number}": 2 * number for number in range(40)}
+    assert dict(in_processes(doubled, jobs, 2)) == dict(in_processes(doubled, jobs, 1)) == expected
+    assert dict(in_processes(doubled, {})) == {}
+
+
+def test_a_killed_worker_is_an_error_and_not_a_wait_for_ever() -> None:
+    with pytest.raises(OSError, match="a worker process was killed"):
+        list(in_processes(end_the_process, {number: (number,) for number in range(40)}, 2))

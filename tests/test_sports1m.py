@@ -1,0 +1,118 @@
+"""Sports-1M by its official lists: several labels a video, and file names that are YouTube's ids."""
+
+from pathlib import Path
+
+import pytest
+
+from studylib.datasets import sports1m
+from studylib.datasets.__main__ import main
+from studylib.datasets.index import DatasetError
+from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
+
+WATCH = "https://www.youtube.com/watch?v="
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    folder = tmp_path / "lists"
+    put_lines(folder / "labels.txt", "boomerang", "boxing", "bowling", "jai alai")
+    put_lines(
+        folder / "train_partition.txt",
+        f"{WATCH}UDqivjS-lpI 3,1",
+        f"{WATCH}aaaaaaaaaaA 0",
+        f"{WATCH}bothbothbot 2",
+        f"{WATCH}UDqivjS-lpI 3,1",
+    )
+    put_lines(
+        folder / "test_partition.txt", "http://youtu.be/aaaaaaaaaaa 1", f"{WATCH}bothbothbot 2", f"{WATCH}gonegonegon 0"
+    )
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "videos"
+    put_video(root / "UD" / "UDqivjS-lpI.mp4")
+    put_video(root / "aaaaaaaaaaA.flv")
+    put_video(root / "aaaaaaaaaaa.webm")  # ids tell upper from lower case
+    put_video(root / "bothbothbot.mp4")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def test_a_video_has_all_its_labels_and_the_first_is_its_label(root: Path, lists: Path) -> None:
+    rows = rows_by_stem(sports1m.make("s", root, lists).table)
+    assert {stem: row["labels"] for stem, row in rows.items()} == {
+        "UDqivjS-lpI": [3, 1],
+        "aaaaaaaaaaA": [0],
+        "aaaaaaaaaaa": [1],
+        "bothbothbot": [2],
+    }
+    assert all(row["label"] == row["labels"][0] for row in rows.values())
+
+
+def test_a_video_of_both_partitions_is_trained_on_only(root: Path, lists: Path) -> None:
+    index = sports1m.make("s", root, lists)
+    assert {stem: row["split1"] for stem, row in rows_by_stem(index.table).items()} == {
+        "UDqivjS-lpI": "train",
+        "aaaaaaaaaaA": "train",
+        "aaaaaaaaaaa": "test",
+        "bothbothbot": "train",
+    }
+    assert (index.facts["conflicting_lines"], index.facts["repeated_lines"], index.facts["missing"]) == (1, 1, 1)
+
+
+def test_only_present_renumbers_all_labels_together(root: Path, lists: Path) -> None:
+    (root / "aaaaaaaaaaA.flv").unlink()
+    (root / "bothbothbot.mp4").unlink()
+    index = sports1m.make("s", root, lists, only_present=True)
+    assert index.classes == ("boxing", "jai alai")
+    assert index.table["labels"].to_pylist() == [[1, 0], [0]]
+    assert index.table["label"].to_pylist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (f"{WATCH}../../../etc 1", "expected 'https://www.youtube.com/watch"),
+        (f"{WATCH}toolongtoolong 1", "expected 'https"),
+        (f"{WATCH}UDqivjS-lpI", "expected 'https"),
+        ("/etc/passwd 1", "expected 'https"),
+        ("UDqivjS-lpI 1", "expected 'https"),
+        (f"{WATCH}UDqivjS-lpI 1,4", r"label 4 must be 0 to 3 by labels\.txt"),
+        (f"{WATCH}UDqivjS-lpI -1", "expected 'https"),
+    ],
+)
+def test_a_wrong_line_is_refused_by_file_and_line(root: Path, lists: Path, line: str, complaint: str) -> None:
+    put_lines(lists / "test_partition.txt", f"{WATCH}gonegonegon 0", line)
+    with pytest.raises(DatasetError, match=rf"test_partition\.txt:2: {complaint}"):
+        sports1m.make("s", root, lists)
+
+
+@pytest.mark.parametrize("file", ["train_partition.txt", "test_partition.txt", "labels.txt"])
+def test_a_missing_list_is_named(root: Path, lists: Path, file: str) -> None:
+    (lists / file).unlink()
+    with pytest.raises(DatasetError, match=file):
+        sports1m.make("s", root, lists)
+
+
+def test_the_command_reports_the_published_count(root: Path, lists: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["sports1m", "--root", str(root), "--lists", str(lists), "--name", "sports"]) == 0
+    out = capsys.readouterr().out
+    assert "sports: 4 videos of 4 classes" in out
+    assert ["all", "5", "4", "1,133,158"] in table_rows(out)
+    assert "1 lines say another class or part" in out
+
+
+@needs_official_lists
+def test_the_official_names_are_487_in_their_order(lists: Path) -> None:
+    (lists / "labels.txt").unlink()
+    (lists / "sports1m_labels.txt").write_bytes((OFFICIAL / "sports1m_labels.txt").read_bytes())
+    classes = sports1m.read(lists).classes
+    assert len(classes) == 487
+    assert (classes[0], classes[1], classes[-1]) == ("boomerang", "boxing", "model aircraft")
