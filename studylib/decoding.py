@@ -25,7 +25,7 @@ from studylib.scanning import timeline
 from studylib.timeline import Piece, Timeline, VideoError
 
 # The same bytes on every processor: FFmpeg's other paths round differently from one instruction set to another.
-_SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 _KEPT_DECODERS = 8  # of each thread: opening one takes as long as decoding a frame
 
 
@@ -72,12 +72,11 @@ def _write(frame: av.VideoFrame, out: np.ndarray, turns: int) -> None:
     height, width = upright.shape[:2]
     # The same bytes as rgb24 where the width is odd, in a third of the time.
     layout = "gbrp" if width % 2 else "rgb24"
-    scaled = _thread.reformatter.reformat(frame, width, height, layout, interpolation=_SCALING, threads=1)
+    scaled = _thread.reformatter.reformat(frame, width, height, layout, interpolation=SCALING, threads=1)
     if layout == "gbrp":
-        green, blue, red = (
-            np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width] for plane in scaled.planes
-        )
-        cv2.merge((red, green, blue), upright)
+        green, blue, red = (np.frombuffer(plane, np.uint8)[None] for plane in scaled.planes)  # lines are padded
+        lines = cv2.merge((red, green, blue)).reshape(-1, scaled.planes[0].line_size, 3)
+        upright[:] = lines[:height, :width]
     else:
         upright[:] = scaled.to_ndarray()
     if turns:

@@ -19,14 +19,20 @@ PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "py
 
 def describe(index: Index, device: torch.device) -> dict[str, Any]:
     """The part of `provenance.json` that is known before a run starts."""
+    return of_code() | {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "dataset": {"name": index.name, "manifest_hash": index.manifest_hash, "videos": index.table.num_rows},
+    }
+
+
+def of_code() -> dict[str, Any]:
+    """Commit, whether the sources are the commit's, versions of packages, and the processor."""
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",
         "source_clean": _git("status", "--porcelain", "--", *SOURCES) == "",
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "cpu": f"{_cpu_model()} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})",
-        "threads": torch.get_num_threads(),
-        "dataset": {"name": index.name, "manifest_hash": index.manifest_hash, "videos": index.table.num_rows},
     }
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Bytes of a kept timeline up to which the packets' places are part of it: ten seconds of video, not the minutes of
+# Bytes of a kept timeline up to which the packets' places are part of it: half a minute of video, not the minutes of
 # Sports-1M, whose index would grow to tens of gigabytes. Such a file is opened by FFmpeg at each clip (1 ms).
-_MOST_BYTES = 2048
+_MOST_BYTES = 4096
 
 
 class VideoError(ValueError):
@@ -53,10 +53,11 @@ class Timeline:
     keyframes: np.ndarray | None = None  # (K,) int64
     packets: Packets | None = None
 
-    def to_bytes(self) -> bytes:
-        """The timeline without its info, compressed, for the column `timeline` of an index."""
+    def to_bytes(self, whole: bool = False) -> bytes:
+        """The timeline without its info, compressed, for the column `timeline` of an index; without the packets' places
+        where they would make it long, unless the `whole` is asked for, which a piece of a shard needs."""
         kept = self._packed(self.packets)
-        return kept if self.packets is None or len(kept) <= _MOST_BYTES else self._packed(None)
+        return kept if whole or self.packets is None or len(kept) <= _MOST_BYTES else self._packed(None)
 
     def _packed(self, packets: Packets | None) -> bytes:
         head = {"size": self.file_size, "rotation": self.rotation}

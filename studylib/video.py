@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
-from studylib.decoding import decode, frames_from_start
+from studylib.decoding import SCALING, decode, frames_from_start
 from studylib.files import write_bytes
 from studylib.scanning import scan, timeline
 from studylib.timeline import Piece, Timeline, VideoError, VideoInfo
@@ -148,17 +149,30 @@ def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21,
     write_bytes(Path(path), encode(frames, height, width, fps, {"crf": str(crf), "preset": preset}))
 
 
-def encode(frames: Iterable[np.ndarray], height: int, width: int, fps: float, options: Mapping[str, str]) -> bytes:
-    """The bytes of an H.264 mp4 (yuv420p) of uint8 RGB frames (H, W, 3), made on one thread; `options` are x264's."""
-    buffer = io.BytesIO()
+def encode(
+    frames: Iterable[np.ndarray],
+    height: int,
+    width: int,
+    fps: float,
+    options: Mapping[str, str],
+    pixels: str = "yuv420p",
+) -> bytes:
+    """The bytes of an H.264 mp4 of uint8 RGB frames (H, W, 3), made on one thread; `options` are x264's.
+
+    `pixels` "yuv420p" stores colours at half size and plays everywhere; "yuv444p" stores them whole, at any size.
+    """
+    buffer, reformatter = io.BytesIO(), VideoReformatter()
     with av.open(buffer, "w", format="mp4") as container:
         options = {**options, "threads": "1"}
         # x264's AVX-512 code gives other bytes from call to call; every x86-64 machine that runs NumPy has SSE4.2.
         if platform.machine().lower() in ("x86_64", "amd64"):
             options["x264-params"] = "asm=sse4.2"
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        for array in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+            if pixels != "yuv420p":  # as clips are read; 4:2:0 is left to PyAV, which made the recorded datasets so
+                frame = reformatter.reformat(frame, format=pixels, interpolation=SCALING, threads=1)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -126,6 +127,28 @@ def test_a_wrong_value_is_refused_by_row_and_column(tmp_path: Path, changes: dic
     with pytest.raises(DatasetError, match=complaint):
         write(tmp_path, **changes)
     assert not (tmp_path / "small").exists()
+
+
+@pytest.mark.parametrize("labels", [[[0], [1], []], [[0], [1], [1, 0]], [[0], [1, 2], [0]], [[0], [1], None]])
+def test_several_labels_are_classes_and_begin_with_the_first(tmp_path: Path, labels: list) -> None:
+    kept = write(tmp_path, labels=[[0, 1], [1], [0]])
+    assert kept.table["labels"].to_pylist() == [[0, 1], [1], [0]]
+    assert kept.manifest_hash != write(tmp_path / "other").manifest_hash
+    with pytest.raises(DatasetError, match=r"column labels: .* must be classes"):
+        write(tmp_path / "third", labels=labels)
+
+
+def test_another_process_gets_the_way_to_the_index_not_its_rows(tmp_path: Path) -> None:
+    index = write(tmp_path)
+    again = pickle.loads(pickle.dumps(index))
+    assert len(pickle.dumps(index)) < 500
+    assert again.table.equals(index.table)
+    assert again.manifest_hash == index.manifest_hash
+
+
+def test_the_rows_of_a_part_are_those_of_its_subset(tmp_path: Path) -> None:
+    index = write(tmp_path)
+    assert index.rows(1, "train").tolist() == index.subset(1, "train")["row"].to_pylist() == [0, 2]
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 from studylib.datasets import folder, hmdb51, kinetics, pantomime, sports1m, ucf101
-from studylib.datasets.building import add_options, build, options
-from studylib.datasets.index import PARTS, DatasetError
+from studylib.datasets.building import add_options, add_preparing, build, options, preparing
+from studylib.datasets.index import PARTS, DatasetError, load_index
+from studylib.datasets.preparing import Format, prepare
+from studylib.datasets.preparing import report as report_prepared
 from studylib.datasets.report import report
 
 # Command -> its module, and what reads its official lists.
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         of_dataset = commands.add_parser(name, help=first, **about)
         of_dataset.add_argument("--out", type=Path, metavar="DATA_ROOT/NAME", help="folder to write the index into")
         of_dataset.set_defaults(default_name=default_name)
+        add_preparing(of_dataset)
         return of_dataset
 
     pantomime.add_arguments(command("pantomime", pantomime, "pantomime-mini"))
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> None:
+    wanted = preparing(args)  # first: the index may take hours
     if args.dataset == "pantomime":
         pantomime.main(args)
     elif args.dataset == "folder":
@@ -84,6 +88,10 @@ def _run(args: argparse.Namespace) -> None:
     else:
         _, read = LISTED[args.dataset]
         print(report(build(lists=read(args.lists), **options(args))))
+    if wanted is not None:
+        resolution, pack = wanted
+        prepared = prepare(load_index(args.name), Format(resolution), pack, workers=args.workers)
+        print(f"\n{report_prepared(prepared)}")
 
 
 @contextmanager

@@ -118,6 +118,28 @@ def add_options(parser: argparse.ArgumentParser, name: str | None, lists: str | 
     parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
 
 
+def add_preparing(parser: argparse.ArgumentParser) -> None:
+    """The options that every command has to prepare the dataset when its index is made."""
+    group = parser.add_argument_group("prepared videos", "transcoded once, so that training reads its clips faster")
+    group.add_argument("--prepare", action="store_true", help="make the dataset NAME-<height>x<width> of them, too")
+    group.add_argument("--pack", type=int, metavar="N", help="pack N videos into each file (default: 1)")
+    group.add_argument("--resolution", type=int, metavar="CROP", help="side of the crops runs will take (default: 112)")
+
+
+def preparing(args: argparse.Namespace) -> tuple[int, int] | None:
+    """(crop, videos in a file) by what `add_preparing` gave, None without --prepare.
+
+    Errors: DatasetError for an option that needs --prepare, or a number that is too small.
+    """
+    given = {option: getattr(args, option) for option in ("pack", "resolution") if getattr(args, option) is not None}
+    if given and not args.prepare:
+        raise DatasetError(f"--{next(iter(given))} says how videos are prepared: give --prepare, too")
+    for option, least in (("pack", 1), ("resolution", 16)):
+        if given.get(option, least) < least:
+            raise DatasetError(f"--{option} must be at least {least}, not {given[option]}")
+    return (given.get("resolution", 112), given.get("pack", 1)) if args.prepare else None
+
+
 def options(args: argparse.Namespace) -> dict:
     """What `add_options` gave, as keyword arguments of `build`."""
     return {key: getattr(args, key) for key in ("name", "root", "only_present", "min_frames", "workers")}

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from studylib.video import read_video, write_video
 VIDEOS = 16
 
 
-def main() -> None:
+def main(_arguments: Sequence[str] = ()) -> None:
     """Print the table."""
     cv2.setNumThreads(1)
     classes = [action.name for action in pantomime.VOCABULARIES["source"]]

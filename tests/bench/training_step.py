@@ -5,7 +5,7 @@ memory format, plain SGD with momentum.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
@@ -79,7 +79,7 @@ def narrow(net: nn.Module, by: int) -> None:
             setattr(parent, name, new)
 
 
-def main() -> None:
+def main(_arguments: Sequence[str] = ()) -> None:
     """Print the table."""
     steps = {"ours r3d": ours("r3d"), "ours r2plus1d": ours("r2plus1d"), "torchvision r3d_18 narrowed": torchvisions()}
     clips = torch.randint(0, 256, (BATCH, CLIP_LENGTH, CROP, CROP, 3), dtype=torch.uint8)
