@@ -43,8 +43,9 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = lr
         labels = batch.labels.to(device, non_blocking=True)
+        x = to_input(batch.clips, batch.windows, spec, device)
         with autocast(device, precision):
-            scores = net(to_input(batch.clips, batch.windows, spec, device))
+            scores = net(x)
         loss = F.cross_entropy(scores.float(), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -88,8 +89,9 @@ def centre_test(
         faults.add("test", batch.faults, len(loader.dataset))
         if len(batch.labels) == 0:
             continue
+        x = to_input(batch.clips, batch.windows, spec, device)
         with autocast(device, precision):
-            scores = net(to_input(batch.clips, batch.windows, spec, device)).float().cpu()
+            scores = net(x).float().cpu()
         loss += float(F.cross_entropy(scores, batch.labels, reduction="sum"))
         wrong += int(count_wrong(scores, batch.label_sets))
         seen += len(batch.labels)

@@ -17,6 +17,8 @@ RGB_STD = (0.22803, 0.22145, 0.216989)
 def to_input(clips: Tensor, windows: Tensor, spec: RunSpec, device: torch.device) -> Tensor:
     """Clips of whole frames -> what the network takes, float32 (B, C, T, crop, crop), in channels_last_3d memory.
 
+    Call it outside autocast, which knows no float16 on a CPU.
+
     Args:
         clips: (B, T, H, W, C), uint8 RGB or float16 flow in pixels a frame, on the CPU.
         windows: (B, 3) of whole numbers on the CPU: top, left, and 1 where the clip is flipped left-right.

@@ -4,6 +4,7 @@ A notebook's kernel can be lost without losing the run, and the trainer can be s
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,8 +71,10 @@ def stop_with_launcher() -> None:
 
 
 def failure_of(lines: list[str], code: int) -> str:
-    """The trainer's own "error: ..." line, or the last lines of its log."""
+    """The trainer's own "error: ..." line, or the end of its traceback, or the last lines of its log."""
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    # torchrun's own traceback comes last
+    errors = errors or [line for line in lines if re.match(r"[A-Za-z_.]*(Error|Exception): ", line)][:1]
     if errors:
         return errors[-1]
     return f"the trainer ended with code {code}; its last lines: " + " | ".join(lines[-5:])

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from studylib import loading, training
+from studylib.checkpoint import checkpoint_path, load_checkpoint
 from studylib.datasets.index import Index, load_index, write_index
 from studylib.epoch import count_wrong
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
@@ -154,6 +155,19 @@ def test_flow_from_the_cache_is_flow_from_the_file(data: Path, monkeypatch: pyte
         np.testing.assert_array_equal(cached.clip(5, start_frame, 8), flow)
     frames = read_clip(index.path("train/5.mp4"), 0, 9, (32, 43)).numpy()
     np.testing.assert_array_equal(read.clip(5, 0, 8), flow_clip(frames))
+
+
+@pytest.mark.parametrize("amp", ["bf16", "fp32"])
+def test_a_run_on_flow_trains_and_is_tested(data: Path, tmp_path: Path, amp: str) -> None:
+    make_index(data)
+    changes = {"dataset": "folder-small", "resolution": 28, "clips_per_epoch": 16, "epochs": 1, "amp": amp}
+    start(tmp_path / "run", **changes, modality="flow", net="r2plus1d", standardise="dataset")
+    training.run(tmp_path / "run")
+    run = load_run(tmp_path / "run")
+    assert len(run.predictions.labels) == VIDEOS
+    assert all(np.isfinite(scores.astype(float)).all() for scores in run.predictions.clip_scores)
+    weights = load_checkpoint(checkpoint_path(run.spec.hash))["net"]
+    assert weights["stem.0.weight"].shape[1] == 2  # horizontal and vertical
 
 
 def test_the_windows_are_cut_flipped_and_normalised_on_the_device() -> None:

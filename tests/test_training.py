@@ -17,6 +17,7 @@ from studylib.datasets.index import load_index
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.files import locked
 from studylib.inputs import to_input
+from studylib.launch import failure_of
 from studylib.loading import training_loader
 from studylib.nets import build_net
 from studylib.optimizer import learning_rate, make_optimizer
@@ -254,3 +255,16 @@ def test_what_a_run_prints_names_no_folder_of_the_machine(tiny_data, tmp_path, m
 def hold_cache_lock(folder, seconds=1.5):
     with locked(folder / "frames_64x86.lock", "held"):
         time.sleep(seconds)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["epoch 1", "error: the disk is full", "torchrun's own"], "the disk is full"),
+        (["  File x", "RuntimeError: out of memory", "E1 failed", "torch.elastic.ChildFailedError: ", "rank 0"],
+         "RuntimeError: out of memory"),
+        (["epoch 1", "epoch 2"], "the trainer ended with code 3; its last lines: epoch 1 | epoch 2"),
+    ],
+)  # fmt: skip
+def test_a_failed_trainer_is_told_by_its_own_words(lines, told):
+    assert failure_of(lines, 3) == told

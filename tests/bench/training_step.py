@@ -35,8 +35,9 @@ def ours(name: str) -> Callable[[torch.Tensor, torch.Tensor], None]:
     optimizer = make_optimizer(net, spec)
 
     def step(clips: torch.Tensor, labels: torch.Tensor) -> None:
+        x = to_input(clips, WINDOWS, spec, CPU)
         with autocast(CPU, precision):
-            scores = net(to_input(clips, WINDOWS, spec, CPU))
+            scores = net(x)
         loss = F.cross_entropy(scores.float(), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
