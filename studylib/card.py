@@ -84,7 +84,7 @@ def format_note() -> Markdown:
         f"* A video is an H.264 file (`.mp4`, 4:2:0, constant rate factor {k.crf}): {k.num_frames} frames at {k.fps} "
         f"a second, {k.num_frames / k.fps:.0f} s, {k.width} x {k.height} pixels. (The paper's frame is 171 wide, "
         "but 4:2:0 video has even sizes; frames are scaled to the width asked for when they are read.)\n"
-        "* `index.parquet` has a row for each video: path, class, frames, rate, size, split, SHA-256, cue group, "
+        "* `index.arrow` has a row for each video: path, class, frames, rate, size, split, SHA-256, cue group, "
         "and the number that its generator was keyed with. `manifest.json` holds classes, counts, all settings and one "
         "hash over everything, which each run records.\n"
         f"* The {_names()} have splits of their own: one in the first, three in the second."

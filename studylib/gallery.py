@@ -1,7 +1,8 @@
-"""What Pantomime looks like: frames and motion of its classes as HTML, rendered anew."""
+"""What Pantomime looks like: frames, motion and optical flow of its classes as HTML, rendered anew."""
 
 import base64
 import tempfile
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from IPython.display import HTML
 from studylib.datasets.actions import ACTIONS, CUES, VOCABULARIES
 from studylib.datasets.knobs import KNOBS
 from studylib.datasets.pantomime import frames
+from studylib.flow import flow_clip, flow_image, flow_legend
 from studylib.video import write_video
 
 
@@ -22,13 +24,41 @@ def contact_sheet(vocabulary: str, num_frames: int = 5, step: int = 4, seed: int
         # each class its own person and place, as in the dataset
         clip = frames(name, "train", number, seed)[: num_frames * step : step]
         small = [cv2.resize(frame, (129, 96), interpolation=cv2.INTER_AREA) for frame in clip]
-        encoded = cv2.imencode(
-            ".jpg", cv2.cvtColor(np.hstack(small), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78]
-        )
         alt = f"{num_frames} frames of {name}, {step / KNOBS.fps:.2f} s apart: {ACTIONS[name].description}"
-        image = f'<img src="{_data("image/jpeg", encoded[1].tobytes())}" alt="{escape(alt)}">'
-        strips.append((name, image))
+        strips.append((name, _image(np.hstack(small), alt)))
     return _grid(strips, "strips")
+
+
+def flow_sheet(names: Sequence[str], num_frames: int = 5, step: int = 2, seed: int = 0) -> HTML:
+    """For each action a strip of frames and below it the flow from each to the next one of the video, with the key.
+
+    The flow is that of consecutive frames, of which every `step`-th is shown. The full colour stands for what 1% of the
+    pixels that move exceed, over all actions shown.
+    """
+    clips = {name: frames(name, "train", 0, seed)[: (num_frames - 1) * step + 2] for name in names}
+    flows = {name: flow_clip(clip)[::step] for name, clip in clips.items()}
+    sizes = np.concatenate([np.hypot(*np.moveaxis(flow.astype(np.float32), -1, 0)).ravel() for flow in flows.values()])
+    largest = float(np.percentile(sizes[sizes > 0.5], 99)) if (sizes > 0.5).any() else 1.0
+    figures = []
+    for name, clip in clips.items():
+        above, below = np.hstack(clip[: num_frames * step : step]), np.hstack(flow_image(flows[name], largest))
+        alt = f"Above, {num_frames} frames of {name} ({ACTIONS[name].description}); below, the flow of each as colours"
+        caption = f"<code>{escape(name)}</code> {escape(ACTIONS[name].description)}"
+        figures.append(f"<figure>{_image(np.vstack([above, below]), alt)}<figcaption>{caption}</figcaption></figure>")
+    key = _image(
+        flow_legend(120), "Key: a disc of colours, red right, yellow-green down, cyan left, violet up, white rest"
+    )
+    figures.append(
+        f'<figure class="flow-key">{key}<figcaption>Key: the colour is the direction in which a pixel moves, full from '
+        f"{largest:.1f} pixels a frame on, white for rest.</figcaption></figure>"
+    )
+    return HTML(f'<div class="gallery flow">{"".join(figures)}</div>')
+
+
+def _image(rgb: np.ndarray, alt: str) -> str:
+    """An `img` element that holds the picture itself."""
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78])
+    return f'<img src="{_data("image/jpeg", encoded[1].tobytes())}" alt="{escape(alt)}">'
 
 
 def motion(vocabulary: str, seed: int = 0) -> HTML:

@@ -1,0 +1,199 @@
+"""Recorded benchmarks, `runs/benchmarks/<name>.json`, as tables that say where, when and on which commit they are from.
+
+`python -m tests.bench NAME --record` writes such a file. It is read here and never measured again by the book's build.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.plan import REPOSITORY
+from studylib.tables import Table
+
+FOLDER = REPOSITORY / "runs" / "benchmarks"
+# Column -> heading, where the name's own words and unit (see `heading`) do not say it well.
+HEADINGS = {
+    "rows": "videos",
+    "per": "counted",
+    "rate": "a second",
+    "ms": "ms each",
+    "ratio": "rate, first row = 1",
+    "lowest": "lowest round",
+    "highest": "highest round",
+    "whole_files": "whole files, PyAV (frames/s)",
+    "ffmpeg": "whole files, ffmpeg (frames/s)",
+    "a_worker": "clips/s a worker",
+    "gop": "frames a group",
+    "crf": "quality (crf)",
+    "psnr": "PSNR (dB)",
+    "worst_psnr": "PSNR, worst video (dB)",
+    "of_originals": "of the originals' bytes",
+    "share_of_original": "of the originals' bytes",
+    "worker_mb": "a loader process more (MB)",
+    "private_mb": "of the process alone (MB)",
+    "load_mb": "of the process alone (MB)",
+    "order_mb": "order of an epoch (MB)",
+}
+# End of a column's name -> how the heading ends.
+UNITS = {
+    "_per_second": "/s",
+    "_per_frame": " a frame",
+    "_per_clip": " a clip",
+    "_ms": " (ms)",
+    "_us": " (µs)",
+    "_s": " (s)",
+    "_mb": " (MB)",
+    "_gb": " (GB)",
+    "_db": " (dB)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """A benchmark that was recorded: what was run, on what, and its tables by name."""
+
+    name: str
+    command: str
+    measured: str  # ISO time, UTC
+    commit: str
+    source_clean: bool  # whether the sources were the commit's
+    cpu: str
+    threads: int
+    versions: dict[str, str]  # package -> version
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def origin(self) -> str:
+        """Machine, day and commit in a sentence."""
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
+        modified = "" if self.source_clean else " (modified)"
+        return f"Measured on {self.cpu}, {threads}, on {self.measured[:10]} at commit {self.commit[:10]}{modified}"
+
+
+_FIELDS = {
+    "name": str,
+    "command": str,
+    "measured": str,
+    "commit": str,
+    "source_clean": bool,
+    "cpu": str,
+    "threads": int,
+    "versions": dict,
+    "tables": dict,
+}
+
+
+def load(name: str, folder: Path = FOLDER) -> Benchmark | None:
+    """The benchmark `name` as it was recorded, None where it was not.
+
+    Raises:
+        ValueError: names the file and what is wrong, where it is no record of this benchmark.
+    """
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return None
+    again = f"record it again: python -m tests.bench {name} --record"
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path}: not JSON ({error}); {again}") from None
+    wrong = [key for key, kind in _FIELDS.items() if not (isinstance(told, dict) and isinstance(told.get(key), kind))]
+    if wrong:
+        raise ValueError(f"{path}: no record of a benchmark, {', '.join(wrong)} missing or of another type; {again}")
+    if told["name"] != name:
+        raise ValueError(f"{path}: records the benchmark {told['name']}; {again}")
+    for key, rows in told["tables"].items():
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise ValueError(f"{path}: table {key} is no list of rows; {again}")
+    tables = {key: pd.DataFrame(rows) for key, rows in told["tables"].items()}
+    return Benchmark(**{key: told[key] for key in _FIELDS} | {"tables": tables})
+
+
+def rows_of(name: str, key: str, folder: Path = FOLDER) -> pd.DataFrame:
+    """A recorded table with its numbers as they were measured; empty where it is not recorded."""
+    benchmark = load(name, folder)
+    return pd.DataFrame() if benchmark is None else benchmark.tables.get(key, pd.DataFrame())
+
+
+def table(name: str, key: str, what: str, folder: Path = FOLDER) -> Table | Markdown:
+    """A recorded table with its origin in the caption; a sentence where it is not recorded.
+
+    Args:
+        what: what the table shows, the caption's first sentence without its full stop.
+    """
+    benchmark = load(name, folder)
+    if benchmark is None or key not in benchmark.tables:
+        return _not_recorded(name, what)
+    return _table(benchmark, key, f"{what}. {benchmark.origin}; to repeat it: {benchmark.command}.")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The tables of a benchmark, one below the other, as a notebook shows them."""
+
+    tables: tuple[Table, ...]
+
+    def _repr_html_(self) -> str:
+        return "".join(table._repr_html_() for table in self.tables)
+
+
+def show(name: str, titles: Mapping[str, str], folder: Path = FOLDER) -> Recorded | Markdown:
+    """All tables of a recorded benchmark, those with a title first; a sentence where it is not recorded.
+
+    Args:
+        titles: table -> what it shows; one that is not recorded is left out, one without title keeps its name.
+    """
+    benchmark = load(name, folder)
+    if benchmark is None:
+        return _not_recorded(name, next(iter(titles.values())))
+    keys = [key for key in titles if key in benchmark.tables]
+    keys += [key for key in benchmark.tables if key not in titles]
+    captions = [titles.get(key, key.replace("_", " ")) for key in keys]
+    captions[0] += f". {benchmark.origin}; to repeat it: {benchmark.command}"
+    captions[1:] = [f"{caption}. Measured in the same call" for caption in captions[1:]]
+    return Recorded(tuple(_table(benchmark, k, f"{caption}.") for k, caption in zip(keys, captions, strict=True)))
+
+
+def _table(benchmark: Benchmark, key: str, caption: str) -> Table:
+    rows = benchmark.tables[key]
+    return Table(pd.DataFrame({heading(c): [cell(c, v) for v in rows[c]] for c in rows.columns}), caption)
+
+
+def _not_recorded(name: str, what: str) -> Markdown:
+    return Markdown(f"*{what}: not recorded.* `python -m tests.bench {name} --record` measures it.")
+
+
+def heading(column: str) -> str:
+    """ "load_s" -> "load (s)"; a column that is not known keeps its own words."""
+    if column in HEADINGS:
+        return HEADINGS[column]
+    for ending, unit in UNITS.items():
+        if column.endswith(ending) and len(column) > len(ending):
+            return column.removesuffix(ending).replace("_", " ") + unit
+    return column.replace("_", " ")
+
+
+def cell(column: str, value: object) -> str:
+    """A value as a table shows it: shares in percent, whole numbers whole, others to three figures, nothing as "–"."""
+    if value is None or value == "" or (isinstance(value, float) and pd.isna(value)):
+        return "–"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+        return escape(str(value))
+    if "share" in column or column == "of_originals":
+        return f"{100 * value:.0f}%"
+    return figures3(value)
+
+
+def figures3(value: float) -> str:
+    """Three figures, or all of those before the decimal point: 0.0123, 1.23, 12.3, 1,234."""
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    before = f"{abs(value):.2e}".partition("e")[2]  # the power of ten after rounding
+    return f"{value:,.{min(max(0, 2 - int(before)), 6)}f}"

@@ -1,0 +1,211 @@
+"""What the datasets of the paper take: published counts, and disk and hours estimated from them and from benchmarks.
+
+An estimate is videos x seconds x frames a second (`evidence/dataset_sizes.csv`, each with its source or the word
+"assumed") times bytes or milliseconds a frame, as the benchmark `preparing` measured them on videos of UCF101.
+"""
+
+import csv
+from dataclasses import asdict, dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib import benchmarks
+from studylib.clips import scaled_size
+from studylib.datasets.report import published_counts
+from studylib.datasets.transcoding import Format
+from studylib.tables import Table
+
+CORES = 16
+RGB_BYTES, FLOW_BYTES = 3, 4  # a pixel: uint8 x 3, float16 x 2
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much video a dataset holds, with where each number is from."""
+
+    dataset: str
+    videos: int
+    frames: float
+    length: str  # where the length of its videos is from
+    rate: str  # frames a second, and where they are from
+    original_gb: float | None  # as somebody published it
+    original_source: str
+
+
+def sizes() -> list[Size]:
+    """A size for each dataset that the paper trains on, and the larger Kinetics, in the order of the chapter."""
+    text = (files("studylib") / "evidence" / "dataset_sizes.csv").read_text(encoding="utf-8")
+    return [_size(row) for row in csv.DictReader(text.splitlines())]
+
+
+def _size(row: dict[str, str]) -> Size:
+    counts = published_counts(row["dataset"])
+    videos = int(row["videos"]) if row["videos"] else _all_of(counts)
+    seconds = 3600 * float(row["hours"]) if row["hours"] else videos * float(row["seconds_a_video"])
+    rate = f"{row['fps']}, {row['fps_source']}"
+    original = float(row["original_gb"]) if row["original_gb"] else None
+    frames = seconds * float(row["fps"])
+    return Size(row["dataset"], videos, frames, row["length_source"], rate, original, row["original_source"])
+
+
+def _all_of(counts: dict[str, tuple[int, str]]) -> int:
+    """All videos of a dataset by its published parts."""
+    return counts["all"][0] if "all" in counts else sum(videos for videos, _ in counts.values())
+
+
+def counts_table() -> Table:
+    """The published counts with their sources, a row a dataset and split."""
+    rows = []
+    for size in sizes():
+        counts = published_counts(size.dataset)
+        source = next((source for _, source in counts.values()), _videos_source(size.dataset))
+        whole = f"{_all_of(counts):,}" if counts else f"about {size.videos:,}"
+        splits = sorted({part.split()[0] for part in counts if " " in part}) or [""]
+        for n, split in enumerate(splits):
+            train, test = (_count(counts, split, names) for names in (("train",), ("test", "val")))
+            row = {"dataset": escape(size.dataset) if n == 0 else "", "all": whole if n == 0 else ""}
+            row |= {"split": split.removeprefix("split"), "train": train, "test": test}
+            rows.append(row | {"source": _prose(source) if n == 0 else ""})
+    return Table(
+        pd.DataFrame(rows),
+        "Videos as published; the test part of Kinetics is its validation videos. What can be had today is less where "
+        "videos are fetched one by one.",
+    )
+
+
+def _count(counts: dict[str, tuple[int, str]], split: str, names: tuple[str, ...]) -> str:
+    found = [counts[key][0] for name in names if (key := f"{split} {name}".strip()) in counts]
+    return f"{found[0]:,}" if found else ""
+
+
+def _videos_source(dataset: str) -> str:
+    text = (files("studylib") / "evidence" / "dataset_sizes.csv").read_text(encoding="utf-8")
+    return next(row["videos_source"] for row in csv.DictReader(text.splitlines()) if row["dataset"] == dataset)
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """What the recorded benchmark says of the format that `--prepare` makes."""
+
+    bytes_a_frame: float
+    ms_a_frame: float | None  # of one core; None where the benchmark does not say
+    whole: bool  # whether that is all of it, with decoding the original and comparing, or encoding alone
+
+
+def measured_preparing(folder: Path = benchmarks.FOLDER) -> Preparing | None:
+    """The row of the benchmark `preparing` that is measured at the defaults of `Format`; None without one."""
+    rows = benchmarks.rows_of("preparing", "settings", folder)
+    wanted = {key: value for key, value in asdict(Format()).items() if key != "resolution"}
+    if not {*wanted, "bytes_a_frame"} <= {*rows}:
+        return None
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    for column, whole in (("prepared_per_second", True), ("encoded_per_second", False)):
+        if column in row:
+            return Preparing(float(row["bytes_a_frame"]), 1e3 / float(row[column]), whole)
+    return Preparing(float(row["bytes_a_frame"]), None, False)
+
+
+def estimates_table(folder: Path = benchmarks.FOLDER) -> Table:
+    """Frames, disk and hours of each dataset: estimates, with "–" for what needs a benchmark that is not recorded."""
+    measured = measured_preparing(folder)
+    height, width = scaled_size(Format().resolution)
+    work = "preparing" if measured is None or measured.whole else "scaling and encoding alone"
+    rows = []
+    for size in sizes():
+        prepared = None if measured is None else size.frames * measured.bytes_a_frame
+        seconds = None
+        if measured is not None and measured.ms_a_frame is not None:
+            seconds = size.frames * measured.ms_a_frame / 1e3 / CORES
+        rows.append(
+            {
+                "dataset": escape(size.dataset),
+                "videos": f"{size.videos:,}",
+                "frames": f"{_two(size.frames / 1e6)}\u00a0M",
+                "originals, as published": _disk(size.original_gb and size.original_gb * 1e9),
+                "prepared": _disk(prepared),
+                f"{work}, {CORES} cores": _time(seconds),
+                f"frames at {height} x {width}": _disk(size.frames * height * width * RGB_BYTES),
+                "their flow": _disk(size.frames * height * width * FLOW_BYTES),
+            }
+        )
+    return Table(
+        pd.DataFrame(rows),
+        "Estimates, to two figures, by the assumptions below. The last two columns are what a cache of all decoded "
+        "frames or flows takes, which is made only where it fits into its share of the memory (STUDY_CACHE_GB).",
+    )
+
+
+def _two(value: float) -> str:
+    """Two figures: an estimate says no more."""
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
+
+
+def _disk(size: float | None) -> str:
+    """Bytes as an estimate of GB or TB; "–" for None."""
+    if size is None:
+        return "–"
+    return f"{_two(size / 1e12)} TB" if size >= 0.995e12 else f"{_two(size / 1e9)} GB"
+
+
+def _time(seconds: float | None) -> str:
+    """Seconds as an estimate of minutes, hours or days; "–" for None."""
+    if seconds is None:
+        return "–"
+    for unit, length in (("days", 86400), ("hours", 3600)):
+        if seconds >= 2 * length:
+            return f"{_two(seconds / length)} {unit}"
+    return f"{_two(seconds / 60)} min"
+
+
+def assumptions_table() -> Table:
+    """What the estimates rest on, a row a dataset."""
+    rows = [
+        {
+            "dataset": escape(size.dataset),
+            "length": _prose(size.length),
+            "frames a second": _prose(size.rate),
+            "originals": _prose(size.original_source or "not known to us"),
+        }
+        for size in sizes()
+    ]
+    return Table(pd.DataFrame(rows), 'What is assumed, with its source; "assumed" is a guess of ours.')
+
+
+def _prose(text: str) -> str:
+    return f'<span class="prose">{escape(text)}</span>'
+
+
+def measured_note(folder: Path = benchmarks.FOLDER) -> Markdown:
+    """The measurement that the estimates rest on."""
+    measured = measured_preparing(folder)
+    if measured is None:
+        return Markdown("Bytes and time of a prepared frame: the benchmark `preparing` is not recorded.")
+    told = f"{measured.bytes_a_frame:,.0f} bytes"
+    if measured.ms_a_frame is not None:
+        told += f" and {benchmarks.figures3(measured.ms_a_frame)} ms of one core"
+        told += "" if measured.whole else " for scaling and encoding; decoding the original and comparing come on top"
+    return Markdown(
+        f"A prepared frame takes {told}. {benchmarks.load('preparing', folder).origin}, on videos of 320 x 240; larger "
+        f"originals take longer to decode. {CORES} cores are taken to be {CORES} times as fast as one, and the disk to "
+        "keep pace."
+    )
+
+
+def format_note() -> Markdown:
+    """The settings that `--prepare` has, in a sentence."""
+    how = Format()
+    height, width = how.size
+    settings = ", ".join(f"{benchmarks.heading(k)} {v}" for k, v in asdict(how).items() if k != "resolution")
+    return Markdown(
+        "With more keyframes fewer frames are decoded before a clip, and a video takes more bytes. `--prepare` stores "
+        f"{width} x {height} pixels with these settings: {settings}. The estimates above rest on that row of the table."
+    )

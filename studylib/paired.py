@@ -1,0 +1,76 @@
+"""The difference of two networks on the same test videos, over the official splits, with an interval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from studylib.evaluation import Predictions
+
+
+@dataclass(frozen=True)
+class SplitDifference:
+    """On one split: points between the accuracies, and how many videos only one of the two names right."""
+
+    points: float
+    only_first: int
+    only_second: int
+    videos: int
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """First minus second, in points: the plain mean over splits with a 95% interval, and each split's."""
+
+    points: float
+    low: float
+    high: float
+    by_split: dict[int, SplitDifference]
+
+
+def paired_difference(
+    first: Mapping[int, Predictions], second: Mapping[int, Predictions], resamples: int = 10_000, seed: int = 0
+) -> PairedDifference:
+    """The difference of video accuracies, first minus second, mean over splits.
+
+    The interval is the percentile bootstrap's: of each split as many test videos are drawn, with replacement, as it
+    has, and a video brings what both networks made of it. It covers the draw of the test videos, not that of the seed,
+    and holds only what these videos show: where no video tells the two apart, it has no width.
+
+    Args:
+        first, second: split -> predictions on its test part.
+
+    Errors: ValueError where the two were not tested on the same splits and videos, or a video is in two test parts.
+    """
+    if set(first) != set(second) or not first:
+        raise ValueError(
+            f"tested on the splits {sorted(first)} and {sorted(second)}: they must be the same, at least one"
+        )
+    for i, j in combinations(sorted(first), 2):
+        if shared := set(first[i].videos) & set(first[j].videos):
+            raise ValueError(f"{min(shared)} is tested in splits {i} and {j}: they cannot be drawn apart")
+    by_split = {split: _difference(split, first[split], second[split]) for split in sorted(first)}
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros(resamples)
+    for d in by_split.values():
+        # A resample matters only by how many of its videos the one or the other names right alone.
+        same = d.videos - d.only_first - d.only_second
+        times = rng.multinomial(d.videos, np.array([d.only_first, d.only_second, same]) / d.videos, resamples)
+        drawn += 100 * (times[:, 0] - times[:, 1]) / d.videos / len(by_split)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    points = float(np.mean([d.points for d in by_split.values()]))
+    return PairedDifference(points, float(low), float(high), by_split)
+
+
+def _difference(split: int, first: Predictions, second: Predictions) -> SplitDifference:
+    if first.videos != second.videos or first.classes != second.classes:
+        raise ValueError(f"split {split}: the two were not tested on the same videos of the same classes")
+    a, b = _right(first), _right(second)
+    only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
+    return SplitDifference(100 * (only_first - only_second) / len(a), only_first, only_second, len(a))
+
+
+def _right(predictions: Predictions) -> np.ndarray:
+    """(V,) whether each video's class has the highest score; of equal scores the first counts, as in `evaluation`."""
+    return predictions.scores.astype(np.float32).argmax(1) == predictions.labels

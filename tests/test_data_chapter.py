@@ -1,0 +1,169 @@
+"""The chapter on data: its commands are those there are, its estimates are what they say, its pictures show flow."""
+
+import json
+import re
+import shlex
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.display import Markdown
+
+from studylib import data_costs, data_figures, faults, flow_checks, gallery, index_tables
+from studylib.datasets import index
+from studylib.datasets.__main__ import LISTED, _parser
+from studylib.datasets.index_rules import OPTIONAL, REQUIRED, SPLITS
+from studylib.datasets.transcoding import Format
+from studylib.plan import REPOSITORY
+from studylib.spec import DATASET_FAMILIES
+from tests.test_benchmarks import RECORD
+
+PAGES = (REPOSITORY / "book" / "data.md", REPOSITORY / "README.md")
+
+
+def commands(page):
+    return re.findall(r"^python -m studylib\.datasets (.*)$", page.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_the_pages_are_those_there_are(page):
+    given = [_parser().parse_args(shlex.split(command, comments=True)) for command in commands(page)]
+    assert {"kinetics400", "sports1m", "ucf101", "hmdb51", "folder"} <= {args.dataset for args in given}
+    for args in given:
+        name = args.out.name if args.out else args.name or args.default_name
+        assert name.partition("-")[0] in DATASET_FAMILIES
+
+
+def test_every_dataset_of_the_commands_is_in_the_chapter():
+    page = PAGES[0].read_text()
+    for name in LISTED:
+        assert f"{name} --root" in page or f"`{name}`" in page, name
+
+
+def test_every_column_of_an_index_is_explained():
+    assert set(index_tables.MEANINGS) == {*REQUIRED, *SPLITS, *OPTIONAL}
+    rows = index_tables.columns_table().frame
+    not_hashed = rows.loc[rows["in the hash"] == "no", "column"]
+    assert {re.sub("<.*?>", "", column) for column in not_hashed} == set(index._NOT_HASHED)
+
+
+def test_the_share_of_broken_videos_is_the_codes(monkeypatch):
+    monkeypatch.setattr(faults, "LARGEST_SHARE", 0.07)
+    assert "7%" in index_tables.limit_note().data
+
+
+def record(folder, rows):
+    told = RECORD | {"name": "preparing", "tables": {"settings": rows}}
+    (folder / "preparing.json").write_text(json.dumps(told))
+    return folder
+
+
+def setting(**changes):
+    """A row of the benchmark at the settings that `--prepare` has, or others."""
+    kept = {key: value for key, value in asdict(Format()).items() if key != "resolution"}
+    kept |= {"bytes_a_frame": 1000.0, "encoded_per_second": 500.0}
+    return kept | changes
+
+
+def test_the_estimates_take_the_row_of_the_format_that_is_made(tmp_path):
+    rows = [setting(crf=0, bytes_a_frame=9.0), setting(tune="none", bytes_a_frame=8.0), setting()]
+    measured = data_costs.measured_preparing(record(tmp_path, rows))
+    assert (measured.bytes_a_frame, measured.ms_a_frame, measured.whole) == (1000, 2, False)
+
+
+def test_a_format_that_is_not_measured_gives_no_estimate(tmp_path):
+    folder = record(tmp_path, [setting(gop=1)])
+    assert data_costs.measured_preparing(folder) is None
+    assert (data_costs.estimates_table(folder).frame["prepared"] == "–").all()
+    assert "not recorded" in data_costs.measured_note(folder).data
+
+
+def test_estimates_by_hand(tmp_path):
+    """UCF101: 27 hours at 25 frames a second, 1000 bytes and 2 ms a frame, 16 cores."""
+    rows = data_costs.estimates_table(record(tmp_path, [setting()])).frame.set_index("dataset")
+    ucf101 = rows.loc["UCF101"]
+    assert ucf101["frames"] == "2.4\u00a0M"
+    assert ucf101["prepared"] == "2.4 GB"
+    assert ucf101["scaling and encoding alone, 16 cores"] == "5.1 min"  # 2.43 M x 2 ms / 16
+    assert ucf101["frames at 128 x 171"] == "160 GB"
+    assert ucf101["their flow"] == "210 GB"
+    assert rows.loc["Kinetics-400", "videos"] == "266,442"  # 246,535 + 19,907
+    assert rows.loc["Kinetics-400", "frames"] == "80\u00a0M"
+
+
+def test_hours_of_the_whole_work_are_called_so(tmp_path):
+    rows = data_costs.estimates_table(record(tmp_path, [setting(prepared_per_second=250.0)])).frame.set_index("dataset")
+    assert rows.loc["UCF101", "preparing, 16 cores"] == "10 min"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(30, "0.5 min"), (3600, "60 min"), (9000, "2.5 hours"), (200_000, "2.3 days"), (None, "–")]
+)
+def test_times_have_two_figures(seconds, text):
+    assert data_costs._time(seconds) == text
+
+
+def test_every_assumption_has_a_source_or_is_called_assumed():
+    for size in data_costs.sizes():
+        for source in (size.length, size.rate):
+            assert re.search(r"et al\.|assumed", source), size.dataset
+        assert bool(size.original_source) == (size.original_gb is not None)
+
+
+def test_the_counts_are_the_published_ones():
+    rows = data_costs.counts_table().frame
+    ucf101 = rows[rows["source"].str.contains("Soomro") | (rows["split"].isin(["2", "3"]))].iloc[:3]
+    assert ucf101["train"].tolist() == ["9,537", "9,586", "9,624"]
+    kinetics = rows[rows["dataset"] == "Kinetics-400"].iloc[0]
+    assert (kinetics["train"], kinetics["test"]) == ("246,535", "19,907")
+
+
+def test_the_scale_is_drawn_against_the_number_of_videos():
+    rows = pd.DataFrame(
+        {"rows": [1000, 10**6], "load_s": [0.01, 0.02], "draw_us": [30.0, 40.0], "worker_mb": [0.0, 1.0]}
+    )
+    figure = data_figures.index_scale(rows)
+    assert [axes.get_title() for axes in figure.axes] == [
+        "loading (s)",
+        "drawing a clip (µs)",
+        "memory of a process (MB)",
+    ]
+    assert all(axes.get_xscale() == "log" for axes in figure.axes)
+    assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "symlog"]  # nothing has no logarithm
+    assert list(figure.axes[0].lines[0].get_ydata()) == [0.01, 0.02]
+    assert len(data_figures.index_scale(rows[["rows", "load_s"]]).axes) == 1
+
+
+def test_the_flow_sheet_has_a_described_picture_of_each_action_and_a_key():
+    html = gallery.flow_sheet(("circle_cw", "stork"), num_frames=2).data
+    alts = re.findall(r'alt="([^"]*)"', html)
+    assert len(alts) == 3
+    assert alts[0].startswith("Above, 2 frames of circle_cw")
+    assert "red right" in alts[2]
+    assert re.search(r"full from \d+\.\d pixels a frame", html)
+
+
+def test_cropping_before_or_after_makes_little_of_the_flow_and_rounding_next_to_nothing():
+    measured = flow_checks.deviations(("circle_cw",))
+    flow = measured["flow"].mean()
+    assert 0 < measured["cropping"].mean() < 0.5 * flow
+    assert np.percentile(measured["rounding"], 99) < 0.001 * measured["flow"].max()
+
+
+def test_without_benchmarks_the_chapter_says_so(tmp_path):
+    assert isinstance(data_costs.measured_note(tmp_path), Markdown)
+    assert "not recorded" in data_costs.measured_note(tmp_path).data
+
+
+def test_the_settings_of_prepared_videos_are_the_codes():
+    told = data_costs.format_note().data
+    for value in (*Format().size, Format().gop, Format().crf, Format().preset):
+        assert str(value) in told
+
+
+def test_every_figure_of_these_chapters_has_an_alternative_text():
+    for name in ("data", "real_video"):
+        for cell in re.findall(r"```\{code-cell\}.*?```", (REPOSITORY / "book" / f"{name}.md").read_text(), re.DOTALL):
+            if re.search(r"figures\.(index_scale|fusion_curves|training_curves)\(", cell):
+                assert "alt: " in cell, name

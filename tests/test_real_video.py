@@ -1,0 +1,206 @@
+"""The chapter on real video: paired differences by hand, and what its tables say of runs that are there or not."""
+
+import re
+
+import numpy as np
+import pytest
+
+from studylib import data_figures, figures, two_streams
+from studylib.evaluation import Predictions
+from studylib.fusion import fusion_accuracy
+from studylib.paired import paired_difference
+from studylib.plan import REPOSITORY, Plan, load_plan
+from studylib.results import load_plan_runs
+from studylib.two_streams import FLOW, PRETRAINED, RGB
+from tests.fake_runs import fake_predictions, write_fake_run
+
+CLASSES = ("a", "b")
+
+
+def scored(split, right):
+    """Predictions of one clip a video, of class a, named right where `right` says so."""
+    scores = np.array([[[0.9, 0.1]] if r else [[0.1, 0.9]] for r in right], np.float16)
+    return Predictions(
+        [f"split{split}/{i}" for i in range(len(right))], np.zeros(len(right), int), list(scores), CLASSES
+    )
+
+
+def test_a_paired_difference_by_hand():
+    """Split 1: 2 of 2 against 1 of 2, split 2: 1 of 4 against 1 of 4, of other videos: (50 + 0) / 2 points."""
+    first = {1: scored(1, [1, 1]), 2: scored(2, [1, 0, 0, 0])}
+    second = {1: scored(1, [1, 0]), 2: scored(2, [0, 1, 0, 0])}
+    d = paired_difference(first, second)
+    assert d.points == 25
+    assert (d.by_split[1].points, d.by_split[1].only_first, d.by_split[1].only_second) == (50, 1, 0)
+    assert (d.by_split[2].points, d.by_split[2].only_first, d.by_split[2].only_second) == (0, 1, 1)
+
+
+def test_the_interval_is_that_of_the_binomial_where_one_video_in_two_tells():
+    """Of 2 videos one tells: 0, 1 or 2 draws of it with 1/4, 1/2, 1/4, so 95% of the differences span 0 to 100."""
+    d = paired_difference({1: scored(1, [1, 0])}, {1: scored(1, [0, 0])})
+    assert (d.points, d.low, d.high) == (50, 0, 100)
+    # 100 videos, 20 tell: a binomial's mean 20 and deviation 4
+    d = paired_difference({1: scored(1, [1] * 20 + [0] * 80)}, {1: scored(1, [0] * 100)})
+    assert d.low == pytest.approx(20 - 1.96 * 4, abs=1)
+    assert d.high == pytest.approx(20 + 1.96 * 4, abs=1)
+
+
+def test_splits_are_drawn_apart_and_count_the_same_whatever_their_size():
+    """Deviations of splits with 100 and 400 videos: sqrt(4^2 + 2^2) / 2 points."""
+    first = {1: scored(1, [1] * 20 + [0] * 80), 2: scored(2, [1] * 80 + [0] * 320)}
+    second = {1: scored(1, [0] * 100), 2: scored(2, [0] * 400)}
+    d = paired_difference(first, second)
+    assert d.points == 20
+    assert d.high - d.low == pytest.approx(2 * 1.96 * np.sqrt(4**2 + 2**2) / 2, abs=0.5)
+
+
+def test_videos_that_both_name_right_or_wrong_add_no_spread():
+    d = paired_difference({1: scored(1, [1, 1, 0])}, {1: scored(1, [1, 1, 0])})
+    assert (d.points, d.low, d.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("second", "complaint"),
+    [
+        ({1: scored(1, [1, 0, 0])}, "split 1: the two were not tested on the same videos"),
+        ({2: scored(2, [1, 0])}, r"splits \[1\] and \[2\]"),
+        ({}, "at least one"),
+    ],
+)
+def test_what_is_not_tested_alike_is_not_compared(second, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        paired_difference({1: scored(1, [1, 0])}, second)
+
+
+def test_a_video_of_two_test_parts_is_refused():
+    both = {1: scored(1, [1, 0]), 2: scored(1, [1, 0])}
+    with pytest.raises(ValueError, match="split1/0 is tested in splits 1 and 2"):
+        paired_difference(both, both)
+
+
+PLAN = load_plan(REPOSITORY / "runs" / "ucf101_subset.yaml")
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """The runs of the plan, those of the given names complete, in the repository `tmp_path`."""
+
+    def make(*names):
+        for planned in PLAN.runs:
+            if any(re.search(name, f"{planned.spec.experiment}/{planned.name}") for name in names):
+                made = fake_predictions(seed=planned.spec.split)
+                videos = [f"split{planned.spec.split}/{video}" for video in made.videos]
+                own = fake_predictions(
+                    seed=("rgb", "flow").index(planned.spec.modality) + 2 * bool(planned.spec.init_from)
+                )
+                predictions = Predictions(videos, made.labels, own.clip_scores, made.classes)
+                write_fake_run(tmp_path / planned.folder, planned.spec, predictions)
+        return load_plan_runs(Plan(PLAN.name, PLAN.title, {}, PLAN.runs), tmp_path)
+
+    return make
+
+
+def test_the_plan_has_every_stream_on_every_split(runs):
+    for name in (RGB, FLOW, PRETRAINED):
+        assert two_streams.stream(runs(), name)["split"].tolist() == [1, 2, 3]
+
+
+def test_without_runs_every_cell_says_not_run_and_nothing_fails(runs):
+    table = runs()
+    for shown in (two_streams.streams_table(table), two_streams.transfer_table(table)):
+        html = shown._repr_html_()
+        assert "not run" in html
+        assert not re.search(r"\d\.\d", re.sub("<caption>.*?</caption>|0.[56] RGB", "", html))
+    assert two_streams.fusion_curves(table).empty
+    assert two_streams.stream_histories(table).empty
+    assert "nothing to compare" in two_streams.repeat_note(table).data
+    assert "not run" in two_streams.source_note(table).data
+    assert "complete" in two_streams.size_note(table).data
+
+
+def test_an_unfinished_run_is_told_apart_and_leaves_its_fusion_out(runs, tmp_path):
+    table = runs("two_stream")
+    folder = tmp_path / next(p.folder for p in PLAN.runs if p.name.endswith("modalityflow_split2_seed0"))
+    (folder / "metrics.json").unlink()
+    rows = two_streams.streams_table(load_plan_runs(PLAN, tmp_path)).frame.set_index("stream")
+    assert "unfinished" in rows.loc["flow", "split 2"]
+    assert "unfinished" in rows.loc["flow", "mean of the three"]
+    fused = rows.loc[[name for name in rows.index if name.startswith("both")]]
+    assert fused["split 2"].str.contains("unfinished").all()
+    assert not fused["split 1"].str.contains("unfinished").any()
+    assert set(two_streams.fusion_curves(load_plan_runs(PLAN, tmp_path))["split"]) == {"1", "3"}
+    assert "unfinished" not in two_streams.streams_table(table)._repr_html_()
+
+
+def test_complete_streams_are_linked_fused_and_averaged(runs):
+    table = runs("two_stream", "transfer")
+    rows = two_streams.streams_table(table).frame.set_index("stream")
+    rgb = two_streams.results(table, RGB)
+    for split, run in rgb.items():
+        assert f"modalityrgb_split{split}_seed0.html" in rows.loc["RGB", f"split {split}"]
+        assert f">{run.metrics['video_top1']:.1f}<" in rows.loc["RGB", f"split {split}"]
+    mean = np.mean([run.metrics["video_top1"] for run in rgb.values()])
+    assert rows.loc["RGB", "mean of the three"].startswith(f"{mean:.1f} ")
+    at_half = fusion_accuracy(rgb[1].predictions, two_streams.predictions(table, FLOW)[1], [0.5])["video_top1"][0]
+    assert rows.iloc[2]["split 1"].startswith(f"{at_half:.1f} ")
+
+
+def test_the_difference_is_pretrained_minus_from_scratch(runs):
+    table = runs("two_stream", "transfer")
+    rows = two_streams.transfer_table(table).frame.set_index("start")
+    scratch, pretrained = (two_streams.results(table, name)[1].metrics["video_top1"] for name in (RGB, PRETRAINED))
+    shown = float(rows.loc["difference, points", "split 1"].replace("−", "-"))
+    assert shown == pytest.approx(pretrained - scratch, abs=0.05)
+    assert " to " in rows.loc["difference, points", "mean of the three"]
+
+
+def test_the_curve_of_the_mean_is_the_mean_of_the_curves_and_is_drawn_thick(runs):
+    curves = two_streams.fusion_curves(runs("two_stream"))
+    by_split = curves.pivot(index="rgb_weight", columns="split", values="video_top1")
+    assert np.allclose(by_split["mean"], by_split[["1", "2", "3"]].mean(axis=1))
+    axes = data_figures.fusion_curves(curves).axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert list(lines["mean of the splits"].get_ydata()) == by_split["mean"].tolist()
+    assert lines["mean of the splits"].get_linewidth() > lines["split 1"].get_linewidth()
+    assert {text.get_text() for text in axes.texts} == {"paper", "VMZ"}
+
+
+def test_the_histories_have_a_colour_for_each_stream(runs):
+    curves = two_streams.stream_histories(runs("two_stream", "transfer"))
+    axes = figures.training_curves(curves, by="stream").axes[0]
+    assert len(axes.lines) == 2 * 9
+    assert len({line.get_color() for line in axes.lines}) == 3
+
+
+def test_two_runs_agree_to_every_digit_or_it_is_said_where_they_part(runs, tmp_path):
+    table = runs("conv_types/.*56", "modalityrgb_split1")
+    assert "agree to every digit" in two_streams.repeat_note(table).data
+    assert "equal too" in two_streams.repeat_note(table).data
+    (path,) = (tmp_path / "runs" / "ucf101_subset" / "two_stream").glob("*/history.csv")
+    rows = path.read_text().splitlines()
+    cells = rows[3].split(",")
+    cells[rows[0].split(",").index("train_loss")] += "1"
+    path.write_text("\n".join([*rows[:3], ",".join(cells), *rows[4:]]) + "\n")
+    told = two_streams.repeat_note(load_plan_runs(PLAN, tmp_path)).data
+    assert "not the same" in told
+    assert "epoch 3 (train_loss)" in told
+
+
+def test_seconds_may_differ_between_runs_that_agree(runs, tmp_path):
+    runs("conv_types/.*56", "modalityrgb_split1")
+    (path,) = (tmp_path / "runs" / "ucf101_subset" / "two_stream").glob("*/history.csv")
+    path.write_text(path.read_text().replace(",12.0\n", ",34.5\n"))
+    assert "agree to every digit" in two_streams.repeat_note(load_plan_runs(PLAN, tmp_path)).data
+
+
+def test_table_5_is_quoted_as_printed_and_told_apart():
+    shown = two_streams.table5()
+    assert len(shown.frame) == 6
+    assert "Table 5" in shown.caption
+    assert "No number here may be held beside one of ours" in shown.caption
+
+
+def test_the_page_of_the_chapter_types_no_accuracy():
+    page = (REPOSITORY / "book" / "real_video.md").read_text()
+    assert not re.findall(r"\d+\.\d+ ?%|\d+%", page)
+    assert "only show that the way is whole" in page
