@@ -189,7 +189,8 @@ def settings_line(run: Run) -> str:
     """The settings that differ between plans, in one line."""
     s = run.spec
     return escape(
-        f"{s.dataset}, split {s.split}; {s.clip_length} x {s.resolution} x {s.resolution}, width {s.width}; "
+        f"{s.dataset}, split {s.split}, {s.modality}; {s.clip_length} x {s.resolution} x {s.resolution}, "
+        f"width {s.width}; "
         f"{s.epochs} epochs of {s.clips_per_epoch:,} clips, batch {s.batch_size}, lr {s.lr:g} {s.lr_schedule}, "
         f"seed {s.seed}"
     )
