@@ -35,9 +35,7 @@ HEADINGS = {
     "psnr": "PSNR (dB)",
     "worst_psnr": "PSNR, worst video (dB)",
     "of_originals": "of the originals' bytes",
-    "share_of_original": "of the originals' bytes",
     "worker_mb": "a loader process more (MB)",
-    "private_mb": "of the process alone (MB)",
     "load_mb": "of the process alone (MB)",
     "order_mb": "order of an epoch (MB)",
 }

@@ -34,6 +34,7 @@ class Size:
     rate: str  # frames a second, and where they are from
     original_gb: float | None  # as somebody published it
     original_source: str
+    videos_source: str  # of the number of videos where no counts are published, else ""
 
 
 def sizes() -> list[Size]:
@@ -49,7 +50,8 @@ def _size(row: dict[str, str]) -> Size:
     rate = f"{row['fps']}, {row['fps_source']}"
     original = float(row["original_gb"]) if row["original_gb"] else None
     frames = seconds * float(row["fps"])
-    return Size(row["dataset"], videos, frames, row["length_source"], rate, original, row["original_source"])
+    sources = (row["original_source"], row["videos_source"])
+    return Size(row["dataset"], videos, frames, row["length_source"], rate, original, *sources)
 
 
 def _all_of(counts: dict[str, tuple[int, str]]) -> int:
@@ -62,7 +64,7 @@ def counts_table() -> Table:
     rows = []
     for size in sizes():
         counts = published_counts(size.dataset)
-        source = next((source for _, source in counts.values()), _videos_source(size.dataset))
+        source = next((source for _, source in counts.values()), size.videos_source)
         whole = f"{_all_of(counts):,}" if counts else f"about {size.videos:,}"
         splits = sorted({part.split()[0] for part in counts if " " in part}) or [""]
         for n, split in enumerate(splits):
@@ -80,11 +82,6 @@ def counts_table() -> Table:
 def _count(counts: dict[str, tuple[int, str]], split: str, names: tuple[str, ...]) -> str:
     found = [counts[key][0] for name in names if (key := f"{split} {name}".strip()) in counts]
     return f"{found[0]:,}" if found else ""
-
-
-def _videos_source(dataset: str) -> str:
-    text = (files("studylib") / "evidence" / "dataset_sizes.csv").read_text(encoding="utf-8")
-    return next(row["videos_source"] for row in csv.DictReader(text.splitlines()) if row["dataset"] == dataset)
 
 
 @dataclass(frozen=True)

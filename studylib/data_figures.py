@@ -15,7 +15,6 @@ SCALE = {
     "drawing a clip (µs)": {"draw_us": "draw"},
     "memory of a process (MB)": {
         "load_mb": "main, loading",
-        "private_mb": "main, loading",
         "order_mb": "main, order",
         "worker_mb": "a worker",
     },

@@ -53,9 +53,8 @@ def decode(video: Path | str | Piece, wanted: list[int], out: np.ndarray, known:
     raise VideoError(f"{video}: frame {min(row_of)} cannot be decoded; the file is damaged: fetch or make it again")
 
 
-def frames_from_start(video: Path | str, size: tuple[int, int]) -> Iterator[np.ndarray]:
+def frames_from_start(video: Path | str, size: tuple[int, int], known: Timeline) -> Iterator[np.ndarray]:
     """All frames in order, uint8 RGB (H, W, 3); see `video.frames`."""
-    known = timeline(video)
     given = 0
     for _, frame in _from_start(video, known.info.num_frames - 1):
         out = np.empty((*size, 3), np.uint8)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from studylib.faults import Faults
 from studylib.inputs import to_input
-from studylib.loading import steps_per_epoch
+from studylib.loading import Batch, steps_per_epoch
 from studylib.optimizer import learning_rate
 from studylib.precision import autocast
 from studylib.spec import RunSpec
@@ -42,17 +42,10 @@ def train_epoch(
         lr = learning_rate(spec, epoch + (step + 0.5) / steps)
         for group in optimizer.param_groups:
             group["lr"] = lr
-        labels = batch.labels.to(device, non_blocking=True)
-        x = to_input(batch.clips, batch.windows, spec, device)
-        with autocast(device, precision):
-            scores = net(x)
-        loss = F.cross_entropy(scores.float(), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        seen += len(labels)
-        loss_sum += loss.detach() * len(labels)
-        wrong += count_wrong(scores.detach(), batch.label_sets.to(device, non_blocking=True))
+        loss, scores = train_step(net, batch, optimizer, spec, precision, device)
+        seen += len(batch.labels)
+        loss_sum += loss * len(batch.labels)
+        wrong += count_wrong(scores, batch.label_sets.to(device, non_blocking=True))
         if time.perf_counter() - spoken > SECONDS_BETWEEN_LINES or step + 1 == steps:
             spoken = time.perf_counter()
             require_finite(loss_sum, f"epoch {epoch + 1}, step {step + 1} of {steps}, learning rate {lr:.2g}")
@@ -65,6 +58,21 @@ def train_epoch(
         "train_loss": float(loss_sum) / seen,
         "train_error": 100 * float(wrong) / seen,
     }
+
+
+def train_step(
+    net: nn.Module, batch: Batch, optimizer: torch.optim.SGD, spec: RunSpec, precision: str, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One step on a batch; its mean loss and scores (B, K), detached."""
+    labels = batch.labels.to(device, non_blocking=True)
+    x = to_input(batch.clips, batch.windows, spec, device)
+    with autocast(device, precision):
+        scores = net(x)
+    loss = F.cross_entropy(scores.float(), labels)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.detach(), scores.detach()
 
 
 def require_finite(loss: torch.Tensor, where: str) -> None:

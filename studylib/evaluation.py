@@ -39,26 +39,31 @@ class Predictions:
         """(V, K) float16: the mean of each video's clip scores."""
         return np.stack([s.astype(np.float32).mean(0) for s in self.clip_scores]).astype(np.float16)
 
+    @property
+    def right_classes(self) -> list[np.ndarray]:
+        """V arrays of the classes that are right for each video: its label, or all of its labels."""
+        return self.label_sets or list(self.labels[:, None])
+
 
 def clip_top1(predictions: Predictions) -> float:
     """Percent of the clips whose highest score is the video's class, or one of its classes; every clip counts the
     same. Of Sports-1M this is Clip hit@1 (Table 3)."""
-    right = [np.isin(s.argmax(1), own) for s, own in zip(predictions.clip_scores, _right(predictions), strict=True)]
+    right = [
+        np.isin(s.argmax(1), own) for s, own in zip(predictions.clip_scores, predictions.right_classes, strict=True)
+    ]
     return 100 * float(np.concatenate(right).mean())
 
 
 def video_top_k(predictions: Predictions, k: int) -> float:
     """Percent of the videos with their class, or one of their classes, among the k highest mean scores; equal scores
     rank by class number. Of Sports-1M this is Video hit@k (Table 3)."""
+    return 100 * float(named_right(predictions, k).mean())
+
+
+def named_right(predictions: Predictions, k: int = 1) -> np.ndarray:
+    """(V,) bool: whether each video has one of its classes among the k highest mean scores."""
     order = np.argsort(-predictions.scores.astype(np.float32), axis=1, kind="stable")[:, :k]
-    return 100 * float(
-        np.mean([np.isin(best, own).any() for best, own in zip(order, _right(predictions), strict=True)])
-    )
-
-
-def _right(predictions: Predictions) -> list[np.ndarray]:
-    """The right classes of each video."""
-    return predictions.label_sets or list(predictions.labels[:, None])
+    return np.array([np.isin(best, own).any() for best, own in zip(order, predictions.right_classes, strict=True)])
 
 
 @torch.no_grad()

@@ -69,7 +69,7 @@ def _require_same_videos(rgb: Predictions, flow: Predictions) -> None:
 
 def _label_sets(stream: Predictions) -> list[list[int]]:
     """All right labels of each video, of which it may have several (Sports-1M)."""
-    return [sorted(labels.tolist()) for labels in stream.label_sets or stream.labels[:, None]]
+    return [sorted(labels.tolist()) for labels in stream.right_classes]
 
 
 def _require_equal(what: str, rgb: Sequence, flow: Sequence, names: Sequence[str] | None = None) -> None:

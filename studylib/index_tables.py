@@ -6,8 +6,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import faults
-from studylib.datasets import index
-from studylib.datasets.index_rules import OPTIONAL, REQUIRED, SPLITS
+from studylib.datasets.index_rules import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
 from studylib.tables import Table
 
 MEANINGS = {
@@ -38,7 +37,7 @@ def columns_table() -> Table:
             "type": escape(str(kind)),
             "what": f'<span class="prose">{escape(MEANINGS[column])}</span>',
             "there": "always" if column in always else "where it applies",
-            "in the hash": "no" if column in index._NOT_HASHED else "yes",
+            "in the hash": "no" if column in NOT_HASHED else "yes",
         }
         for column, kind in types.items()
     ]

@@ -66,8 +66,7 @@ class TrainingClips(Dataset):
     def __getitem__(self, key: tuple[int, int, int]) -> Batch:
         """A batch of one; a video that cannot be read is replaced by one drawn for this place, and told."""
         epoch, position, video = key
-        others = np.random.default_rng([self.spec.seed, REPLACEMENT, epoch, position])
-        faults: list[Fault] = []
+        others, faults = None, []
         while True:
             draw = self.draw(epoch, position, video)
             try:
@@ -76,6 +75,7 @@ class TrainingClips(Dataset):
                 if len(faults) == MOST_REPLACEMENTS:
                     raise
                 faults.append(self.part.fault(video, error))
+                others = others or np.random.default_rng([self.spec.seed, REPLACEMENT, epoch, position])
                 video = int(others.integers(len(self.part.rows)))
             else:
                 return _one(clip, (draw.top, draw.left, draw.flip), draw.label, self.part.label_set(video), faults)
@@ -94,13 +94,11 @@ class CentreClips(Dataset):
         part, length = self.part, self.spec.clip_length
         start = max(0, int(part.num_frames[i]) - length) // 2
         try:
-            clip, faults = part.clip(i, start, length), []
+            clip = part.clip(i, start, length)
         except VideoError as error:
-            channels, dtype = (2, np.float16) if part.modality == "flow" else (3, np.uint8)
-            clip, faults = np.empty((0, length, *part.size, channels), dtype), [part.fault(i, error)]
-            return Batch(torch.from_numpy(clip), *_nothing(), faults)
+            return _none([part.fault(i, error)])
         window = (*centre_window(part.size, self.spec.resolution), 0)
-        return _one(clip, window, int(part.labels[i]), part.label_set(i), faults)
+        return _one(clip, window, int(part.labels[i]), part.label_set(i), [])
 
 
 class TestClips(Dataset):
@@ -131,22 +129,22 @@ def _one(clip: np.ndarray, window: tuple[int, int, int], label: int, labels: np.
     return Batch(torch.from_numpy(np.ascontiguousarray(clip))[None], *numbers, faults)
 
 
-def _nothing() -> tuple[Tensor, Tensor, Tensor]:
-    return (
-        torch.empty((0, 3), dtype=torch.int64),
-        torch.empty(0, dtype=torch.int64),
-        torch.empty((0, 1), dtype=torch.int64),
-    )
+def _none(faults: list[Fault]) -> Batch:
+    """A batch of no clip."""
+    nothing = torch.empty(0, dtype=torch.int64)
+    return Batch(nothing, nothing, nothing, nothing, faults)
 
 
 def collate(batches: list[Batch]) -> Batch:
     """Batches of one, or none, as one; in a worker the clips go straight to shared memory."""
-    some = [batch for batch in batches if len(batch.labels)] or batches[:1]
-    clips = default_collate([batch.clips[0] for batch in some]) if len(some[0].labels) else some[0].clips
+    faults = [fault for batch in batches for fault in batch.faults]
+    some = [batch for batch in batches if len(batch.labels)]
+    if not some:
+        return _none(faults)
     most = max(batch.label_sets.shape[1] for batch in some)
     sets = [torch.nn.functional.pad(b.label_sets, (0, most - b.label_sets.shape[1]), value=-1) for b in some]
     windows, labels = (torch.cat([getattr(batch, field) for batch in some]) for field in ("windows", "labels"))
-    return Batch(clips, windows, labels, torch.cat(sets), [fault for batch in batches for fault in batch.faults])
+    return Batch(default_collate([batch.clips[0] for batch in some]), windows, labels, torch.cat(sets), faults)
 
 
 @lru_cache(maxsize=2)

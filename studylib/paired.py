@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from studylib.evaluation import Predictions
+from studylib.evaluation import Predictions, named_right
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,6 @@ def paired_difference(
 def _difference(split: int, first: Predictions, second: Predictions) -> SplitDifference:
     if first.videos != second.videos or first.classes != second.classes:
         raise ValueError(f"split {split}: the two were not tested on the same videos of the same classes")
-    a, b = _right(first), _right(second)
+    a, b = named_right(first), named_right(second)
     only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
     return SplitDifference(100 * (only_first - only_second) / len(a), only_first, only_second, len(a))
-
-
-def _right(predictions: Predictions) -> np.ndarray:
-    """(V,) whether each video's class has the highest score; of equal scores the first counts, as in `evaluation`."""
-    return predictions.scores.astype(np.float32).argmax(1) == predictions.labels

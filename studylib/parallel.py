@@ -6,6 +6,7 @@ Processes, because PyAV holds Python's lock while it demuxes and muxes. Call fro
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,6 +15,7 @@ from itertools import islice
 from typing import TypeVar
 
 import cv2
+from tqdm import tqdm
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
@@ -22,6 +24,12 @@ Result = TypeVar("Result")
 def available_cores() -> int:
     """The cores this process may use, which on a cluster are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def progress_bar(title: str, total: int, done: int, disable: bool | None) -> tqdm:
+    """A progress bar over videos; a log is not a screen, and gets a line every ten seconds."""
+    interval = 0.1 if sys.stderr.isatty() else 10
+    return tqdm(total=total, initial=done, desc=title, unit="video", disable=disable, mininterval=interval)
 
 
 def in_processes(

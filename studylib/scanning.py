@@ -19,10 +19,14 @@ _CHECKED_PACKETS = 8
 
 def timeline(path: Path | str) -> Timeline:
     """The timeline of `path`, from memory if the file has not changed. Errors: VideoError for whatever is no video."""
+    status = _status(path)
+    return _remembered(str(path), status.st_mtime_ns, status.st_size)
+
+
+def _status(path: Path | str) -> os.stat_result:
     if not Path(path).is_file():
         raise VideoError(f"{path}: no such file; check the path")
-    status = Path(path).stat()
-    return _remembered(str(path), status.st_mtime_ns, status.st_size)
+    return Path(path).stat()
 
 
 @lru_cache(maxsize=4096)  # about 8 kB for a video of 300 frames
@@ -36,9 +40,7 @@ def scan(path: Path | str) -> Timeline:
     Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream.
     """
     path = Path(path)
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file; check the path")
-    file_size = path.stat().st_size
+    file_size = _status(path).st_size
     if file_size == 0:
         raise VideoError(f"{path}: empty file (0 bytes); fetch or make it again")
     packets, contents, end = [], {}, 0.0  # end: seconds, of any stream, as the sound may be longer than the picture

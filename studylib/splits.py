@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from studylib.evaluation import Predictions
+from studylib.evaluation import Predictions, named_right
 from studylib.stats import wilson
 
 OFFICIAL_SPLITS = (1, 2, 3)
@@ -48,20 +48,13 @@ def split_mean(
     _require_each_once([split for split, _ in results], splits)
     by_split = dict(sorted(results))
     _require_tests_of_their_own(by_split)
-    right = {split: _named_right(predictions, k) for split, predictions in by_split.items()}
+    right = {s: dict(zip(p.videos, named_right(p, k).tolist(), strict=True)) for s, p in by_split.items()}
     intervals = {split: wilson(sum(r.values()), len(r)) for split, r in right.items()}
     accuracies = {split: 100 * float(np.mean(list(r.values()))) for split, r in right.items()}
     correlation = _correlation(list(right.values()))
     p, low, high = (np.array(list(v)) for v in (accuracies.values(), *zip(*intervals.values(), strict=True)))
     down, up = (float(np.sqrt(d @ correlation @ d)) / len(p) for d in (p - low, high - p))
     return SplitMean(p.mean(), p.mean() - down, p.mean() + up, accuracies, sum(map(len, right.values())))
-
-
-def _named_right(predictions: Predictions, k: int) -> dict[str, bool]:
-    """Video -> whether it is named right, by the rule of `evaluation.video_top_k`."""
-    order = np.argsort(-predictions.scores.astype(np.float32), axis=1, kind="stable")[:, :k]
-    right = (order == predictions.labels[:, None]).any(1)
-    return dict(zip(predictions.videos, right.tolist(), strict=True))
 
 
 def _correlation(right: list[dict[str, bool]]) -> np.ndarray:

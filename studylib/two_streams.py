@@ -112,21 +112,22 @@ def transfer_table(runs: pd.DataFrame) -> Table:
     both = sorted(scratch.keys() & pretrained.keys())
     alone, other = {"stream": "right when pretrained only"}, {"stream": "right from scratch only"}
     points = {"stream": "difference, points"}
+    difference = paired_difference({s: pretrained[s] for s in both}, {s: scratch[s] for s in both}) if both else None
     for split in OFFICIAL_SPLITS:
         column = f"split {split}"
         if split in both:
-            d = paired_difference({split: pretrained[split]}, {split: scratch[split]}).by_split[split]
+            d = difference.by_split[split]
             alone[column], other[column] = (f"{n} of {d.videos}" for n in (d.only_first, d.only_second))
             points[column] = _signed(d.points)
         else:
             points[column] = _missing([_state(runs, s, split) for s in (RGB, PRETRAINED)])
     if len(both) == len(OFFICIAL_SPLITS):
-        d = paired_difference(pretrained, scratch)
+        splits = difference.by_split.values()
         for row, field in ((alone, "only_first"), (other, "only_second")):
-            total = sum(getattr(own, field) for own in d.by_split.values())
-            row["mean of the three"] = f"{total} of {sum(own.videos for own in d.by_split.values())} in all"
-        interval = f'<span class="interval">({_signed(d.low)} to {_signed(d.high)})</span>'
-        points["mean of the three"] = f"{_signed(d.points)} {interval}"
+            total, videos = (sum(getattr(d, name) for d in splits) for name in (field, "videos"))
+            row["mean of the three"] = f"{total} of {videos} in all"
+        interval = f'<span class="interval">({_signed(difference.low)} to {_signed(difference.high)})</span>'
+        points["mean of the three"] = f"{_signed(difference.points)} {interval}"
     else:
         states = [_state(runs, s, n) for s in (RGB, PRETRAINED) for n in OFFICIAL_SPLITS]
         points["mean of the three"] = _missing(states)

@@ -98,12 +98,14 @@ def read_video(video: Video, size: tuple[int, int] = (128, 171), known: Timeline
     return torch.from_numpy(frames)
 
 
-def frames(video: Path | str, size: tuple[int, int] = (128, 171)) -> Iterator[np.ndarray]:
+def frames(
+    video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None
+) -> Iterator[np.ndarray]:
     """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
 
     Errors: VideoError naming the first frame that cannot be decoded, after those before it.
     """
-    return frames_from_start(video, size)
+    return frames_from_start(video, size, known or timeline(video))
 
 
 def decode_into(video: Video, out: np.ndarray, known: Timeline | None = None) -> None:

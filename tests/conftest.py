@@ -1,5 +1,7 @@
 """What several tests share."""
 
+from pathlib import Path
+
 import pytest
 
 from studylib.datasets import pantomime
@@ -20,3 +22,10 @@ def tiny_data(tiny_pantomime, tmp_path_factory, monkeypatch):
     (root / "pantomime-tiny").symlink_to(tiny_pantomime)
     monkeypatch.setenv("STUDY_DATA", str(root))
     return root
+
+
+@pytest.fixture
+def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data root of the test's own."""
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"

@@ -1,6 +1,5 @@
 """A clip is the frames it says, whatever the codec and the container."""
 
-import os
 from pathlib import Path
 
 import av
@@ -10,6 +9,7 @@ import pytest
 from studylib.video import Timeline, probe, read_clip, read_clips, read_video, scan
 from tests.made_videos import KINDS, decode_by_opencv, decode_from_start, number_shown
 from tests.rewritten_videos import REWRITTEN, make_any, numbers_of
+from tests.video_folders import REAL_VIDEOS
 
 SIZE = (36, 45)
 # OpenCV's FFmpeg has no decoder of AV1 in software, and turns interlaced frames to no colours: "Cannot convert
@@ -20,8 +20,7 @@ OPENCV_READS = [name for name in [*KINDS, *REWRITTEN] if not name.startswith("av
 
 def real_videos() -> list[Path]:
     """Three UCF101 videos where the folder is at hand."""
-    data = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
-    return sorted(data.glob("ucf101_subset/*/*"))[5:150:60]
+    return REAL_VIDEOS[5:150:60]
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def test_every_column_of_an_index_is_explained():
     assert set(index_tables.MEANINGS) == {*REQUIRED, *SPLITS, *OPTIONAL}
     rows = index_tables.columns_table().frame
     not_hashed = rows.loc[rows["in the hash"] == "no", "column"]
-    assert {re.sub("<.*?>", "", column) for column in not_hashed} == set(index._NOT_HASHED)
+    assert {re.sub("<.*?>", "", column) for column in not_hashed} == set(index.NOT_HASHED)
 
 
 def test_the_share_of_broken_videos_is_the_codes(monkeypatch):

@@ -10,6 +10,8 @@ from studylib.datasets.__main__ import main, name_and_data_root
 from studylib.datasets.index import DatasetError, Index, index_folder, load_index
 from tests.video_folders import put_lines, put_video
 
+pytestmark = pytest.mark.usefixtures("data_root")
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -24,12 +26,6 @@ def parted(tmp_path: Path) -> Path:
     for path in ("train/wave/a.mp4", "train/jump/b.mp4", "val/wave/a.mp4", "val/bow/c.mp4"):
         put_video(tmp_path / "parted" / path)
     return tmp_path / "parted"
-
-
-@pytest.fixture(autouse=True)
-def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def labelled(index: Index) -> dict[str, str]:

@@ -11,6 +11,8 @@ from studylib.datasets.index import DatasetError
 from studylib.datasets.report import published_counts
 from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
 
+pytestmark = pytest.mark.usefixtures("data_root")
+
 # Class/name -> its number in the three lists: 1 train, 2 test, 0 neither.
 LISTED = {
     "chew/#2_Gum_chew_h_nm_np1_fr_med_0": "120",
@@ -39,12 +41,6 @@ def root(tmp_path: Path) -> Path:
     for number, key in enumerate(LISTED):
         put_video(tmp_path / "hmdb51" / f"{key}.{'avi' if number % 2 else 'mp4'}")
     return tmp_path / "hmdb51"
-
-
-@pytest.fixture(autouse=True)
-def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path) -> None:

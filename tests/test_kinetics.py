@@ -10,6 +10,8 @@ from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
 from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
 
+pytestmark = pytest.mark.usefixtures("data_root")
+
 HEADER = "label,youtube_id,time_start,time_end,split,is_cc"
 TRAIN = [
     "riding a bike,trainspaces,0,10,train,0",
@@ -48,12 +50,6 @@ def root(tmp_path: Path) -> Path:
     put_video(root / "val" / "abseiling" / "notinalists_000003_000013.mp4")
     (root / "val" / "abseiling" / "valfileflat.part").write_bytes(b"half")
     return root
-
-
-@pytest.fixture(autouse=True)
-def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def test_every_listed_clip_is_found_whatever_its_folder_is_called(root: Path, lists: Path) -> None:

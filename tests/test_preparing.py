@@ -38,12 +38,12 @@ from tests.made_videos import (
 )
 from tests.test_loading import make_index
 from tests.test_training import start
-from tests.video_folders import SHARED
+from tests.video_folders import REAL_VIDEOS
 
 SMALL = Format(resolution=28)  # 32 x 43
 SIZE = scaled_size(28)
 KINDS = ("b_frames.mp4", "mpeg4_odd.avi", "one_keyframe.mp4", "open_gops.mkv", "turned_90.mp4", "uneven.mkv")
-REAL = sorted((SHARED / "ucf101_subset").glob("*/*"))[::70]
+REAL = REAL_VIDEOS[::70]
 MANY = """
 import sys
 from pathlib import Path
@@ -202,13 +202,16 @@ def test_the_index_tells_how_like_a_video_is_to_its_original(tmp_path: Path) -> 
     assert psnr > 36
 
 
-@pytest.mark.skipif(not REAL, reason="no real videos are at hand")
-def test_real_videos_come_out_like_their_originals(tmp_path: Path) -> None:
+@pytest.mark.parametrize("origin", ["made", *(["real"] if REAL else [])])
+def test_videos_come_out_like_their_originals(tmp_path: Path, origin: str) -> None:
     (tmp_path / "videos").mkdir()
-    for path in REAL:
+    (tmp_path / "made").mkdir()
+    made = [make(name, tmp_path / "made") for name in ("b_frames.mp4", "one_keyframe.mp4")]
+    originals = REAL if origin == "real" else made
+    for path in originals:
         (tmp_path / "videos" / path.name).symlink_to(path)
     index = prepare(index_of(tmp_path, "real"), pack=2, workers=1)
-    assert len(index.table) == len(REAL)
+    assert len(index.table) == len(originals)
     for row in index.table.to_pylist():
         assert row["psnr"] > 30
         assert row["num_frames"] == probe(tmp_path / "videos" / row["path"]).num_frames
@@ -524,12 +527,6 @@ def test_a_dataset_of_which_nothing_can_be_prepared_is_refused(five: Index) -> N
 
 
 # The command
-
-
-@pytest.fixture
-def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def test_the_command_prepares_what_it_indexed_and_reports_both(

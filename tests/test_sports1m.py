@@ -9,6 +9,8 @@ from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError
 from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
 
+pytestmark = pytest.mark.usefixtures("data_root")
+
 WATCH = "https://www.youtube.com/watch?v="
 
 
@@ -37,12 +39,6 @@ def root(tmp_path: Path) -> Path:
     put_video(root / "aaaaaaaaaaa.webm")  # ids tell upper from lower case
     put_video(root / "bothbothbot.mp4")
     return root
-
-
-@pytest.fixture(autouse=True)
-def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def test_a_video_has_all_its_labels_and_the_first_is_its_label(root: Path, lists: Path) -> None:

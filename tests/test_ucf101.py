@@ -17,6 +17,8 @@ from studylib.video import write_video
 from tests.video_folders import OFFICIAL, needs_official_lists
 from tests.video_folders import SHARED as REAL
 
+pytestmark = pytest.mark.usefixtures("data_root")
+
 REAL_COUNTS = {"split1": (141, 56), "split2": (148, 49), "split3": (143, 54)}
 REAL_OR_MADE = ["made", *(["real"] if (REAL / "ucf101_subset").is_dir() else [])]
 RUNS = [(source, crop) for source in REAL_OR_MADE for crop in ((56, 112) if source == "real" else (28,))]
@@ -66,12 +68,6 @@ def root(tmp_path: Path) -> Path:
 
 def write_list(path: Path, lines: list[str]) -> None:
     path.write_bytes("".join(f"{line}\r\n" for line in lines).encode())
-
-
-@pytest.fixture(autouse=True)
-def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from studylib.video import write_video
 
 SHARED = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
+REAL_VIDEOS = sorted((SHARED / "ucf101_subset").glob("*/*"))  # of UCF101, where they are at hand
 OFFICIAL = SHARED / "splits"  # the official lists, where they are at hand
 needs_official_lists = pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the official lists are not at hand")
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from studylib.datasets.finding import match, video_files
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
+from studylib.datasets.index_rules import OPTIONAL
 from studylib.datasets.listing import Lists
 from studylib.datasets.probing import Probed, probe_all
 from studylib.files import locked
@@ -78,7 +79,7 @@ def _columns(lists: Lists, keys: list[str], files: list[tuple[str, Probed]]) -> 
     videos = [lists.videos[key] for key in keys]
     columns = {"path": [path for path, _ in files], "label": [video.labels[0] for video in videos]}
     columns |= {field: [getattr(video, field) for _, video in files] for field in Probed._fields}
-    columns["timeline"] = pa.array(columns["timeline"], pa.binary())
+    columns["timeline"] = pa.array(columns["timeline"], OPTIONAL["timeline"])  # together they may pass 2 GB
     if lists.several_labels:
         columns["labels"] = [list(video.labels) for video in videos]
     columns |= {f"split{n + 1}": [video.parts[n] for video in videos] for n in range(lists.num_splits)}

@@ -19,12 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from studylib.datasets.index_rules import LEADS_OUT, PARTS, SPLITS, DatasetError, checked, outside
+from studylib.datasets.index_rules import LEADS_OUT, NOT_HASHED, PARTS, SPLITS, DatasetError, checked, outside
 from studylib.files import partial_path, write_together
 from studylib.timeline import Piece, Timeline, VideoInfo
 
-# They say where to find a video's bytes and frames, not what they are.
-_NOT_HASHED = ("timeline", "shard", "offset", "size")
 _HOW_TO_MAKE = (
     "python -m studylib.datasets pantomime --name pantomime-mini (generates one), or "
     "python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --name NAME (likewise hmdb51, kinetics400, ...), "
@@ -182,9 +180,9 @@ def _canonical_json(value: object) -> bytes:
 
 
 def _hash(classes: Sequence[str], facts: dict, table: pa.Table) -> str:
-    """SHA-256 (hex) of the classes, the facts and the values of all columns but `_NOT_HASHED`, by their names."""
+    """SHA-256 (hex) of the classes, the facts and the values of all columns but `NOT_HASHED`, by their names."""
     digest = hashlib.sha256(_canonical_json([list(classes), facts]))
-    for column in sorted(set(table.column_names) - set(_NOT_HASHED)):
+    for column in sorted(set(table.column_names) - set(NOT_HASHED)):
         digest.update(_canonical_json([column, []])[:-2])
         for n, batch in enumerate(table[column].combine_chunks().slice(i, 65536) for i in range(0, len(table), 65536)):
             digest.update((b"," if n else b"") + _canonical_json(batch.to_pylist())[1:-1])

@@ -21,6 +21,8 @@ OPTIONAL = {
     "offset": pa.int64(),
     "size": pa.int64(),
 }
+# They say where to find a video's bytes and frames, not what they are.
+NOT_HASHED = ("timeline", "shard", "offset", "size")
 SPLITS = ("split1", "split2", "split3")
 # Absolute, or with a backslash or a step up, or no name at all.
 LEADS_OUT = r"^/|\\|(^|/)\.\.(/|$)|^\.?$"

@@ -10,7 +10,6 @@ B-frames; the originals are not touched. A file is whole or not there, and a jou
 
 import base64
 import shutil
-import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
@@ -18,15 +17,15 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
 from studylib.clips import scaled_size
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
+from studylib.datasets.index_rules import OPTIONAL
 from studylib.datasets.packing import Prepared, pack_shard, read_journal, stamp_of, tell, tidy, unpacked
 from studylib.datasets.production import claim
 from studylib.datasets.transcoding import MEASURED, Format, transcode
 from studylib.files import locked, write_bytes
-from studylib.parallel import in_processes
+from studylib.parallel import in_processes, progress_bar
 from studylib.video import VideoError
 
 __all__ = ["Format", "prepare", "report", "transcode"]
@@ -115,13 +114,8 @@ def _make(
 
     unreadable: dict[str, str] = {}
     missing = Counter(shard_of[path] for path in jobs)
-    bar = tqdm(
-        total=len(paths),
-        initial=len(paths) - len(jobs),
-        desc=f"{source.name}: preparing",
-        unit="video",
-        disable=None if len(jobs) < _FEW else False,
-        mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds: a log is not a screen
+    bar = progress_bar(
+        f"{source.name}: preparing", len(paths), len(paths) - len(jobs), disable=None if len(jobs) < _FEW else False
     )
     results = in_processes(make_one, jobs, workers)
     with bar, open(folder / "prepared.jsonl", "ab") as journal, closing(results):
@@ -181,7 +175,7 @@ def _write(
         "height": [height] * len(videos),
         "bytes": [video.size for video in videos],
         "psnr": pa.array([video.psnr for video in videos], pa.float32()),
-        "timeline": pa.array([base64.b64decode(video.timeline) for video in videos], pa.large_binary()),
+        "timeline": pa.array([base64.b64decode(video.timeline) for video in videos], OPTIONAL["timeline"]),
     }
     if packed:
         new["shard"] = [video.file.removeprefix("videos/") for video in videos]

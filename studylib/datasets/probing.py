@@ -7,15 +7,12 @@ told. An unreadable one is tried again by each call: what was wrong may have bee
 import base64
 import json
 import os
-import sys
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from tqdm import tqdm
-
-from studylib.parallel import in_processes
+from studylib.parallel import in_processes, progress_bar
 from studylib.video import VideoError, scan
 
 JOURNAL_VERSION = 1  # raise it with any change of what a scan gives
@@ -49,14 +46,7 @@ def probe_all(
     probed = read_journal(journal, stamps)
     jobs = {path: (f"{root}/{path}",) for path in stamps if path not in probed}
     few = len(jobs) < _FEW
-    bar = tqdm(
-        total=len(paths),
-        initial=len(paths) - len(jobs),
-        desc=f"{root.name}: probing",
-        unit="video",
-        disable=None if few else False,
-        mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds: a log is not a screen
-    )
+    bar = progress_bar(f"{root.name}: probing", len(paths), len(paths) - len(jobs), disable=None if few else False)
     results = in_processes(probe_one, jobs, 1 if few else workers)
     try:
         journal.parent.mkdir(parents=True, exist_ok=True)

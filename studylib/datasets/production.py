@@ -6,16 +6,13 @@ finished video, a line added when it is whole): a call makes what is not recorde
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tqdm import tqdm
-
 from studylib.datasets.index import DatasetError
 from studylib.files import write_text
-from studylib.parallel import in_processes
+from studylib.parallel import in_processes, progress_bar
 
 
 def produce(
@@ -37,14 +34,7 @@ def produce(
     claim(folder / "settings.json", json.loads(json.dumps(settings)))  # tuples become lists, as they will be read
     hashes = whole_files(folder)
     missing = {path: (folder, path, write, arguments) for path, arguments in jobs.items() if path not in hashes}
-    bar = tqdm(
-        total=len(jobs),
-        initial=len(jobs) - len(missing),
-        desc=folder.name,
-        unit="video",
-        disable=not progress,
-        mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds: a log is not a screen
-    )
+    bar = progress_bar(folder.name, len(jobs), len(jobs) - len(missing), disable=not progress)
     try:
         finished = in_processes(write_and_hash, missing, workers)
         with bar, open(folder / "videos.jsonl", "a", encoding="utf-8") as journal, closing(finished):

@@ -10,7 +10,7 @@ import cv2
 
 from studylib.clips import scaled_size
 from studylib.files import write_bytes
-from studylib.video import VideoError, encode, frames, probe, scan
+from studylib.video import Timeline, VideoError, encode, frames, scan
 
 # Coloured noise can lose as much as another picture differs (10 dB). Whether a frame is the right one is told by
 # the mean colours of its cells: in real videos they differ by 2 of 255 where it is, by 50 where it is not.
@@ -50,22 +50,22 @@ def transcode(original: Path, how: Format, scratch: Path, whole_timeline: bool =
     frames; OSError when the disk is full.
     """
     try:
-        known = probe(original)
+        known = scan(original)
     except OSError as error:  # a folder that may not be entered, a disk that fails
         raise VideoError(f"{original}: cannot be read ({error.strerror})") from error
     # x264 without B-frames: a clip's frames come in order, and none waits for a later one.
     options = {"crf": str(how.crf), "preset": how.preset, "tune": how.tune, "g": str(how.gop)}
     options |= {"bf": "0", "sc_threshold": "0"}
     try:
-        content = encode(frames(original, how.size), *how.size, _rate(known.fps), options, how.pixels)
+        content = encode(frames(original, how.size, known), *how.size, _rate(known.info.fps), options, how.pixels)
     except av.FFmpegError as error:
         raise VideoError(f"{original}: its frames cannot be encoded ({error.strerror})") from error
     try:
         write_bytes(scratch, content)
         made = scan(scratch)
-        if made.info.num_frames != known.num_frames or made.packets is None:
-            raise VideoError(f"{original}: has {known.num_frames} frames, prepared {made.info.num_frames}")
-        psnr = compare(original, scratch, how.size)
+        if made.info.num_frames != known.info.num_frames or made.packets is None:
+            raise VideoError(f"{original}: has {known.info.num_frames} frames, prepared {made.info.num_frames}")
+        psnr = compare(original, scratch, how.size, known, made)
     finally:
         scratch.unlink(missing_ok=True)
     timeline = made.to_bytes(whole=whole_timeline)
@@ -85,13 +85,21 @@ def _rate(fps: float) -> float:
     return fps if 5 <= fps <= 60 else 25.0
 
 
-def compare(original: Path, prepared: Path, size: tuple[int, int]) -> float:
-    """PSNR in dB, over all frames of a video as a run reads them, RGB at `size`; 100 where they are equal.
+def compare(
+    original: Path,
+    prepared: Path,
+    size: tuple[int, int],
+    known: Timeline | None = None,
+    made: Timeline | None = None,
+) -> float:
+    """PSNR in dB, over all frames of a video as a run reads them, RGB at `size`; 100 where they are equal. `known` and
+    `made` are the two files' timelines, if they are at hand.
 
     Errors: VideoError naming the first frame that shows something else.
     """
     squares, values = 0.0, 0
-    for number, (one, other) in enumerate(zip(frames(original, size), frames(prepared, size), strict=True)):
+    pairs = zip(frames(original, size, known), frames(prepared, size, made), strict=True)
+    for number, (one, other) in enumerate(pairs):
         cells = [cv2.resize(frame, _CELLS, interpolation=cv2.INTER_AREA) for frame in (one, other)]
         if cv2.norm(*cells, cv2.NORM_L2) > _MOST_DIFFERENT * math.sqrt(cells[0].size):
             raise VideoError(f"{original}: frame {number} shows something else once it is prepared")

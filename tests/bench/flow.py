@@ -1,6 +1,5 @@
 """Milliseconds of a core a flow, computed or read from a file, and decoding beside it: `python -m tests.bench flow`."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from studylib.clips import scaled_size
 from studylib.datasets import pantomime
 from studylib.flow import flow_clip, flow_video
 from studylib.video import read_clip, write_video
+from tests.video_folders import REAL_VIDEOS
 
 CLIP, REPEATS = 8, 20
 
@@ -21,8 +21,7 @@ def main(_arguments: Sequence[str] = ()) -> dict[str, list[dict]]:
     """Print the table and return it."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[3] / "shared" / "data"))
-        videos = sorted(data.glob("ucf101_subset/*/*"))[5:150:60]
+        videos = REAL_VIDEOS[5:150:60]
         print(f"{'UCF101' if videos else 'Pantomime'}, clips of {CLIP} flows, one thread")
         if not videos:
             videos = [Path(folder) / "pantomime.mp4"]

@@ -12,7 +12,6 @@ original.
 import argparse
 import io
 import math
-import os
 import platform
 import tempfile
 import time
@@ -29,10 +28,10 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from studylib.datasets.transcoding import MEASURED, transcode
 from studylib.video import Timeline, read_clip, read_video, scan
+from tests.video_folders import REAL_VIDEOS, SHARED
 
 LENGTH, SIZE = 8, (128, 171)
 CLIPS_A_VIDEO, ROUNDS = 4, 3
-DATA = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[3] / "shared" / "data"))
 SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
@@ -73,9 +72,9 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
     every = parser.parse_args(arguments).every
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    originals = sorted(DATA.glob("ucf101_subset/*/*"))[::every]
+    originals = REAL_VIDEOS[::every]
     if not originals:
-        print(f"no videos in {DATA / 'ucf101_subset'}; set STUDY_UCF101")
+        print(f"no videos in {SHARED / 'ucf101_subset'}; set STUDY_UCF101")
         return {}
     references = [read_video(path, SIZE).numpy() for path in originals]
     decoded = {path: decode(path) for path in originals}

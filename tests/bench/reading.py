@@ -12,7 +12,6 @@ training loader's are the clock's.
 
 import argparse
 import importlib
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -35,10 +34,10 @@ from studylib.spec import RunSpec
 from studylib.video import Timeline, VideoInfo, read_clip, read_clips, scan
 from tests.bench.readers import LENGTH, SIZE, Reader, optional, our_reader, peers, random_clips, seconds
 from tests.bench.reading_steps import break_down, decoder_rate, ffmpeg_rate
+from tests.video_folders import REAL_VIDEOS, SHARED
 
 LOADED = 2400  # clips
 TEST_CLIPS = 10
-DATA = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[3] / "shared" / "data"))
 
 Tables = dict[str, list[dict[str, Any]]]  # rows by the name of a table
 
@@ -52,9 +51,9 @@ def main(arguments: Sequence[str] = ()) -> Tables:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    found = sorted(DATA.glob("ucf101_subset/*/*"))
+    found = REAL_VIDEOS
     if not found:
-        print(f"no videos in {DATA / 'ucf101_subset'}; set STUDY_UCF101")
+        print(f"no videos in {SHARED / 'ucf101_subset'}; set STUDY_UCF101")
         return {}
     paths = found[:: max(1, len(found) // options.videos)]
     begun = time.process_time()

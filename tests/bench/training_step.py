@@ -13,10 +13,11 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from studylib.inputs import to_input
+from studylib.epoch import train_step
+from studylib.loading import Batch
 from studylib.nets import build_net
 from studylib.optimizer import make_optimizer
-from studylib.precision import autocast, choose_precision
+from studylib.precision import choose_precision
 from studylib.spec import RunSpec
 
 CLIP_LENGTH, CROP, WIDTH, BATCH, CLASSES = 8, 56, 16, 32, 16
@@ -35,13 +36,7 @@ def ours(name: str) -> Callable[[torch.Tensor, torch.Tensor], None]:
     optimizer = make_optimizer(net, spec)
 
     def step(clips: torch.Tensor, labels: torch.Tensor) -> None:
-        x = to_input(clips, WINDOWS, spec, CPU)
-        with autocast(CPU, precision):
-            scores = net(x)
-        loss = F.cross_entropy(scores.float(), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        train_step(net, Batch(clips, WINDOWS, labels, labels[:, None], []), optimizer, spec, precision, CPU)
 
     return step
 
