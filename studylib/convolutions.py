@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,18 +38,29 @@ UNCHANGED = Variant(base="", printed="")
 
 
 class Conv3d(nn.Conv3d):
-    """`nn.Conv3d` that pads time by itself where oneDNN's own padding is wrong.
+    """`nn.Conv3d` that does not multiply padding in bf16 on a CPU where hardly a frame is left.
 
-    In bf16 on a CPU, oneDNN's weight gradient is garbage for an input of 2 frames, a kernel of 3 and temporal padding 1
-    (conv4 of R3D and R(2+1)D at 8 frames). With time padded beforehand every layer is right; see `precision`.
+    With 1 or 2 frames, which is conv4 and conv5 at 8 frames, a third or two of the temporal taps fall on zeros; oneDNN's
+    own padding leaves them out but its weight gradient is garbage there in bf16 (2 frames, kernel 3); see `precision`.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, T, H, W)
-        t, h, w = self.padding
-        if t and cpu_bf16_is_on(x):
-            x = F.pad(x, (0, 0, 0, 0, t, t))
-            return F.conv3d(x, self.weight, self.bias, self.stride, (0, h, w))
+        if self.padding[0] and x.shape[2] <= 2 and cpu_bf16_is_on(x):
+            return frames_as_channels(x, self.weight.to(torch.bfloat16), self.stride, self.padding)
         return super().forward(x)
+
+
+def frames_as_channels(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: tuple[int, ...]) -> Tensor:
+    """A 3D convolution, of kernel 3 in time and padded by 1, of one or two frames: as a 2D one of all frames at once.
+
+    Each output frame is a row of blocks, the taps that meet a frame: of two frames [[w1, w2], [w0, w1]], of one [[w1]].
+    """
+    frames, t = x.shape[2], padding[0]
+    outputs = (frames + 2 * t - weight.shape[2]) // stride[0] + 1
+    taps = [[weight[:, :, i - o * stride[0] + t] for i in range(frames)] for o in range(outputs)]
+    rows = torch.cat([torch.cat(row, 1) for row in taps]).contiguous(memory_format=torch.channels_last)
+    y = F.conv2d(torch.cat(x.unbind(2), 1), rows, None, stride[1:], padding[1:])  # (B, outputs * N_out, H', W')
+    return torch.stack(y.chunk(outputs, 1), 2).contiguous(memory_format=torch.channels_last_3d)
 
 
 class TwoPaths(nn.Module):
