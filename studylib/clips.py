@@ -59,6 +59,27 @@ def starts_for_test(sampling: str, num_frames: int, clip_length: int, n: int, rn
     raise ValueError(f"test_sampling: {sampling!r} is not one of random, uniform, dense")
 
 
+def frames_in_order(order: str, clip_length: int, rng: np.random.Generator) -> np.ndarray:
+    """Which frame of a clip stands at each of its places, (L,) int64, by the name of the order.
+
+    "normal": 0 .. L-1; "reversed": L-1 .. 0; "frozen": the middle frame, L // 2, everywhere; "shuffled": a permutation
+    drawn evenly among all but the normal one (of one frame there is no other). Not in the paper.
+    """
+    normal = np.arange(clip_length)
+    if order == "normal":
+        return normal
+    if order == "reversed":
+        return normal[::-1]
+    if order == "frozen":
+        return np.full(clip_length, clip_length // 2)
+    if order == "shuffled":
+        shuffled = rng.permutation(clip_length)
+        while clip_length > 1 and (shuffled == normal).all():
+            shuffled = rng.permutation(clip_length)
+        return shuffled
+    raise ValueError(f"frame_order: {order!r} is not one of normal, shuffled, reversed, frozen")
+
+
 def centre_window(size: tuple[int, int], crop: int) -> tuple[int, int]:
     """(top, left) of the middle crop x crop window of frames of `size` = (height, width)."""
     top, left = (whole - crop >> 1 for whole in _fitting(size, crop))

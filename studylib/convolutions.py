@@ -40,8 +40,8 @@ UNCHANGED = Variant(base="", printed="")
 class Conv3d(nn.Conv3d):
     """`nn.Conv3d` that does not multiply padding in bf16 on a CPU where hardly a frame is left.
 
-    With 1 or 2 frames, which is conv4 and conv5 at 8 frames, a third or two of the temporal taps fall on zeros; oneDNN's
-    own padding leaves them out but its weight gradient is garbage there in bf16 (2 frames, kernel 3); see `precision`.
+    With 1 or 2 frames, which is conv4 and conv5 at 8 frames, a third or two of the temporal taps fall on zeros. Left to
+    pad by itself, oneDNN skips them, but its weight gradient of 2 frames is garbage in bf16; see `precision`.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, T, H, W)

@@ -17,6 +17,7 @@ from studylib import benchmarks
 from studylib.clips import scaled_size
 from studylib.datasets.report import published_counts
 from studylib.datasets.transcoding import Format
+from studylib.magnitudes import disk, duration, two
 from studylib.tables import Table
 
 CORES = 16
@@ -125,12 +126,12 @@ def estimates_table(folder: Path = benchmarks.FOLDER) -> Table:
             {
                 "dataset": escape(size.dataset),
                 "videos": f"{size.videos:,}",
-                "frames": f"{_two(size.frames / 1e6)}\u00a0M",
-                "originals, as published": _disk(size.original_gb and size.original_gb * 1e9),
-                "prepared": _disk(prepared),
-                f"{work}, {CORES} cores": _time(seconds),
-                f"frames at {height} x {width}": _disk(size.frames * height * width * RGB_BYTES),
-                "their flow": _disk(size.frames * height * width * FLOW_BYTES),
+                "frames": f"{two(size.frames / 1e6)}\u00a0M",
+                "originals, as published": disk(size.original_gb and size.original_gb * 1e9),
+                "prepared": disk(prepared),
+                f"{work}, {CORES} cores": duration(seconds),
+                f"frames at {height} x {width}": disk(size.frames * height * width * RGB_BYTES),
+                "their flow": disk(size.frames * height * width * FLOW_BYTES),
             }
         )
     return Table(
@@ -138,29 +139,6 @@ def estimates_table(folder: Path = benchmarks.FOLDER) -> Table:
         "Estimates, to two figures, by the assumptions below. The last two columns are what a cache of all decoded "
         "frames or flows takes, which is made only where it fits into its share of the memory (STUDY_CACHE_GB).",
     )
-
-
-def _two(value: float) -> str:
-    """Two figures: an estimate says no more."""
-    rounded = float(f"{value:.2g}")
-    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
-
-
-def _disk(size: float | None) -> str:
-    """Bytes as an estimate of GB or TB; "–" for None."""
-    if size is None:
-        return "–"
-    return f"{_two(size / 1e12)} TB" if size >= 0.995e12 else f"{_two(size / 1e9)} GB"
-
-
-def _time(seconds: float | None) -> str:
-    """Seconds as an estimate of minutes, hours or days; "–" for None."""
-    if seconds is None:
-        return "–"
-    for unit, length in (("days", 86400), ("hours", 3600)):
-        if seconds >= 2 * length:
-            return f"{_two(seconds / length)} {unit}"
-    return f"{_two(seconds / 60)} min"
 
 
 def assumptions_table() -> Table:

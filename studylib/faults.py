@@ -29,12 +29,15 @@ class TooManyFaults(RuntimeError):
 class Faults:
     """The faults of a run: of each part ("train", "test") the videos, why, and how many clips they cost."""
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], tuple[str, int]] = {}
+    def __init__(self, rows: Iterable[tuple[str, str, str, int]] = ()) -> None:
+        """`rows` of a checkpoint, or of several processes: clips of the same video add up."""
+        self.replace(rows)
 
-    def resume(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
-        """Go on from what `rows` gave."""
-        self._found = {(part, video): (reason, clips) for part, video, reason, clips in rows}
+    def replace(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
+        """Go on from `rows`."""
+        self._found: dict[tuple[str, str], tuple[str, int]] = {}
+        for part, video, reason, clips in rows:
+            self._found[part, video] = (reason, clips + self._found.get((part, video), ("", 0))[1])
 
     def add(self, part: str, faults: Iterable[Fault], videos: int) -> None:
         """Count `faults` of a part that has so many `videos`.
@@ -45,6 +48,15 @@ class Faults:
         for fault in faults:
             _, clips = self._found.get((part, fault.video), ("", 0))
             self._found[part, fault.video] = (fault.reason, clips + 1)
+        if faults:
+            self.require_few(part, videos)
+
+    def require_few(self, part: str, videos: int) -> None:
+        """Go on only where few of a part's `videos` are broken.
+
+        Raises:
+            TooManyFaults: more than `LARGEST_SHARE` of them are.
+        """
         broken = [(video, reason) for (of, video), (reason, _) in self._found.items() if of == part]
         if len(broken) > LARGEST_SHARE * videos:
             video, reason = broken[-1]

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 
 def write_together(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
@@ -55,16 +56,33 @@ def partial_path(path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path, occupied: str) -> Iterator[None]:
-    """Hold the lock file `path`; the system lifts it when a process dies, however that happens.
+def locked(path: Path, occupied: str, patience: float | None = None) -> Iterator[None]:
+    """Hold the lock of the file `path`; the system lifts it when a process dies, however that happens.
 
-    While another process holds it, `occupied` is printed once and this one waits.
+    While another process holds it, `occupied` is printed once and this one waits: for ever, or `patience` seconds.
+
+    Raises:
+        TimeoutError: it was still held after that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"{occupied}; waiting for it", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock, occupied, patience)
         yield
+
+
+def _wait_for(lock: IO, occupied: str, patience: float | None) -> None:
+    if patience is None:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return
+    latest = time.monotonic() + patience
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > latest:
+                raise TimeoutError(f"{occupied}; wait until it has ended, or stop it") from None
+            time.sleep(0.2)

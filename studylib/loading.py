@@ -5,6 +5,7 @@ run, and one with another number of workers, sees the same clips.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -12,17 +13,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
-from studylib.clips import centre_window, random_starts, random_window, starts_for_test
+from studylib.clips import centre_window, frames_in_order, random_starts, random_window, starts_for_test
+from studylib.distributed import ALONE, Processes
 from studylib.faults import Fault
 from studylib.parallel import available_cores
 from studylib.parts import Part
 from studylib.spec import RunSpec
+from studylib.stopping import leave_to_parent
 from studylib.video import VideoError
 
 # Streams of the counter-based generators, so that no two kinds of draw share numbers.
-ORDER, JITTER, TEST, REPLACEMENT = 1, 2, 3, 4
+ORDER, JITTER, TEST, REPLACEMENT, SHUFFLE = 1, 2, 3, 4, 5
 MOST_REPLACEMENTS = 100  # of one clip; so many broken videos in a row mean that none can be read
 
 
@@ -33,6 +36,7 @@ class Batch(NamedTuple):
     windows: Tensor  # (B, 3) int64: top, left, flipped (see `inputs.to_input`)
     labels: Tensor  # (B,) int64, what to train on
     label_sets: Tensor  # (B, M) int64, all right answers, filled up with -1
+    videos: Tensor  # (B,) int64, numbers in the part
     faults: list[Fault]
 
 
@@ -78,7 +82,8 @@ class TrainingClips(Dataset):
                 others = others or np.random.default_rng([self.spec.seed, REPLACEMENT, epoch, position])
                 video = int(others.integers(len(self.part.rows)))
             else:
-                return _one(clip, (draw.top, draw.left, draw.flip), draw.label, self.part.label_set(video), faults)
+                window = (draw.top, draw.left, draw.flip)
+                return _one(clip, window, draw.label, self.part.label_set(video), video, faults)
 
 
 class CentreClips(Dataset):
@@ -98,7 +103,7 @@ class CentreClips(Dataset):
         except VideoError as error:
             return _none([part.fault(i, error)])
         window = (*centre_window(part.size, self.spec.resolution), 0)
-        return _one(clip, window, int(part.labels[i]), part.label_set(i), [])
+        return _one(clip, window, int(part.labels[i]), part.label_set(i), i, [])
 
 
 class TestClips(Dataset):
@@ -113,26 +118,33 @@ class TestClips(Dataset):
         return len(self.part.rows)
 
     def __getitem__(self, i: int) -> tuple[int, Tensor | None, Fault | None]:
-        """Random clips depend on the video alone, so that every network is tested on the same ones."""
+        """Random clips, and shuffled frames, depend on the video alone: every network is tested on the same ones."""
         part, spec = self.part, self.spec
         rng = np.random.default_rng([TEST, i])
         starts = starts_for_test(spec.test_sampling, int(part.num_frames[i]), spec.clip_length, spec.test_clips, rng)
         try:
-            return i, torch.from_numpy(part.clips(i, starts, spec.clip_length)), None
+            clips = part.clips(i, starts, spec.clip_length)
         except VideoError as error:
             return i, None, part.fault(i, error)
+        if spec.frame_order != "normal":
+            shuffle = np.random.default_rng([SHUFFLE, i])
+            frames = [frames_in_order(spec.frame_order, spec.clip_length, shuffle) for _ in starts]
+            clips = np.stack([clip[own] for clip, own in zip(clips, frames, strict=True)])
+        return i, torch.from_numpy(clips), None
 
 
-def _one(clip: np.ndarray, window: tuple[int, int, int], label: int, labels: np.ndarray, faults: list[Fault]) -> Batch:
+def _one(
+    clip: np.ndarray, window: tuple[int, int, int], label: int, labels: np.ndarray, video: int, faults: list[Fault]
+) -> Batch:
     """A batch of one clip (T, H, W, C)."""
-    numbers = (torch.tensor([window]), torch.tensor([label]), torch.from_numpy(labels)[None])
+    numbers = (torch.tensor([window]), torch.tensor([label]), torch.from_numpy(labels)[None], torch.tensor([video]))
     return Batch(torch.from_numpy(np.ascontiguousarray(clip))[None], *numbers, faults)
 
 
 def _none(faults: list[Fault]) -> Batch:
     """A batch of no clip."""
     nothing = torch.empty(0, dtype=torch.int64)
-    return Batch(nothing, nothing, nothing, nothing, faults)
+    return Batch(nothing, nothing, nothing, nothing, nothing, faults)
 
 
 def collate(batches: list[Batch]) -> Batch:
@@ -143,8 +155,10 @@ def collate(batches: list[Batch]) -> Batch:
         return _none(faults)
     most = max(batch.label_sets.shape[1] for batch in some)
     sets = [torch.nn.functional.pad(b.label_sets, (0, most - b.label_sets.shape[1]), value=-1) for b in some]
-    windows, labels = (torch.cat([getattr(batch, field) for batch in some]) for field in ("windows", "labels"))
-    return Batch(default_collate([batch.clips[0] for batch in some]), windows, labels, torch.cat(sets), faults)
+    windows, labels, videos = (
+        torch.cat([getattr(b, field) for b in some]) for field in ("windows", "labels", "videos")
+    )
+    return Batch(default_collate([b.clips[0] for b in some]), windows, labels, torch.cat(sets), videos, faults)
 
 
 @lru_cache(maxsize=2)
@@ -154,21 +168,30 @@ def video_order(seed: int, number: int, videos: int) -> np.ndarray:
 
 
 class EpochBatches:
-    """Keys (epoch, position, video) of each batch of an epoch; the last one may be smaller.
+    """Keys (epoch, position, video) of each batch of an epoch that this process trains on; the last may be smaller.
 
-    Only the process that hands out keys holds the order of the videos; workers do not grow with the dataset.
+    A step takes the next `batch_size` clips for each process, and each process its part of them in a row: which clips
+    a step sees depends on how many they are together, not on who they are. Only the process that hands out keys holds
+    the order of the videos; workers do not grow with the dataset.
     """
 
-    def __init__(self, spec: RunSpec, videos: int) -> None:
-        self.spec, self.videos, self.epoch = spec, videos, 0
+    def __init__(self, spec: RunSpec, videos: int, processes: Processes = ALONE) -> None:
+        self.spec, self.videos, self.processes = spec, videos, processes
+        self.epoch, self.position = 0, 0  # where the next iteration starts: both may be set
 
     def __len__(self) -> int:
-        return steps_per_epoch(self.spec)
+        return len(self.steps())
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
-        size, clips = self.spec.batch_size, self.spec.clips_per_epoch
-        for first in range(0, clips, size):
-            yield [self.key(position) for position in range(first, min(first + size, clips))]
+        for positions in self.steps():
+            own = positions[self.processes.share(len(positions))]
+            # a process that gets none of an epoch's last clips runs one all the same, which then counts nothing
+            yield [self.key(position) for position in own or positions[-1:]]
+
+    def steps(self) -> list[range]:
+        """Positions in the epoch of the clips of each step that is left, over all processes."""
+        size, clips = clips_per_step(self.spec, self.processes), self.spec.clips_per_epoch
+        return [range(first, min(first + size, clips)) for first in range(self.position, clips, size)]
 
     def key(self, position: int) -> tuple[int, int, int]:
         drawn = self.epoch * self.spec.clips_per_epoch + position  # passes over the videos go on across epochs
@@ -176,37 +199,42 @@ class EpochBatches:
         return self.epoch, position, int(order[drawn % self.videos])
 
 
-def steps_per_epoch(spec: RunSpec) -> int:
-    """Batches of an epoch; an epoch is measured in clips (as in VMZ), not in passes over the videos."""
-    return -(-spec.clips_per_epoch // spec.batch_size)
+def clips_per_step(spec: RunSpec, processes: Processes) -> int:
+    """Clips that all processes together train on in a step: the batch is that of one GPU."""
+    return spec.batch_size * processes.count
 
 
-def training_loader(part: Part, spec: RunSpec, pin: bool) -> tuple[DataLoader, EpochBatches]:
-    """A loader of `Batch`es; set `.epoch` of the second before each epoch."""
-    keys = EpochBatches(spec, len(part.rows))
+def training_loader(
+    part: Part, spec: RunSpec, pin: bool, processes: Processes = ALONE
+) -> tuple[DataLoader, EpochBatches]:
+    """A loader of `Batch`es; set `.epoch` and `.position` of the second before each epoch."""
+    keys = EpochBatches(spec, len(part.rows), processes)
     return _loader(TrainingClips(part, spec), part, pin, batch_sampler=keys, collate_fn=collate), keys
 
 
-def centre_loader(part: Part, spec: RunSpec, pin: bool) -> DataLoader:
-    """A loader of `Batch`es of one clip a video."""
-    return _loader(CentreClips(part, spec), part, pin, batch_size=spec.batch_size, collate_fn=collate)
+def centre_loader(part: Part, spec: RunSpec, pin: bool, processes: Processes = ALONE) -> DataLoader:
+    """A loader of `Batch`es of one clip a video, of every video in one process alone."""
+    own = Subset(CentreClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
+    return _loader(own, part, pin, batch_size=spec.batch_size, collate_fn=collate)
 
 
-def test_loader(part: Part, spec: RunSpec) -> DataLoader:
-    """A loader of what `TestClips` gives, video by video in order."""
-    return _loader(TestClips(part, spec), part, False, batch_size=None)
-
-
-test_loader.__test__ = False
+def video_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> DataLoader:
+    """A loader of what `TestClips` gives, video by video in order, of every video in one process alone."""
+    own = Subset(TestClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
+    return _loader(own, part, False, batch_size=None)
 
 
 def _loader(dataset: Dataset, part: Part, pin: bool, **how: object) -> DataLoader:
     # cached frames are one copy away, processes would only add to it; files want a decoder on every core
-    workers = int(os.environ.get("STUDY_WORKERS", 0 if part.cache is not None else available_cores()))
+    cores = max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    workers = int(os.environ.get("STUDY_WORKERS", 0 if part.cache is not None else cores))
     return DataLoader(
         dataset,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=pin,
+        # forked ones see when the process that they load for is killed; newer Pythons start others by default
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        worker_init_fn=leave_to_parent,
         **how,
     )

@@ -23,9 +23,13 @@ def learning_rate(spec: RunSpec, progress: float) -> float:
     return spec.lr * 0.5 * (1 + cos(pi * share))
 
 
-def make_optimizer(net: nn.Module, spec: RunSpec) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; weight decay on convolution, FC and BN scale, not on BN shift and FC bias."""
+def make_optimizer(net: nn.Module, spec: RunSpec, fused: bool = False) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; weight decay on convolution, FC and BN scale, not on BN shift and FC bias.
+
+    Args:
+        fused: all in one kernel; the same up to rounding.
+    """
     weights = [p for name, p in net.named_parameters() if name.endswith("weight")]
     biases = [p for name, p in net.named_parameters() if not name.endswith("weight")]
     groups = [{"params": weights, "weight_decay": spec.weight_decay}, {"params": biases, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=spec.lr, momentum=MOMENTUM, nesterov=True)
+    return torch.optim.SGD(groups, lr=spec.lr, momentum=MOMENTUM, nesterov=True, fused=fused or None)

@@ -15,7 +15,7 @@ import pandas as pd
 from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k
 from studylib.nets import PRINTED_NAMES
 from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
-from studylib.run_files import HISTORY, PROVENANCE, RunFolderError, read_metrics
+from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN, RunFolderError, read_metrics
 from studylib.spec import RunSpec, SpecError, load_spec, require_same_spec
 from studylib.stats import wilson
 
@@ -205,7 +205,7 @@ def _history(folder: Path, spec: RunSpec, advice: str) -> pd.DataFrame:
         history = pd.read_csv(folder / "history.csv")
     except (ValueError, OSError) as error:
         raise BrokenRun(f"{_name(folder)}: history.csv cannot be read ({error}); {advice}") from None
-    if missing := [column for column in HISTORY if column not in history]:
+    if missing := [column for column in HISTORY if column not in history and column not in SINCE_THEN]:
         raise BrokenRun(f"{_name(folder)}: history.csv has no column {', '.join(missing)}; {advice}")
     if list(history["epoch"]) != list(range(1, spec.epochs + 1)):
         raise BrokenRun(f"{_name(folder)}: history.csv is not the {spec.epochs} epochs of spec.json; {advice}")

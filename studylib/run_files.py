@@ -27,14 +27,16 @@ OF_TRAINING = ("train_error", "test_error", "clips_per_second")
 HISTORY = (
     "epoch",
     "step",
-    "lr",
+    "lr",  # of the last step, over all processes
     "train_loss",
     "train_error",
     "test_loss",
     "test_error",
     "clips_per_second",
-    "seconds",
+    "seconds",  # of training, over all sessions
+    "data_wait",  # share of them that waited for data
 )
+SINCE_THEN = ("data_wait",)  # columns that runs recorded before they were thought of do not have
 # Always there; a run that starts from other weights has `init_from` too.
 PROVENANCE = (
     "commit",

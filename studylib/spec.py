@@ -55,6 +55,11 @@ class RunSpec:
     standardise: str = "dataset"  # "dataset": fixed RGB mean and deviation; "clip": each clip's own
     test_clips: int = 10  # clips a video; not read by dense sampling
     test_sampling: str = "random"  # "random" (Table 2), "uniform" (Figure 5) or "dense"
+    # Order of the frames within a test clip: "normal", "shuffled", "reversed" or "frozen" (the middle one repeated). Of
+    # the test at the end alone: training and the test after each epoch see the frames as they follow one another.
+    frame_order: str = "normal"
+    sync_bn: bool = False  # BN statistics over the clips of all processes; the paper's are per GPU
+    recompute: bool = False  # the backward pass computes blocks' activations again; same result, less memory
     amp: str = "bf16"  # "bf16" (checked before it is used) or "fp32"
 
     def __post_init__(self) -> None:
@@ -73,6 +78,11 @@ class RunSpec:
             raise SpecError("new_head: a new classifier has to be trained, epochs is 0")
         if self.warmup_epochs >= max(self.epochs, 1):
             raise SpecError(f"warmup_epochs: {self.warmup_epochs} leaves nothing of {self.epochs} epochs")
+        if self.frame_order != "normal" and self.modality == "flow":
+            raise SpecError(
+                f"frame_order: {self.frame_order!r} needs modality rgb; flow is computed between frames as they follow "
+                "one another, and moving flows about is not the flow of moved frames"
+            )
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> "RunSpec":
@@ -176,6 +186,7 @@ CHOICES: dict[str, tuple] = {
     "lr_schedule": ("step", "cosine"),
     "standardise": ("dataset", "clip"),
     "test_sampling": ("random", "uniform", "dense"),
+    "frame_order": ("normal", "shuffled", "reversed", "frozen"),
     "amp": ("bf16", "fp32"),
 }
 MAY_BE_ZERO = ("seed", "epochs", "warmup_epochs", "weight_decay")

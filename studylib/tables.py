@@ -187,12 +187,13 @@ def runs_table(runs: pd.DataFrame, plan: str) -> Table | Markdown:
 
 def settings_line(run: Run) -> str:
     """The settings that differ between plans, in one line."""
-    s = run.spec
+    s, count = run.spec, run.provenance.get("processes", 1)
+    batch = f"{count} x {s.batch_size}" if count > 1 else f"{s.batch_size}"
+    order = "" if s.frame_order == "normal" else f", tested on {s.frame_order} frames"
     return escape(
-        f"{s.dataset}, split {s.split}, {s.modality}; {s.clip_length} x {s.resolution} x {s.resolution}, "
-        f"width {s.width}; "
-        f"{s.epochs} epochs of {s.clips_per_epoch:,} clips, batch {s.batch_size}, lr {s.lr:g} {s.lr_schedule}, "
-        f"seed {s.seed}"
+        f"{s.dataset}, split {s.split}, {s.modality}{order}; {s.clip_length} x {s.resolution} x {s.resolution}, "
+        f"width {s.width}; {s.epochs} epochs of {s.clips_per_epoch:,} clips, batch {batch}, lr {s.lr:g} "
+        f"{s.lr_schedule}, seed {s.seed}"
     )
 
 

@@ -1,192 +1,226 @@
-"""Train and test one run: `torchrun -m studylib.training RUN_FOLDER` (paper, section 4.1); with `epochs` 0, test only.
+"""Train and test one run: `python -m studylib.training RUN_FOLDER` (paper, section 4.1); with `epochs` 0, test only.
 
-The run folder holds `spec.json`; history, predictions, provenance and, last, metrics are written beside it. A
-checkpoint is kept in the data folder after each epoch: called again, the run goes on where it stopped, and a finished
-one does nothing.
+`torchrun -m studylib.training RUN_FOLDER` does it in several processes, one a GPU, on one node or several. The run
+folder holds `spec.json`; history, predictions, provenance and, last, metrics are written beside it. Checkpoints are in
+the data folder. Called again, however it ended, the run goes on from the last one, and a finished one does nothing.
 """
 
 import os
 import sys
-import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
-from studylib.checkpoint import CheckpointError, checkpoint_path, load_checkpoint, save_checkpoint
-from studylib.complexity import count_by_name
-from studylib.convolutions import BN_EPS
-from studylib.datasets.index import load_index
-from studylib.epoch import TrainingError, centre_test, train_epoch
-from studylib.evaluation import clip_top1, predict, video_top_k, write_predictions
+from studylib import devices, tensorboard
+from studylib.checkpoint import CheckpointError, checkpoint_folder, newest_checkpoint, read_checkpoint, save_checkpoint
+from studylib.distributed import PeerLost, Processes, from_environment, joined
+from studylib.epoch import centre_test, train_epoch
 from studylib.faults import Faults, TooManyFaults
 from studylib.files import locked
 from studylib.launch import stop_with_launcher
 from studylib.loading import centre_loader, training_loader
-from studylib.nets import build_net
-from studylib.optimizer import make_optimizer
-from studylib.parts import Part, open_parts
-from studylib.precision import choose_precision
-from studylib.provenance import describe, now, peak_memory
-from studylib.run_files import read_metrics, write_history, write_json
+from studylib.memory import out_of_memory
+from studylib.progress import Progress, said
+from studylib.run_files import read_metrics, write_history
+from studylib.session import Session, TrainingError, open_session
 from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
+from studylib.stopping import EXIT_CODE, Stopped, asked, listen
+from studylib.testing import test
 from studylib.weights import bn_eps, initialise_from, set_bn_eps
+
+PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so
+ERRORS = (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)
 
 
 def run(run_folder: Path) -> None:
     """Train, test and write the results of the run whose `spec.json` lies in `run_folder`.
 
     Raises:
+        Stopped: a signal asked for it; the state is saved.
         SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError: one line that says what is wrong.
+        PeerLost: another process of the run raised one of these, or was killed.
     """
     spec = load_spec(run_folder)
-    lock = checkpoint_path(recorded_hash(run_folder)).with_name(".lock")
-    with locked(lock, f"{run_folder}: another process is training this run"):
-        run_alone(run_folder, spec)
+    processes, device = from_environment(), devices.choose()
+    with joined(processes, device.backend), ExitStack() as locks:
+        finished = False
+        if processes.leads:
+            occupied = f"{run_folder}: another process is training this run"
+            folder = checkpoint_folder(recorded_hash(run_folder))
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in (run_folder / "spec.json", folder / ".lock"):
+                locks.enter_context(locked(file, occupied, PATIENCE_WITH_LOCK))
+            finished = read_metrics(run_folder) is not None
+        if any(processes.largest([finished])):
+            if processes.leads:
+                print(f"{run_folder}: finished already", flush=True)
+            return
+        try:
+            run_alone(run_folder, spec, processes, device)
+        except (RuntimeError, MemoryError) as error:
+            if not memory_ran_out(error):
+                raise
+            raise TrainingError(out_of_memory(spec, device.memory)) from None
 
 
-def run_alone(run_folder: Path, spec: RunSpec) -> None:
-    """`run` while no other process trains the same spec."""
-    if read_metrics(run_folder) is not None:
-        print(f"{run_folder}: finished already", flush=True)
-        return
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise TrainingError("a run trains in one process; start torchrun with --nproc-per-node 1")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    index = load_index(spec.dataset)
-    provenance = describe(index, device) | {"started": now()}
-    training_part, test_part = open_parts(index, spec)
+def memory_ran_out(error: BaseException) -> bool:
+    """Whether that is what an error means: torch's allocator for CPUs has no error of its own."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
-    torch.manual_seed(spec.seed)
-    sizes = {"clip_length": spec.clip_length, "width": spec.width, "resolution": spec.resolution}
-    net = build_net(spec.net, spec.depth, len(index.classes), in_channels=spec.in_channels, **sizes)
-    net = net.to(device, memory_format=torch.channels_last_3d)
-    clip_shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)
-    precision, reason = choose_precision(spec.amp, net, clip_shape, spec.batch_size, device)
-    provenance |= {"precision": precision, "precision_reason": reason}
-    print(f"{spec.net}-{spec.depth} on {spec.dataset}, {provenance['device']}; {reason}", flush=True)
 
-    faults = Faults()
+def run_alone(run_folder: Path, spec: RunSpec, processes: Processes, device: devices.Device) -> None:
+    """`run` while no other processes train the same spec."""
+    session = open_session(run_folder, spec, processes, device)
+    progress = start(session)
     try:
-        state = train(net, training_part, test_part, spec, precision, device, run_folder, provenance, faults)
-        test(net, test_part, spec, precision, device, run_folder, state, faults)
-    finally:
-        faults.write(run_folder)
+        if spec.epochs:
+            train(session, progress)
+        elif processes.leads:
+            write_history(run_folder, [])
+        test(session, progress)
+    except TooManyFaults:
+        if processes.count == 1:  # several have written what they found together
+            session.faults.write(run_folder)
+        raise
 
 
-def test(
-    net: nn.Module,
-    part: Part,
-    spec: RunSpec,
-    precision: str,
-    device: torch.device,
-    run_folder: Path,
-    state: dict[str, Any],
-    faults: Faults,
-) -> None:
-    """Test the net by the spec's protocol; write predictions, provenance and, last, metrics. `state` is `train`'s."""
-    print("testing", flush=True)
-    predictions = predict(net, part, spec, precision, device, faults)
-    classes = len(part.index.classes)
-    complexity = count_by_name(
-        spec.net, spec.depth, classes, spec.clip_length, spec.in_channels, spec.width, spec.resolution
-    )
-    last = state["history"][-1] if spec.epochs else {"train_error": None, "test_error": None}
-    write_predictions(run_folder / "predictions.parquet", predictions)
-    write_json(run_folder / "provenance.json", state["provenance"] | {"ended": now(), "faults": faults.counts()})
-    metrics = {
-        "spec_hash": recorded_hash(run_folder),
-        "clip_top1": clip_top1(predictions),
-        "video_top1": video_top_k(predictions, 1),
-        "video_top5": video_top_k(predictions, 5),
-        "train_error": last["train_error"],
-        "test_error": last["test_error"],
-        "params": complexity.params,
-        "flops": complexity.flops,
-        "seconds": state["seconds"],
-        "clips_per_second": spec.epochs * spec.clips_per_epoch / state["seconds"] if spec.epochs else None,
-        "peak_memory": peak_memory(device),
-    }
-    write_json(run_folder / "metrics.json", metrics)  # last: its presence says that the rest is there
-    print(f"clip@1 {metrics['clip_top1']:.1f}  video@1 {metrics['video_top1']:.1f}", flush=True)
+def start(session: Session) -> Progress:
+    """Put the last checkpoint, or the weights of `init_from`, into the session's net and optimiser; where it stands.
 
-
-def train(
-    net: nn.Module,
-    training_part: Part | None,
-    test_part: Part,
-    spec: RunSpec,
-    precision: str,
-    device: torch.device,
-    run_folder: Path,
-    provenance: dict[str, Any],
-    faults: Faults,
-) -> dict[str, Any]:
-    """Train from the last checkpoint or the start; the state after the last epoch (history, seconds, provenance).
-
-    The start is the net as it is, or the weights of `init_from`; with no epochs to train, that is all.
+    Raises:
+        CheckpointError: names the file that does not fit and says what to do.
+        WeightsError: see `weights.initialise_from`.
     """
-    path = checkpoint_path(recorded_hash(run_folder))
-    manifest_hash = provenance["dataset"]["manifest_hash"]
-    optimizer = make_optimizer(net, spec)
-    state: dict[str, Any] = {"history": [], "seconds": 0.0, "provenance": provenance}
-    saved = load_checkpoint(path, device)
-    if saved is not None:
-        if saved["provenance"]["dataset"]["manifest_hash"] != manifest_hash:
-            raise CheckpointError(
-                f"{path}: was trained on another {spec.dataset} (its manifest hash differs); remove it to start anew"
-            )
-        net.load_state_dict(saved["net"])
-        set_bn_eps(net, saved.get("bn_eps", BN_EPS))
-        optimizer.load_state_dict(saved["optimizer"])
-        state = {key: saved[key] for key in state}
-        faults.resume(saved.get("faults", []))
-        session = {key: provenance[key] for key in ("commit", "source_clean", "started")}
-        state["provenance"] = state["provenance"] | {"resumed": [*state["provenance"].get("resumed", []), session]}
-        print(f"going on after epoch {len(state['history'])}", flush=True)
-    elif spec.init_from:
-        provenance["init_from"] = initialise_from(net, spec.init_from, spec.new_head)
-        print(f"weights from {spec.init_from}", flush=True)
-    if spec.epochs == 0:
-        write_history(run_folder, [])
-        return state
-    pin = device.type == "cuda"
-    loader, batches = training_loader(training_part, spec, pin)
-    centre = centre_loader(test_part, spec, pin)
-    for epoch in range(len(state["history"]), spec.epochs):
-        begun = time.perf_counter()
-        batches.epoch = epoch
-        row = train_epoch(net, loader, optimizer, spec, epoch, precision, device, faults)
-        seconds = time.perf_counter() - begun
-        row |= centre_test(net, centre, spec, precision, device, faults)
-        row |= {"clips_per_second": spec.clips_per_epoch / seconds, "seconds": seconds}
-        state["history"].append(row)
-        state["seconds"] += seconds
-        weights = {"net": net.state_dict(), "bn_eps": bn_eps(net)}
-        save_checkpoint(path, weights | {"optimizer": optimizer.state_dict(), "faults": faults.rows(), **state})
-        write_history(run_folder, state["history"])
-        faults.write(run_folder)
-        left = (spec.epochs - epoch - 1) * state["seconds"] / (epoch + 1)
-        print(
-            f"epoch {epoch + 1}/{spec.epochs}  train error {row['train_error']:.1f}  test error {row['test_error']:.1f}"
-            f"  {row['clips_per_second']:.0f} clips/s  {left / 60:.1f} min left",
-            flush=True,
+    spec, processes, provenance = session.spec, session.processes, session.provenance
+    path = newest_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)))
+    seen = int(path.stem.split("-")[-2]) if path else -1  # clips, see `checkpoint`
+    if processes.largest([seen]) != [seen]:
+        raise CheckpointError(
+            "the processes of this run find different checkpoints; STUDY_DATA must name a folder that all share"
         )
-    write_history(run_folder, state["history"])
-    return state
+    if path is None:
+        if spec.init_from:
+            provenance["init_from"] = initialise_from(session.net, spec.init_from, spec.new_head)
+            session.say(f"weights from {spec.init_from}")
+        return Progress(provenance=provenance)
+    saved = read_checkpoint(path, session.device)
+    try:
+        if saved["provenance"]["dataset"]["manifest_hash"] != provenance["dataset"]["manifest_hash"]:
+            raise CheckpointError(
+                f"{path}: was trained on another {spec.dataset} (its manifest hash differs); remove "
+                f"{path.parent} to start anew"
+            )
+        session.net.load_state_dict(saved["net"])
+        set_bn_eps(session.net, saved["bn_eps"])
+        session.optimizer.load_state_dict(saved["optimizer"])
+        progress = Progress.of_state(saved, processes)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{path}: does not fit this run ({type(error).__name__}: {reason}); remove {path.parent} to start anew"
+        ) from None
+    if processes.leads:
+        session.faults.replace(saved["faults"])
+    here = {key: provenance[key] for key in ("commit", "source_clean", "started", "processes")}
+    progress.provenance["resumed"] = [*progress.provenance.get("resumed", []), here]
+    session.say(f"going on in epoch {progress.epoch + 1}, after {progress.position:,} of its clips")
+    return progress
+
+
+def train(session: Session, progress: Progress) -> None:
+    """Train to the end of the last epoch, from where `progress` stands.
+
+    Raises:
+        Stopped: a signal came; saved.
+        TrainingError, TooManyFaults, OSError: as `train_epoch` and `save`.
+    """
+    spec, processes, run_folder = session.spec, session.processes, session.run_folder
+    seconds_between_saves = 60 * checkpoint_minutes()
+    loader, batches = training_loader(session.training_part, spec, session.pin, processes)
+    centre = centre_loader(session.test_part, spec, session.pin, processes)
+    while progress.epoch < spec.epochs:
+        row = train_epoch(session, loader, batches, progress, lambda: save(session, progress), seconds_between_saves)
+        try:
+            row |= centre_test(session, centre)
+        except Stopped:
+            save(session, progress)  # trained and not yet tested
+            raise
+        best = progress.end_epoch(row)
+        save(session, progress, best)
+        if processes.leads:
+            write_history(run_folder, progress.history)
+            tensorboard.write_row(run_folder, row)
+        left = (spec.epochs - progress.epoch) * progress.seconds / progress.epoch
+        session.say(said(progress.epoch, spec.epochs, row, left))
+        if stop := processes.largest([asked()])[0]:
+            raise Stopped(stop, f"after epoch {progress.epoch}")
+    if processes.leads:
+        write_history(run_folder, progress.history)
+
+
+def save(session: Session, progress: Progress, best: bool = False) -> None:
+    """Write a checkpoint; all processes call it together.
+
+    Raises:
+        TooManyFaults: of the training videos.
+        OSError: the disk is full or forbids writing; the checkpoints that were there are intact.
+    """
+    state = progress.state(session.processes)
+    found = session.processes.gather(session.faults.rows())
+    if session.processes.leads:
+        faults = Faults(row for rows in found for row in rows)
+        faults.require_few("train", len(session.training_part.rows))
+        faults.write(session.run_folder)
+        state |= {
+            "net": session.net.state_dict(),
+            "bn_eps": bn_eps(session.net),
+            "optimizer": session.optimizer.state_dict(),
+            "faults": faults.rows(),
+        }
+        clips = progress.epoch * session.spec.clips_per_epoch + progress.position
+        save_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)), clips, state, best)
+    session.processes.largest([0])  # none ends while the leading one writes: torchrun would end that, too
+
+
+def checkpoint_minutes() -> float:
+    """Between checkpoints within an epoch: the environment's STUDY_CHECKPOINT_MINUTES, else 15.
+
+    Errors: ValueError.
+    """
+    given = os.environ.get("STUDY_CHECKPOINT_MINUTES", "15")
+    try:
+        if (minutes := float(given)) >= 0:
+            return minutes
+    except ValueError:
+        pass
+    raise ValueError(f"STUDY_CHECKPOINT_MINUTES={given}: give a number of minutes, 0 for a checkpoint every step")
 
 
 def main(arguments: list[str]) -> int:
-    """Command line: one run folder. Exit code 1 and one line starting with "error:" where the run cannot go on."""
+    """Command line: one run folder.
+
+    Exit code 75 when a signal asked to stop and the state is saved; 1, and one line starting with "error:", where the
+    run cannot go on.
+    """
     if len(arguments) != 1:
-        print("usage: torchrun -m studylib.training RUN_FOLDER", file=sys.stderr)
+        print("usage: python -m studylib.training RUN_FOLDER", file=sys.stderr)
         return 2
+    listen()
     stop_with_launcher()
     try:
         run(Path(arguments[0]))
-    except (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError) as error:
+    except Stopped as stopped:
+        if from_environment().leads:
+            print(f"stopped {stopped}; saved, start it again to go on", flush=True)
+        return EXIT_CODE
+    except ERRORS as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    except PeerLost as error:
+        print(f"process {from_environment().rank}: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 

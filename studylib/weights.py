@@ -15,8 +15,8 @@ import torchvision
 from torch import Tensor, nn
 
 from studylib.caffe2_weights import blob_names, parameters_of, read_blobs, write_blobs
-from studylib.checkpoint import checkpoint_path
-from studylib.convolutions import BN_EPS
+from studylib.checkpoint import checkpoint_folder, newest_checkpoint
+from studylib.convolutions import BN_EPS, TEMPORAL_EXTENT
 from studylib.datasets.index import data_root
 from studylib.files import write_atomically
 from studylib.init_from import Source, parse
@@ -104,16 +104,30 @@ def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> No
     unlike = [name for name in wanted if name in given and wanted[name].shape != given[name].shape]
     if unlike:
         first, more = unlike[0], f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-        shapes = f"{tuple(given[first].shape)} in the file, {tuple(wanted[first].shape)} in the net"
-        problems.append(f"shape: {first} is {shapes}{more}")
+        sizes = f"{tuple(given[first].shape)} in the file, {tuple(wanted[first].shape)} in the net"
+        problems.append(f"shape: {first} is {sizes}{more}")
     if problems:
-        only_head = len(problems) == 1 and unlike and set(unlike) <= {theirs[name] for name in HEAD}
-        hint = "; for other classes ask for a new head (new_head)" if only_head else ""
-        raise WeightsError(f"{weights.name} does not fit the net: {'; '.join(problems)}{hint}")
+        shapes = {ours: (given[name].shape, wanted[name].shape) for ours, name in theirs.items() if name in unlike}
+        advice = [_advice(net, name, *both) for name, both in shapes.items()]
+        if len(problems) == 1 and all(advice):  # a setting explains every shape, and nothing else is wrong
+            problems += dict.fromkeys(advice)
+        raise WeightsError(f"{weights.name} does not fit the net: {'; '.join(problems)}")
     with torch.no_grad():
         for name, tensor in wanted.items():
             tensor.copy_(given[name])
     set_bn_eps(net, weights.bn_eps)
+
+
+def _advice(net: nn.Module, name: str, in_file: torch.Size, in_net: torch.Size) -> str | None:
+    """What to do about a tensor of another shape, where one setting of the run explains it."""
+    if name in HEAD:
+        return "for other classes ask for a new head (new_head)"
+    folded = name == "stem.0.weight" and net.stem[0].padding[0] == 0 and in_net[2] > 1  # R2D's conv1
+    if folded and in_file[2] > TEMPORAL_EXTENT and in_file[:2] + in_file[3:] == in_net[:2] + in_net[3:]:
+        return f"R2D's conv1 has weights for each frame: it takes clip_length {in_file[2]} alone, as it was trained"
+    if name == "fc6.weight" and in_file[0] == in_net[0]:
+        return "C3D's fc6 has weights for each place: it takes only the clip_length and resolution it was trained at"
+    return None
 
 
 def file_names(net: nn.Module, form: str) -> dict[str, str]:
@@ -204,8 +218,8 @@ def weights_path(source: Source) -> Path:
     named = f"{source.kind}:{source.name}"
     if not (folder / "spec.json").exists() or read_metrics(folder) is None:
         raise WeightsError(f"{named}: is not a finished run; run it first")
-    path = checkpoint_path(recorded_hash(folder))
-    if not path.exists():
+    path = newest_checkpoint(checkpoint_folder(recorded_hash(folder)))
+    if path is None:
         why = "it trained nothing" if load_spec(folder).epochs == 0 else "checkpoints stay where a run was made"
         raise WeightsError(f"{named}: has no checkpoint in the data folder ({why}); run it here")
     return path

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import papermill
 import pytest
 
-from studylib.checkpoint import checkpoint_path
+from studylib.checkpoint import checkpoint_folder
 from studylib.plan import REPOSITORY
 from studylib.results import load_plan, load_planned_run
 from studylib.spec import RunSpec
@@ -63,38 +64,75 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def trainer_of(root):
+    """The process id of the trainer that works in a checkout."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if b"studylib.training" in path.read_bytes() and path.with_name("cwd").readlink() == root:
+                return int(path.parent.name)
+        except OSError:  # it has just ended
+            continue
+    raise AssertionError("no trainer runs")
+
+
+def checkpoints(spec):
+    return {path.name for path in checkpoint_folder(spec.hash).glob("*.pt")}
+
+
+def wait_for_new_checkpoint(spec):
+    known, patience = checkpoints(spec), time.monotonic() + 120
+    while checkpoints(spec) <= known:
+        assert time.monotonic() < patience, "no checkpoint"
+        time.sleep(0.05)
+
+
+def test_a_run_that_a_signal_stops_fails_its_notebook_and_goes_on_when_snakemake_is_called_again(checkout):
+    folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
+    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 60"))
+    process = start(checkout)
+    wait_for_new_checkpoint(load_plan(plan_file).runs[0].spec)
+    os.kill(trainer_of(checkout), signal.SIGTERM)  # as a cluster does
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "RunStopped: stopped by SIGTERM" in said
+    assert json.loads((folder / "notebook.ipynb").read_text())["metadata"]["papermill"]["exception"]
+    assert not (folder / "metrics.json").exists()
+
+    code, said = run_plan(checkout)
+    assert code == 0, said
+    assert "going on in epoch" in said
+    assert load_planned_run(load_plan(plan_file).runs[0], checkout)[0] == "complete"
+
+
 def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_a_changed_one_is_refused(checkout):
     folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
     plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 120"))
     spec = load_plan(plan_file).runs[0].spec
     process = start(checkout)
-    patience = time.monotonic() + 120
-    while not checkpoint_path(spec.hash).exists() and time.monotonic() < patience:
-        time.sleep(0.05)
+    wait_for_new_checkpoint(spec)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert checkpoint_path(spec.hash).exists()
     assert not (folder / "metrics.json").exists()
 
-    figures = checkout / "studylib" / "figures.py"
-    working = figures.read_text()
-    figures.write_text("raise ImportError('broken after the training')")
+    results = checkout / "studylib" / "results.py"
+    working = results.read_text()
+    results.write_text("raise ImportError('broken after the training')")
     code, said = run_plan(checkout)
     assert code != 0
     assert "broken after the training" in said
     assert not (folder / "metrics.json").exists()
     assert (folder / "predictions.parquet").exists()
-    figures.write_text(working)
+    results.write_text(working)
 
     code, said = run_plan(checkout)
     assert code == 0, said
-    assert "going on after epoch" in (folder / "train.log").read_text()
+    assert "going on in epoch" in (folder / "train.log").read_text()
     state, run = load_planned_run(load_plan(plan_file).runs[0], checkout)
     assert state == "complete"
     assert len(run.history) == 120
     notebook = (folder / "notebook.ipynb").read_text()
     assert str(checkout) not in notebook
-    assert "image/png" in notebook
+    assert notebook.count("image/png") == 1
 
     before = contents(folder)
     code, said = run_plan(checkout)

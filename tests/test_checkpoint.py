@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there, and nothing but data is read from them."""
+"""Checkpoints are whole or not there, damage shows, and nothing but data is read from them."""
 
 import errno
 import os
@@ -6,53 +6,103 @@ import os
 import pytest
 import torch
 
-from studylib.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from studylib.checkpoint import CheckpointError, newest_checkpoint, read_checkpoint, save_checkpoint
 
 
 def state(value):
     return {"net": {"w": torch.full((3,), value)}, "history": [{"epoch": 1, "lr": 0.1}], "seconds": 1.5}
 
 
-def test_what_is_saved_is_loaded(tmp_path):
-    path = tmp_path / "a" / "last.pt"
-    assert load_checkpoint(path) is None
-    save_checkpoint(path, state(2.0))
-    loaded = load_checkpoint(path)
-    torch.testing.assert_close(loaded["net"]["w"], torch.full((3,), 2.0))
-    assert loaded["history"] == [{"epoch": 1, "lr": 0.1}]
+def value_of(path):
+    return float(read_checkpoint(path)["net"]["w"][0])
+
+
+def test_what_is_saved_is_read(tmp_path):
+    assert newest_checkpoint(tmp_path / "run") is None
+    path = save_checkpoint(tmp_path / "run", 20, state(2.0))
+    assert newest_checkpoint(tmp_path / "run") == path
+    saved = read_checkpoint(path)
+    torch.testing.assert_close(saved["net"]["w"], torch.full((3,), 2.0))
+    assert saved["history"] == [{"epoch": 1, "lr": 0.1}]
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path):
+    for clips, best in ((10, True), (20, True), (30, False), (40, False), (50, False)):
+        save_checkpoint(tmp_path, clips, state(float(clips)), best)
+    kept = sorted(path.name[:-20] for path in tmp_path.iterdir())
+    assert kept == ["00000000000040", "00000000000050", "best-00000000000020"]
+    assert value_of(next(tmp_path.glob("best-*"))) == 20
+
+
+def test_a_checkpoint_of_the_same_place_takes_the_place_of_the_older_one(tmp_path):
+    """An epoch that was trained, and the same one when it was tested, too."""
+    save_checkpoint(tmp_path, 10, state(1.0))
+    save_checkpoint(tmp_path, 20, state(2.0))
+    save_checkpoint(tmp_path, 20, state(3.0))
+    assert [value_of(path) for path in sorted(tmp_path.iterdir())] == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("damage", ["a bit", "cut off", "empty"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, damage, capsys):
+    before = save_checkpoint(tmp_path, 10, state(1.0))
+    path = save_checkpoint(tmp_path, 20, state(2.0))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes({"a bit": content, "cut off": content[: len(content) // 2], "empty": b""}[damage])
+    assert newest_checkpoint(tmp_path) == before
+    assert f"checkpoint {path.name} is damaged" in capsys.readouterr().out
+    again = save_checkpoint(tmp_path, 15, state(3.0))  # the damaged one claims to be newer
+    assert newest_checkpoint(tmp_path) == again
+    assert sorted(tmp_path.iterdir()) == [before, again]
+
+
+def test_the_best_one_is_left_when_all_others_are_damaged(tmp_path):
+    save_checkpoint(tmp_path, 10, state(1.0), best=True)
+    for path in (save_checkpoint(tmp_path, 20, state(2.0)), save_checkpoint(tmp_path, 30, state(3.0))):
+        path.write_bytes(b"")
+    assert value_of(newest_checkpoint(tmp_path)) == 1.0
+    next(tmp_path.glob("best-*")).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"all 3 checkpoints are damaged; remove it to start the run anew"):
+        newest_checkpoint(tmp_path)
+
+
+def test_what_a_killed_process_was_writing_is_not_seen_and_goes(tmp_path):
+    path = save_checkpoint(tmp_path, 10, state(1.0))
+    (tmp_path / ".checkpoint.123.partial").write_bytes(path.read_bytes()[:100])
+    assert newest_checkpoint(tmp_path) == path
+    again = save_checkpoint(tmp_path, 20, state(2.0))
+    assert sorted(tmp_path.iterdir()) == [path, again]
 
 
 def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
-    path = tmp_path / "last.pt"
-    save_checkpoint(path, state(1.0))
+    path = save_checkpoint(tmp_path, 10, state(1.0))
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"last\.pt.*No space left|No space left.*last\.pt") as caught:
-        save_checkpoint(path, state(2.0))
+    with pytest.raises(OSError, match=rf"{tmp_path}.*No space left on device.*intact") as caught:
+        save_checkpoint(tmp_path, 20, state(2.0))
     assert caught.value.errno == errno.ENOSPC
-    assert float(load_checkpoint(path)["net"]["w"][0]) == 1.0
-    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+    assert list(tmp_path.iterdir()) == [path]
+    assert value_of(path) == 1.0
 
 
 def test_a_disk_that_fills_up_while_torch_writes_is_named_as_such(tmp_path, monkeypatch):
-    path = tmp_path / "last.pt"
-    save_checkpoint(path, state(1.0))
+    path = save_checkpoint(tmp_path / "run", 10, state(1.0))
     (tmp_path / "full").symlink_to("/dev/full")  # a file that takes no byte, as a full disk
-    monkeypatch.setattr("studylib.files.partial_path", lambda p: tmp_path / "full")
+    monkeypatch.setattr("studylib.checkpoint.partial_path", lambda p: tmp_path / "full")
     with pytest.raises(OSError, match="No space left"):
-        save_checkpoint(path, {"w": torch.zeros(100_000)})
-    assert float(load_checkpoint(path)["net"]["w"][0]) == 1.0
+        save_checkpoint(tmp_path / "run", 20, {"w": torch.zeros(100_000)})
+    assert value_of(path) == 1.0
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a checkpoint", b"\x80\x02]"])
-def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path, content):
-    path = tmp_path / "last.pt"
+def test_what_is_no_checkpoint_is_named_with_what_to_do(tmp_path, content):
+    path = tmp_path / "00000000000010-0000000000000000.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"last\.pt: not a readable checkpoint .*remove it to start the run anew"):
-        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match=rf"{path.name}: not a readable checkpoint .*remove it to go on"):
+        read_checkpoint(path)
 
 
 def test_a_hostile_checkpoint_executes_nothing(tmp_path):
@@ -62,5 +112,5 @@ def test_a_hostile_checkpoint_executes_nothing(tmp_path):
 
     torch.save({"net": Hostile()}, tmp_path / "last.pt")
     with pytest.raises(CheckpointError):
-        load_checkpoint(tmp_path / "last.pt")
+        read_checkpoint(tmp_path / "last.pt")
     assert not (tmp_path / "executed").exists()

@@ -97,13 +97,6 @@ def test_hours_of_the_whole_work_are_called_so(tmp_path):
     assert rows.loc["UCF101", "preparing, 16 cores"] == "10 min"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(30, "0.5 min"), (3600, "60 min"), (9000, "2.5 hours"), (200_000, "2.3 days"), (None, "–")]
-)
-def test_times_have_two_figures(seconds, text):
-    assert data_costs._time(seconds) == text
-
-
 def test_every_assumption_has_a_source_or_is_called_assumed():
     for size in data_costs.sizes():
         for source in (size.length, size.rate):

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from studylib import loading, training
-from studylib.checkpoint import checkpoint_path, load_checkpoint
 from studylib.datasets.index import Index, load_index, write_index
 from studylib.epoch import count_wrong
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
@@ -20,13 +19,13 @@ from studylib.faults import Fault, Faults, TooManyFaults
 from studylib.files import write_bytes
 from studylib.flow import flow_clip
 from studylib.inputs import to_input
-from studylib.loading import EpochBatches, TrainingClips, centre_loader, test_loader, training_loader
+from studylib.loading import EpochBatches, TrainingClips, centre_loader, training_loader, video_loader
 from studylib.parts import Part, open_parts
 from studylib.results import load_run
 from studylib.spec import RunSpec
 from studylib.video import encode, read_clip
 from tests.made_videos import numbered_frames
-from tests.test_training import TINY, start
+from tests.trainings import TINY, saved_state, start
 
 VIDEOS, CLASSES = 40, ("still", "moving", "turning", "falling")
 SPEC = RunSpec(**TINY | {"dataset": "folder-small", "resolution": 28, "clips_per_epoch": 80, "epochs": 1})
@@ -134,8 +133,7 @@ def test_more_than_five_percent_of_broken_videos_stop_the_run_with_one_line(
 def test_faults_go_on_after_a_resume_and_five_percent_is_still_allowed() -> None:
     faults = Faults()
     faults.add("train", [Fault("a.mp4", "gone")] * 3, videos=20)
-    resumed = Faults()
-    resumed.resume(json.loads(json.dumps(faults.rows())))
+    resumed = Faults(json.loads(json.dumps(faults.rows())))
     resumed.add("test", [Fault("b.mp4", "empty")], videos=20)
     assert resumed.rows() == [("train", "a.mp4", "gone", 3), ("test", "b.mp4", "empty", 1)]
     with pytest.raises(TooManyFaults, match=r"2 of the 20 train videos.*more than 5%; the last: c\.mp4: gone"):
@@ -166,7 +164,7 @@ def test_a_run_on_flow_trains_and_is_tested(data: Path, tmp_path: Path, amp: str
     run = load_run(tmp_path / "run")
     assert len(run.predictions.labels) == VIDEOS
     assert all(np.isfinite(scores.astype(float)).all() for scores in run.predictions.clip_scores)
-    weights = load_checkpoint(checkpoint_path(run.spec.hash))["net"]
+    weights = saved_state(run.spec.hash)["net"]
     assert weights["stem.0.weight"].shape[1] == 2  # horizontal and vertical
 
 
@@ -236,7 +234,7 @@ def test_the_curve_and_the_test_see_each_video_once_whatever_the_workers(
     _, part = open_parts(make_index(data), SPEC)
     for workers in ("0", "2"):
         monkeypatch.setenv("STUDY_WORKERS", workers)
-        assert [i for i, clips, _ in test_loader(part, SPEC) if len(clips) == 3] == list(range(VIDEOS))
+        assert [i for i, clips, _ in video_loader(part, SPEC) if len(clips) == 3] == list(range(VIDEOS))
         labels = torch.cat([batch.labels for batch in centre_loader(part, SPEC, pin=False)])
         assert labels.tolist() == part.labels.tolist()
 

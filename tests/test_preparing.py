@@ -37,7 +37,7 @@ from tests.made_videos import (
     numbered_frames,
 )
 from tests.test_loading import make_index
-from tests.test_training import start
+from tests.trainings import start
 from tests.video_folders import REAL_VIDEOS
 
 SMALL = Format(resolution=28)  # 32 x 43

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from studylib import training, weights
-from studylib.checkpoint import checkpoint_path, load_checkpoint
+from studylib.checkpoint import checkpoint_folder
 from studylib.datasets.__main__ import main as datasets_main
 from studylib.datasets.index import load_index
 from studylib.init_from import parse
@@ -24,6 +24,7 @@ from studylib.run_files import read_metrics
 from studylib.spec import RunSpec, SpecError, load_spec
 from studylib.video import write_video
 from studylib.weights import WeightsError, save_torchvision, save_vmz
+from tests.trainings import saved_state
 
 NOTEBOOK = REPOSITORY / "book" / "experiments" / "released.ipynb"
 TINY = {
@@ -57,7 +58,7 @@ def run(folder, **fields):
     spec = RunSpec(**fields)
     spec.save(folder)
     training.run(folder)
-    saved = load_checkpoint(checkpoint_path(spec.hash))
+    saved = saved_state(spec.hash)
     net = build_net(spec.net, num_classes=16, width=spec.width)
     net.load_state_dict(saved["net"])
     weights.set_bn_eps(net, saved["bn_eps"])
@@ -163,19 +164,19 @@ def test_a_run_starts_from_another_run_and_an_interrupted_one_goes_on_with_its_e
     spec.save(tmp_path / "second")
     train_epoch = training.train_epoch
 
-    def interrupted(net, *arguments):
-        if arguments[3] == 1:
+    def interrupted(session, loader, batches, progress, *arguments):
+        if progress.epoch == 1:
             raise KeyboardInterrupt
-        return train_epoch(net, *arguments)
+        return train_epoch(session, loader, batches, progress, *arguments)
 
     monkeypatch.setattr(training, "train_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         training.run(tmp_path / "second")
     seen = []
     monkeypatch.setattr(
-        training, "train_epoch", lambda net, *a: seen.append(weights.bn_eps(net)) or train_epoch(net, *a)
+        training, "train_epoch", lambda own, *rest: seen.append(weights.bn_eps(own.net)) or train_epoch(own, *rest)
     )
-    checkpoint_path(load_spec(source).hash).unlink()
+    shutil.rmtree(checkpoint_folder(load_spec(source).hash))
     training.run(tmp_path / "second")
     assert seen == [1e-5]
     assert load_run(tmp_path / "second").provenance["init_from"]["source"] == "run:quick/released/first"

@@ -15,6 +15,8 @@ def test_the_defaults_are_the_papers():
     spec = RunSpec(**GOOD)
     assert (spec.clip_length, spec.resolution, spec.batch_size, spec.epochs) == (8, 112, 32, 45)
     assert (spec.lr, spec.lr_step, spec.clips_per_epoch, spec.test_clips) == (0.01, 10, 1_000_000, 10)
+    assert (spec.frame_order, spec.sync_bn, spec.recompute) == ("normal", False, False)
+    assert RunSpec(**GOOD, modality="flow").frame_order == "normal"
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,10 @@ def test_the_defaults_are_the_papers():
         ({"depth": "18"}, "depth: '18' is not one of 18, 34"),
         ({"dataset": "pantomime/../x"}, "dataset: .* is not a plain name"),
         ({"warmup_epochs": 45}, "warmup_epochs: 45 leaves nothing of 45 epochs"),
+        ({"frame_order": "shufled"}, "frame_order: 'shufled' is not one of .*did you mean 'shuffled'"),
+        ({"frame_order": "reversed", "modality": "flow"}, "frame_order: 'reversed' needs modality rgb"),
+        ({"sync_bn": 1}, "sync_bn: 1 is not true or false"),
+        ({"recompute": "yes"}, "recompute: 'yes' is not true or false"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_it_takes(change, message):
@@ -53,7 +59,8 @@ def test_the_hash_depends_on_every_field_and_on_nothing_else():
     spec = RunSpec(**GOOD)
     assert RunSpec(**GOOD, lr=0.01, weight_decay=0.0001).hash == spec.hash
     assert RunSpec(**GOOD, warmup_epochs=0, lr=1).hash == RunSpec(**GOOD, lr=1.0).hash
-    other = {"seed": 1, "lr": 0.1, "flip": False, "net": "r2d", "test_sampling": "dense"}
+    other = {"seed": 1, "lr": 0.1, "flip": False, "net": "r2d", "test_sampling": "dense", "frame_order": "frozen"}
+    other |= {"sync_bn": True, "recompute": True}
     hashes = {dataclasses.replace(spec, **{name: value}).hash for name, value in other.items()}
     assert len(hashes | {spec.hash}) == len(other) + 1
 
@@ -63,6 +70,20 @@ def test_a_spec_survives_its_file(tmp_path):
     spec.save(tmp_path / "run")
     assert load_spec(tmp_path / "run") == spec
     assert json.loads((tmp_path / "run" / "spec.json").read_text())["lr"] == 0.003
+
+
+def test_a_spec_written_before_a_field_was_there_is_the_same_run(tmp_path):
+    spec = RunSpec(**GOOD)
+    spec.save(tmp_path)
+    fields = json.loads((tmp_path / "spec.json").read_text())
+    for name in ("frame_order", "sync_bn", "recompute"):
+        del fields[name]
+    (tmp_path / "spec.json").write_text(json.dumps(fields))
+    assert load_spec(tmp_path) == spec
+    spec.save(tmp_path)  # not refused, and not written anew: its hash names the recorded run
+    assert json.loads((tmp_path / "spec.json").read_text()) == fields
+    with pytest.raises(SpecError, match="frame_order is 'normal', wanted 'shuffled'"):
+        RunSpec(**GOOD, frame_order="shuffled").save(tmp_path)
 
 
 def test_a_run_folder_of_another_run_is_refused_and_untouched(tmp_path):

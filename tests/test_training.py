@@ -11,39 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from studylib import training
-from studylib.checkpoint import CheckpointError, checkpoint_path, load_checkpoint
+from studylib import epoch, training
+from studylib.checkpoint import checkpoint_folder, newest_checkpoint, save_checkpoint
 from studylib.datasets.index import load_index
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.files import locked
 from studylib.inputs import to_input
-from studylib.launch import failure_of
 from studylib.loading import training_loader
 from studylib.nets import build_net
 from studylib.optimizer import learning_rate, make_optimizer
 from studylib.parts import open_parts
+from studylib.session import TrainingError
 from studylib.spec import RunSpec, SpecError
-
-TINY = {
-    "experiment": "conv_types",
-    "net": "r2d",
-    "dataset": "pantomime-tiny",
-    "width": 4,
-    "resolution": 56,
-    "batch_size": 8,
-    "epochs": 3,
-    "clips_per_epoch": 20,
-    "lr_schedule": "cosine",
-    "standardise": "clip",
-    "test_clips": 3,
-}
-
-
-def start(folder, **changes):
-    """A run folder with its spec."""
-    spec = RunSpec(**TINY | changes)
-    spec.save(folder)
-    return spec
+from tests.trainings import TINY, saved_state, start
 
 
 def test_the_step_schedule_is_the_papers():
@@ -94,41 +74,6 @@ def test_a_run_leaves_a_complete_folder_and_a_second_call_changes_nothing(tiny_d
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before
 
 
-def without_times(rows):
-    return [{k: v for k, v in row.items() if k not in ("seconds", "clips_per_second")} for row in rows]
-
-
-def test_an_interrupted_run_goes_on_to_the_same_weights_bit_for_bit(tiny_data, tmp_path, monkeypatch):
-    spec = start(tmp_path / "whole")
-    training.run(tmp_path / "whole")
-    whole = load_checkpoint(checkpoint_path(spec.hash))
-    checkpoint_path(spec.hash).unlink()
-
-    start(tmp_path / "parts")
-    train_epoch = training.train_epoch
-
-    def interrupted(*arguments):
-        if arguments[4] == 2:
-            raise KeyboardInterrupt
-        return train_epoch(*arguments)
-
-    monkeypatch.setattr(training, "train_epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        training.run(tmp_path / "parts")
-    assert not (tmp_path / "parts" / "metrics.json").exists()
-    assert len((tmp_path / "parts" / "history.csv").read_text().splitlines()) == 1 + 2
-    monkeypatch.setattr(training, "train_epoch", train_epoch)
-    training.run(tmp_path / "parts")
-    provenance = json.loads((tmp_path / "parts" / "provenance.json").read_text())
-    assert len(provenance["resumed"]) == 1
-    assert provenance["started"] <= provenance["resumed"][0]["started"] <= provenance["ended"]
-    parts = load_checkpoint(checkpoint_path(spec.hash))
-    assert without_times(parts["history"]) == without_times(whole["history"])
-    assert all(torch.equal(parts["net"][name], value) for name, value in whole["net"].items())
-    scores = [read_predictions(tmp_path / name / "predictions.parquet").scores for name in ("whole", "parts")]
-    np.testing.assert_array_equal(*scores)
-
-
 def test_clips_do_not_depend_on_the_number_of_workers(tiny_data, monkeypatch):
     spec = RunSpec(**TINY, seed=3)
     part, _ = open_parts(load_index("pantomime-tiny"), spec)
@@ -142,7 +87,7 @@ def test_clips_do_not_depend_on_the_number_of_workers(tiny_data, monkeypatch):
     alone, with_two = batches(0, 1), batches(2, 1)
     assert len(alone) == 3
     for one, other in zip(alone, with_two, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one[:4], other[:4], strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(one[:5], other[:5], strict=True))
     assert not torch.equal(alone[0][0], batches(0, 2)[0][0])
 
 
@@ -164,8 +109,8 @@ def test_every_video_comes_once_before_any_comes_again(tiny_data):
     part, _ = open_parts(load_index("pantomime-tiny"), spec)
     loader, keys = training_loader(part, spec, pin=False)
     labels = []
-    for epoch in range(4):  # 96 clips are three passes over 32 videos
-        keys.epoch = epoch
+    for number in range(4):  # 96 clips are three passes over 32 videos
+        keys.epoch = number
         labels += [int(label) for batch in loader for label in batch.labels]
     expected = sorted(part.labels.tolist())
     assert [sorted(labels[i : i + 32]) for i in (0, 32, 64)] == [expected] * 3
@@ -185,33 +130,133 @@ def test_normalisation_is_channels_last_and_per_clip_or_fixed():
     )
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tiny_data, tmp_path, monkeypatch):
+def test_a_loss_that_is_no_number_stops_the_run_with_the_videos_and_keeps_the_last_checkpoint(
+    tiny_data, tmp_path, monkeypatch
+):
     spec = start(tmp_path)
-    train_epoch = training.train_epoch
+    train_step = epoch.train_step
+    seen = []
 
-    def poisoned(net, *arguments):
-        if arguments[3] == 1:
+    def poisoned(net, batch, *arguments):
+        seen.append(batch.videos.tolist())
+        if len(seen) == 5:  # the second of the three steps of the second epoch
             torch.nn.init.constant_(net.fc.bias, float("nan"))
-        return train_epoch(net, *arguments)
+        return train_step(net, batch, *arguments)
 
-    monkeypatch.setattr(training, "train_epoch", poisoned)
-    with pytest.raises(training.TrainingError, match="the loss is nan at epoch 2, step 3 of 3, learning rate"):
+    monkeypatch.setattr(epoch, "train_step", poisoned)
+    with pytest.raises(TrainingError) as caught:
         training.run(tmp_path)
-    saved = load_checkpoint(checkpoint_path(spec.hash))
+    paths = load_index("pantomime-tiny").subset(1, "train")["path"].to_pylist()
+    assert len(set(seen[4])) == 8
+    assert "the loss is nan at epoch 2, step 2, learning rate 0.005, videos " in str(caught.value)
+    assert ", ".join(paths[video] for video in seen[4]) + "; lower lr" in str(caught.value)
+    assert not (tmp_path / "metrics.json").exists()
+    saved = saved_state(spec.hash)
     assert len(saved["history"]) == 1
     assert torch.isfinite(saved["net"]["fc.bias"]).all()
 
 
-def test_a_checkpoint_of_another_draw_of_the_dataset_is_refused(tiny_data, tmp_path):
-    spec = start(tmp_path)
+def test_weights_that_are_no_numbers_are_not_saved(tiny_data, tmp_path, monkeypatch):
+    """The loss of a step can be finite and its gradient not."""
+    spec = start(tmp_path, epochs=1)
+    train_step = epoch.train_step
+
+    def poisoned(net, *arguments):
+        done = train_step(net, *arguments)
+        torch.nn.init.constant_(net.fc.bias, float("inf"))
+        return done
+
+    monkeypatch.setattr(epoch, "train_step", poisoned)
+    monkeypatch.setenv("STUDY_CHECKPOINT_MINUTES", "0")
+    with pytest.raises(TrainingError, match=r"fc\.bias is not finite after epoch 1, clip 8, learning rate 0\.0"):
+        training.run(tmp_path)
+    assert newest_checkpoint(checkpoint_folder(spec.hash)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda saved: saved["provenance"]["dataset"].update(manifest_hash="0"), "was trained on another pantomime-"),
+        (lambda saved: saved["net"].pop("fc.bias"), "does not fit this run .*fc.bias"),
+        (lambda saved: saved.pop("optimizer"), "does not fit this run .*optimizer"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_named_and_kept(tiny_data, tmp_path, change, message, capsys):
+    spec = start(tmp_path, epochs=1)
     training.run(tmp_path)
     (tmp_path / "metrics.json").unlink()
-    path = checkpoint_path(spec.hash)
-    saved = load_checkpoint(path)
-    saved["provenance"]["dataset"]["manifest_hash"] = "0" * 64
-    torch.save(saved, path)
-    with pytest.raises(CheckpointError, match=r"last\.pt: was trained on another pantomime-tiny"):
-        training.run(tmp_path)
+    saved = saved_state(spec.hash)
+    change(saved)
+    path = save_checkpoint(checkpoint_folder(spec.hash), 21, saved)
+    content = path.read_bytes()
+    assert training.main([str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert re.search(rf"^error: .*{path.name}: {message}.*; remove .* to start anew$", error)
+    assert error.count("\n") == 1
+    assert path.read_bytes() == content
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_changed_spec_is_refused_and_the_results_stay(tiny_data, tmp_path):
+    start(tmp_path, epochs=1)
+    training.run(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(SpecError, match=r"holds another run .epochs is 1, wanted 2"):
+        start(tmp_path, epochs=2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_nothing_lost(tiny_data, tmp_path, monkeypatch, capsys):
+    spec = start(tmp_path / "run")
+    write_history = training.write_history
+
+    def filled_up_after_an_epoch(folder, rows):
+        write_history(folder, rows)
+        (tiny_data / "full").symlink_to("/dev/full")  # a file that takes no byte
+        monkeypatch.setattr("studylib.checkpoint.partial_path", lambda path: tiny_data / "full")
+
+    monkeypatch.setattr(training, "write_history", filled_up_after_an_epoch)
+    assert training.main([str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err
+    assert re.match(r"error: .*cannot write a checkpoint \(No space left on device\); those that were there are", error)
+    assert error.count("\n") == 1
+    monkeypatch.undo()
+    monkeypatch.setenv("STUDY_DATA", str(tiny_data))
+    assert len(saved_state(spec.hash)["history"]) == 1
+    training.run(tmp_path / "run")
+    assert "going on in epoch 2" in capsys.readouterr().out
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 3
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 8 GB")]
+)
+def test_out_of_memory_says_which_setting_to_lower(tiny_data, tmp_path, monkeypatch, capsys, error):
+    start(tmp_path)
+
+    def too_much(*_):
+        raise error
+
+    monkeypatch.setattr(epoch, "train_step", too_much)
+    assert training.main([str(tmp_path)]) == 1
+    assert re.match(r"error: out of memory at batch_size 8 .*lower batch_size to 4", capsys.readouterr().err)
+
+
+def test_the_line_of_an_epoch_and_its_row_say_the_same(tiny_data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(epoch, "SECONDS_BETWEEN_LINES", 0)
+    start(tmp_path, epochs=1)
+    training.run(tmp_path)
+    said = capsys.readouterr().out
+    row = {name: float(value) for name, value in next(csv.DictReader((tmp_path / "history.csv").open())).items()}
+    assert (
+        f"epoch 1/1  train loss {row['train_loss']:.3f}  train error {row['train_error']:.1f}  test loss "
+        f"{row['test_loss']:.3f}  test error {row['test_error']:.1f}  lr {row['lr']:.2g}  "
+        f"{row['clips_per_second']:.0f} clips/s  waiting for data {row['data_wait']:.1%}  0 s left\n"
+    ) in said
+    assert 0 < row["data_wait"] < 1
+    assert row["clips_per_second"] == pytest.approx(20 / row["seconds"])
+    within = re.findall(r"epoch 1/1 step (\d)/3  loss \d\.\d+  error .*  lr .*  \d+ clips/s  waiting for .* left", said)
+    assert within == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -255,16 +300,3 @@ def test_what_a_run_prints_names_no_folder_of_the_machine(tiny_data, tmp_path, m
 def hold_cache_lock(folder, seconds=1.5):
     with locked(folder / "frames_64x86.lock", "held"):
         time.sleep(seconds)
-
-
-@pytest.mark.parametrize(
-    ("lines", "told"),
-    [
-        (["epoch 1", "error: the disk is full", "torchrun's own"], "the disk is full"),
-        (["  File x", "RuntimeError: out of memory", "E1 failed", "torch.elastic.ChildFailedError: ", "rank 0"],
-         "RuntimeError: out of memory"),
-        (["epoch 1", "epoch 2"], "the trainer ended with code 3; its last lines: epoch 1 | epoch 2"),
-    ],
-)  # fmt: skip
-def test_a_failed_trainer_is_told_by_its_own_words(lines, told):
-    assert failure_of(lines, 3) == told

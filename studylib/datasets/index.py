@@ -148,7 +148,8 @@ def write_index(
 def load_index(name: str, data_root: Path | str | None = None) -> Index:
     """Read the index DATA_ROOT/<name>.
 
-    Errors: DatasetError for an unknown name (lists the indexes there are and how to make one) and for a broken index.
+    Errors: DatasetError for an unknown name (lists the indexes there are and how to make one), for a broken index, and
+    for a label that is no class.
     """
     folder = index_folder(name, data_root)
     if not (folder / "manifest.json").is_file():
@@ -166,7 +167,29 @@ def load_index(name: str, data_root: Path | str | None = None) -> Index:
         raise DatasetError(f"{folder}: broken index ({reason}); make it again: {_HOW_TO_MAKE}") from error
     if not fits:
         raise DatasetError(f"{folder}: index.arrow and manifest.json do not fit; make it again: {_HOW_TO_MAKE}")
+    _require_labels(index)
     return index
+
+
+def _require_labels(index: Index) -> None:
+    """Refuse labels that are no class: a loss over them is wrong on a CPU and a crash without a word on a GPU.
+
+    `write_index` refuses them too; this is for indexes that were written otherwise. A class without a video in one of
+    the parts is none of them.
+    """
+    table, classes = index.table, len(index.classes)
+    labels = [(np.arange(len(table)), table["label"].to_numpy())]
+    if "labels" in table.column_names:
+        lists = table["labels"].combine_chunks()
+        labels.append((pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).to_numpy(zero_copy_only=False)))
+    for rows, values in labels:
+        right = (values >= 0) & (values < classes)
+        if not right.all():
+            first = int(right.argmin())
+            raise DatasetError(
+                f"dataset {index.name}: {table['path'][int(rows[first])].as_py()} has label {values[first]}, but there "
+                f"are {classes} classes, 0 to {classes - 1}; correct the labels or the classes and make the index again"
+            )
 
 
 def index_folder(name: str, root: Path | str | None) -> Path:

@@ -1,0 +1,120 @@
+"""What is switched with the device, and that none of it changes a net's names."""
+
+import platform
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from studylib import devices
+from studylib.nets import build_net
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    """The device of a process that sees no GPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(devices, "keep_freed_memory", lambda: True)  # it would hold for all other tests
+    return devices.choose()
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """A node that says it has two GPUs; gives what was set."""
+    chosen = SimpleNamespace(number=None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: setattr(chosen, "number", number))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _number: SimpleNamespace(total_memory=80 << 30))
+    conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before = torch.backends.cudnn.benchmark, conv.fp32_precision, matmul.fp32_precision
+    conv.fp32_precision = matmul.fp32_precision = "tf32"
+    yield chosen
+    torch.backends.cudnn.benchmark, conv.fp32_precision, matmul.fp32_precision = before
+
+
+def test_a_cpu_pins_nothing_and_speaks_gloo(cpu):
+    assert (cpu.torch, cpu.backend, cpu.pin) == (torch.device("cpu"), "gloo", False)
+    assert cpu.memory > 2**30
+
+
+def test_each_process_of_a_node_has_the_gpu_of_its_local_rank(two_gpus, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    device = devices.choose()
+    assert (device.torch, two_gpus.number) == (torch.device("cuda", 1), 1)
+    assert (device.backend, device.pin, device.fused, device.memory) == ("cpu:gloo,cuda:nccl", True, True, 80 << 30)
+    assert torch.backends.cudnn.benchmark
+
+
+def test_a_process_without_local_rank_has_the_first_gpu(two_gpus, monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert devices.choose().torch == torch.device("cuda", 0)
+
+
+def test_more_processes_than_gpus_are_refused(two_gpus, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match="LOCAL_RANK: 2, but this node has 2 GPUs"):
+        devices.choose()
+
+
+def test_fp32_on_a_gpu_is_not_tf32(two_gpus):
+    devices.choose()
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+    assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+
+
+def test_a_prepared_net_is_channels_last_under_its_own_names(cpu):
+    net = build_net("r3d", num_classes=5, width=4)
+    names, weight = list(net.state_dict()), net.layer1[0].conv1[0].weight.clone()
+    prepared = devices.prepare(net, cpu)
+    assert list(prepared.state_dict()) == names
+    found = prepared.layer1[0].conv1[0].weight
+    assert found.is_contiguous(memory_format=torch.channels_last_3d)
+    assert torch.equal(found, weight)
+
+
+def test_a_compiled_net_keeps_its_names_and_gives_the_same(monkeypatch):
+    monkeypatch.setenv("STUDY_COMPILE", "1")
+    net = build_net("r3d", num_classes=5, width=4).eval()
+    names, clip = list(net.state_dict()), torch.randn(1, 3, 4, 16, 16)
+    with torch.no_grad():
+        plain = net(clip)
+        assert devices.compile_if_asked(net, backend="eager")
+        assert list(net.state_dict()) == names
+        assert torch.equal(net(clip), plain)
+
+
+def test_nothing_is_compiled_unless_asked(monkeypatch):
+    net = build_net("r2d", num_classes=5, width=4)
+    monkeypatch.delenv("STUDY_COMPILE", raising=False)
+    assert not devices.compile_if_asked(net)
+    monkeypatch.setenv("STUDY_COMPILE", "yes")
+    with pytest.raises(ValueError, match="STUDY_COMPILE: 'yes'"):
+        devices.compile_if_asked(net)
+
+
+# Counts the pages that the system had to give for 64 MB that are asked for and freed over and over.
+CHURN = """
+import resource
+import torch
+from studylib.devices import keep_freed_memory
+
+def pages():
+    for _ in range(10):  # the heap finds its size
+        torch.ones(1 << 24)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(1 << 24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(pages(), keep_freed_memory(), pages())
+"""
+
+
+def test_freed_memory_is_used_again_instead_of_asked_for_anew():
+    told = subprocess.run([sys.executable, "-c", CHURN], capture_output=True, text=True, check=True).stdout
+    by_default, keeps, kept = told.split()
+    assert keeps == str(platform.libc_ver()[0] == "glibc")
+    assert int(kept) < 100 < int(by_default) or keeps == "False"

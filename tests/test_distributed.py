@@ -1,0 +1,157 @@
+"""Several processes train one run: what they see together, what comes out, and what happens when one is lost."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from studylib.distributed import Processes
+from studylib.evaluation import read_predictions
+from studylib.loading import EpochBatches
+from studylib.spec import RunSpec
+from tests.trainings import TINY, assert_same_end, checkpoints, data_of, history, last_state, start
+
+# fp32: bf16 rounds sums of 8 and of 16 clips differently
+SPEC = {"net": "r3d", "amp": "fp32", "clips_per_epoch": 25, "epochs": 2}
+
+
+def torchrun(folder, processes, *options):
+    """The trainer in several processes, started."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    settings = {"STUDY_DATA": str(data_of(folder)), "OMP_NUM_THREADS": "1", "STUDY_CHECKPOINT_MINUTES": "0"}
+    return subprocess.Popen(
+        [*command, *options, "-m", "studylib.training", str(folder)],
+        env=os.environ | settings,
+        stdout=(folder / "train.log").open("a"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+def run(folder, processes, **fields):
+    """A run trained by so many processes."""
+    start(folder, **SPEC | fields)
+    assert torchrun(folder, processes).wait(120) == 0, (folder / "train.log").read_text()
+
+
+def workers_of(process):
+    """Process ids of the trainers that a torchrun started."""
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    return [int(pid) for pid in children.stdout.split()]
+
+
+def test_the_processes_of_a_step_see_together_what_one_would_see():
+    spec = RunSpec(**TINY | {"batch_size": 5, "clips_per_epoch": 23})
+    alone = RunSpec(**TINY | {"batch_size": 15, "clips_per_epoch": 23})
+    keys = [list(EpochBatches(spec, 32, Processes(rank, 3))) for rank in range(3)]
+    steps = list(EpochBatches(alone, 32))
+    assert [[*a, *b, *c] for a, b, c in zip(*keys, strict=True)] == steps
+    assert [len(own) for own in keys[0]] == [5, 2]
+    assert [len(own[1]) for own in keys] == [2, 3, 3]
+
+
+def test_a_process_that_gets_none_of_the_last_clips_still_takes_part():
+    spec = RunSpec(**TINY | {"batch_size": 4, "clips_per_epoch": 9})
+    last = [list(EpochBatches(spec, 32, Processes(rank, 2)))[-1] for rank in range(2)]
+    assert [[position for _, position, _ in own] for own in last] == [[8], [8]]
+    parts = [Processes(rank, 2).share(1) for rank in range(2)]
+    assert sorted(len(range(1)[part]) for part in parts) == [0, 1]
+
+
+def test_every_video_is_tested_by_one_process():
+    for videos in (1, 16, 17, 400):
+        for count in (1, 2, 3, 8):
+            tested = [i for rank in range(count) for i in range(videos)[Processes(rank, count).share(videos)]]
+            assert tested == list(range(videos))
+
+
+def test_two_processes_with_half_the_batch_are_one_with_the_whole_where_bn_is_synchronised(tiny_data, tmp_path):
+    """The learning rate is that of a process, times their number; without `sync_bn` the same is not so."""
+    run(tmp_path / "one", 1, batch_size=16, lr=0.01)
+    run(tmp_path / "two", 2, batch_size=8, lr=0.005, sync_bn=True)
+    run(tmp_path / "per_gpu", 2, batch_size=8, lr=0.005)
+    one, two, per_gpu = (history(tmp_path / name) for name in ("one", "two", "per_gpu"))
+    assert [row["lr"] for row in one] == [row["lr"] for row in two]
+    assert [row["step"] for row in one] == [row["step"] for row in two] == ["2", "4"]
+    # the first steps are equal up to rounding, which later steps multiply
+    losses = [[float(row["train_loss"]) for row in rows] for rows in (one, two, per_gpu)]
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-5)
+    assert losses[0][0] != pytest.approx(losses[2][0], rel=1e-4)
+    states = [last_state(tmp_path / name)["net"] for name in ("one", "two", "per_gpu")]
+    name = "stem.1.running_mean"
+    torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-3, atol=1e-5)
+    assert (states[0][name] - states[2][name]).abs().max() > 1e-4
+
+
+def test_a_net_is_tested_by_two_processes_as_by_one(tiny_data, tmp_path, monkeypatch):
+    run(tmp_path / "trained", 1, batch_size=16)
+    monkeypatch.chdir(tmp_path)
+    for processes in (1, 2, 3):
+        folder = tmp_path / f"tested_by_{processes}"
+        (data_of(folder) / "checkpoints").symlink_to(data_of(tmp_path / "trained") / "checkpoints")
+        run(folder, processes, batch_size=16, epochs=0, init_from="folder:trained")
+    by = [read_predictions(tmp_path / f"tested_by_{n}" / "predictions.parquet") for n in (1, 2, 3)]
+    metrics = [(tmp_path / f"tested_by_{n}" / "metrics.json").read_text() for n in (1, 2, 3)]
+    assert len(by[0].videos) == 16
+    for other in by[1:]:
+        assert other.videos == by[0].videos
+        assert all((a == b).all() for a, b in zip(other.clip_scores, by[0].clip_scores, strict=True))
+    accuracies = [re.findall(r'"(?:clip|video)_top\d": [\d.]+', text) for text in metrics]
+    assert accuracies[0] == accuracies[1] == accuracies[2]
+    assert len(accuracies[0]) == 3
+
+
+def wait_for_checkpoints(folder, more_than, process):
+    latest = time.monotonic() + 60
+    while len({*checkpoints(folder).glob("[0-9]*.pt")} - more_than) < 2:
+        assert time.monotonic() < latest
+        assert process.poll() is None, (folder / "train.log").read_text()
+        time.sleep(0.02)
+
+
+def test_a_process_that_dies_ends_the_run_and_torchrun_restarts_it_from_the_last_checkpoint(tiny_data, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    long = {"epochs": 6, "net": "r2d"}
+    run(whole, 2, **long)
+    start(killed, **SPEC | long)
+    process = torchrun(killed, 2, "--max-restarts=1")
+    wait_for_checkpoints(killed, set(), process)
+    os.kill(workers_of(process)[1], signal.SIGKILL)  # restarted
+    assert process.wait(120) == 0, (killed / "train.log").read_text()
+    assert len(last_state(killed)["provenance"]["resumed"]) == 1
+    assert_same_end(whole, killed)
+
+    start(tmp_path / "lost", **SPEC | long | {"epochs": 200})
+    process = torchrun(tmp_path / "lost", 2)
+    wait_for_checkpoints(tmp_path / "lost", set(), process)
+    survivor, lost = workers_of(process)
+    os.kill(lost, signal.SIGKILL)  # not restarted
+    begun = time.monotonic()
+    assert process.wait(60) != 0
+    assert time.monotonic() - begun < 60
+    with pytest.raises(ProcessLookupError):
+        os.kill(survivor, 0)
+    assert last_state(tmp_path / "lost")["net"]
+
+
+def test_a_run_goes_on_with_another_number_of_processes(tiny_data, tmp_path):
+    folder = tmp_path / "run"
+    start(folder, **SPEC | {"net": "r2d", "epochs": 6, "batch_size": 4})
+    seen = set()
+    for processes in (2, 1, 3):
+        process = torchrun(folder, processes)
+        wait_for_checkpoints(folder, seen, process)
+        process.terminate()
+        process.wait(60)
+        seen = {*checkpoints(folder).glob("[0-9]*.pt")}
+    assert torchrun(folder, 2).wait(120) == 0, (folder / "train.log").read_text()
+    rows = history(folder)
+    assert [row["epoch"] for row in rows] == [str(n) for n in range(1, 7)]
+    state = last_state(folder)
+    told = [state["provenance"]["processes"], *(session["processes"] for session in state["provenance"]["resumed"])]
+    assert told == [2, 1, 3, 2]
+    assert all(0 < float(row["train_loss"]) < 10 and 0 <= float(row["train_error"]) <= 100 for row in rows)

@@ -1,0 +1,286 @@
+"""Starting the trainer in one process or several, stopping it, and telling how it ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from studylib import launch as launching
+from studylib.launch import RunFailed, RunStopped, command, ending, environment, failure_of, launch
+from studylib.parallel import available_cores
+from studylib.plan import REPOSITORY
+from studylib.spec import RunSpec
+from tests import trainings
+
+TINY = trainings.TINY | {"epochs": 2, "clips_per_epoch": 16, "test_clips": 2, "amp": "fp32"}
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+STOPPED = "stopped by SIGTERM in epoch 3; saved, start it again to go on"
+
+
+@pytest.fixture
+def run_folder(tmp_path, tiny_data, monkeypatch):
+    """A folder for a tiny run that starts one process of one thread."""
+    monkeypatch.setenv("STUDY_PROCESSES", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    RunSpec(**TINY).save(tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """The environment of a Slurm job of two nodes, both this machine, with `srun` and `scontrol`."""
+    commands = {
+        "scontrol": '#!/bin/sh\n[ "$1 $2 $3" = "show hostnames node[1-2]" ] && echo localhost && echo node2\n',
+        # what each node is given on its input is the job's; the highest code is srun's
+        "srun": '#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\n"$@" <&0 & one=$!\n"$@" <&0 & two=$!\n'
+        "wait $one; a=$?\nwait $two; b=$?\nexit $((a > b ? a : b))\n",
+    }
+    for name, script in commands.items():
+        path = tmp_path / "slurm" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(script)
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'slurm'}:{os.environ['PATH']}")
+    job = {"SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "4711234", "SLURM_JOB_NODELIST": "node[1-2]"}
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def start():
+    """Starts the command line as a process of its own, which does not outlive the test."""
+    started = []
+
+    def start(folder):
+        command_line = [sys.executable, "-m", "studylib.launch", str(folder)]
+        started.append(subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def long_run(run_folder):
+    """The folder of a run whose end nobody waits for."""
+    folder = run_folder.with_name("long")
+    RunSpec(**TINY | {"epochs": 5000}).save(folder)
+    return folder
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def said(folder):
+    log = folder / "train.log"
+    return log.read_text() if log.exists() else ""
+
+
+def wait_for_epochs(folder, number, after=0):
+    """Until the log has lines of that many epochs beyond its first `after` characters."""
+    wait_for(lambda: said(folder)[after:].count("  train loss") >= number)
+
+
+def processes_of(folder, torchrun=False):
+    """Process ids of the trainers of a folder, or of their torchrun."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode().split("\0")
+        except OSError:  # it has just ended
+            continue
+        if words[-3:-1] == ["studylib.training", str(folder)] and ("torch.distributed.run" in words) == torchrun:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_one_process_is_started_without_torchrun_which_hides_its_exit_code():
+    assert command("a/run", {"STUDY_PROCESSES": "1"}) == [sys.executable, "-m", "studylib.training", "a/run"]
+
+
+def test_several_processes_are_started_by_torchrun():
+    expected = [*TORCHRUN, "--nproc-per-node", "3", "--standalone", "-m", "studylib.training", "a/run"]
+    assert command("a/run", {"STUDY_PROCESSES": "3"}) == expected
+
+
+def test_there_is_a_process_for_each_gpu_and_one_without(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert command("a/run", {})[:5] == [*TORCHRUN, "--nproc-per-node", "4"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert "torch.distributed.run" not in command("a/run", {})
+
+
+def test_several_nodes_are_started_by_srun_and_meet_at_the_first(slurm):
+    words = command("a/run", os.environ | {"STUDY_PROCESSES": "8", "SLURM_CPUS_PER_TASK": "24"})
+    at = words.index(sys.executable)
+    assert words[0] == "srun"
+    assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=24"} <= set(words[1:at])
+    meeting = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:21234", "--rdzv-id", "4711234"]
+    assert words[at:] == [*TORCHRUN, "--nproc-per-node", "8", *meeting, "-m", "studylib.training", "a/run"]
+
+
+@pytest.mark.parametrize("given", ["0", "two", "-1", "1.5"])
+def test_a_bad_number_of_processes_is_named(given):
+    with pytest.raises(RunFailed, match=rf"STUDY_PROCESSES: '{given}' is not a number of processes from 1 on"):
+        command("a/run", {"STUDY_PROCESSES": given})
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(RunFailed, match="STUDY_PROCESSES: 3 processes need a GPU each, 2 are visible"):
+        command("a/run", {"STUDY_PROCESSES": "3"})
+
+
+def test_several_nodes_without_slurms_commands_are_refused():
+    job = {"SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "1", "SLURM_JOB_NODELIST": "node[1-2]", "PATH": ""}
+    with pytest.raises(RunFailed, match=r"scontrol show hostnames node\[1-2\]: names no node"):
+        command("a/run", job | {"STUDY_PROCESSES": "1"})
+
+
+def test_several_processes_share_the_cores_unless_threads_are_given():
+    share = str(max(1, available_cores() // 2))
+    assert environment({"STUDY_PROCESSES": "2"})["OMP_NUM_THREADS"] == share
+    assert environment({"STUDY_PROCESSES": "2", "OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"
+    assert "OMP_NUM_THREADS" not in environment({"STUDY_PROCESSES": "1"})
+
+
+def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path):
+    with pytest.raises(RunFailed, match=r"typo: cannot write train\.log \(No such file or directory\)"):
+        launch(tmp_path / "typo")
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_launched_run_is_shown_and_logged_and_launched_again_does_nothing(run_folder, capfd):
+    launch(run_folder)
+    assert (run_folder / "metrics.json").exists()
+    shown = capfd.readouterr().out
+    assert "epoch 2/2  train loss" in shown
+    assert shown == said(run_folder)
+    launch(run_folder)
+    assert capfd.readouterr().out == f"{run_folder}: finished already\n"
+
+
+def test_a_trainers_error_is_the_launchers(run_folder, start, tiny_data):
+    (tiny_data / "pantomime-tiny").unlink()
+    process = start(run_folder)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert errors.startswith("error: no dataset 'pantomime-tiny'")
+    assert errors.count("\n") == 1
+
+
+def test_a_stopped_launcher_ends_with_75_and_the_next_one_goes_on(long_run, start):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        begun = len(said(long_run))
+        process = start(long_run)
+        wait_for_epochs(long_run, 2, begun)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        assert process.returncode == 75
+        assert said(long_run).splitlines()[-1].endswith("saved, start it again to go on")
+    assert said(long_run).count("going on in epoch") == 1
+    assert not (long_run / "metrics.json").exists()
+
+
+def test_in_a_program_a_stop_is_an_exception_with_the_trainers_line(monkeypatch, tmp_path):
+    script = tmp_path / "trainer.py"
+    script.write_text(f"print({STOPPED!r}); raise SystemExit(75)")
+    monkeypatch.setattr(launching, "command", lambda *_: [sys.executable, str(script)])
+    with pytest.raises(RunStopped, match=STOPPED):
+        launch(tmp_path)
+
+
+def test_two_processes_save_and_end_on_a_signal_or_with_their_launcher(long_run, start, monkeypatch):
+    monkeypatch.setenv("STUDY_PROCESSES", "2")
+    for number, code in ((signal.SIGUSR1, 75), (signal.SIGKILL, -9)):
+        begun = len(said(long_run))
+        process = start(long_run)
+        wait_for_epochs(long_run, 2, begun)
+        assert len(processes_of(long_run)) == 2
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        assert process.returncode == code
+        wait_for(lambda: not processes_of(long_run) and not processes_of(long_run, torchrun=True), 60)
+    assert said(long_run).count("going on in epoch") == 1
+    # torchrun's report of both times: the leading process saved, also when nobody was left to read what it says
+    assert said(long_run).count("exitcode  : 75") >= 2
+    assert "exitcode  : 1 " not in said(long_run)
+
+
+def test_processes_save_and_end_when_torchrun_is_killed(long_run, start, monkeypatch):
+    monkeypatch.setenv("STUDY_PROCESSES", "2")
+    process = start(long_run)
+    wait_for_epochs(long_run, 1)
+    (torchrun,) = processes_of(long_run, torchrun=True)
+    os.kill(torchrun, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == 75
+    wait_for(lambda: not processes_of(long_run), 10)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_killed_trainer_is_told_as_want_of_memory_with_what_to_change(long_run, start, monkeypatch, processes):
+    monkeypatch.setenv("STUDY_PROCESSES", processes)
+    process = start(long_run)
+    wait_for_epochs(long_run, 1)
+    os.kill(processes_of(long_run)[-1], signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert errors.startswith("error: killed (signal 9), usually for want of memory: out of memory at batch_size 8")
+    assert "lower batch_size to 4" in errors
+    assert "the last checkpoint is kept" in errors
+
+
+def test_a_run_on_two_nodes_trains_in_two_processes_to_its_end(run_folder, slurm):
+    launch(run_folder)
+    assert (run_folder / "metrics.json").exists()
+    assert json.loads((run_folder / "provenance.json").read_text())["processes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["epoch 1", "error: the disk is full", "torchrun's own"], "the disk is full"),
+        (["error: videos are missing", "process 1: another process of this run is gone"], "videos are missing"),
+        (["  File x", "RuntimeError: out of memory", "E1 failed", "torch.elastic.ChildFailedError: ", "rank 0"],
+         "RuntimeError: out of memory"),
+        (["epoch 1", "epoch 2"], "the trainer ended with code 3; its last lines: epoch 1 | epoch 2"),
+    ],
+)  # fmt: skip
+def test_a_failed_trainer_is_told_by_its_own_words(lines, told):
+    assert failure_of(lines, 3) == told
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "kind", "told"),
+    [
+        ([STOPPED], 75, RunStopped, STOPPED),
+        (["epoch 1", STOPPED, "torchrun's traceback", "ChildFailedError: "], 1, RunStopped, STOPPED),
+        ([], 75, RunStopped, "start it again to go on"),
+        ([], -9, RunFailed, "killed (signal 9)"),
+        ([], 137, RunFailed, "killed (signal 9)"),
+        (["error: peer gone", "E1 api.py:1] failed (exitcode: -9) local_rank: 1"], 1, RunFailed, "killed (signal 9)"),
+        (["slurmstepd: error: Detected 1 oom_kill event in StepId=1.0."], 1, RunFailed, "killed (signal 9)"),
+        # torchrun kills those that do not end after the first has failed
+        (["error: the disk is full", "E1 failed (exitcode: 1) local_rank: 0", "exitcode  : -9 (pid: 3)"], 1,
+         RunFailed, "the disk is full"),
+    ],
+)  # fmt: skip
+def test_how_a_run_ended_is_told_by_its_lines_and_its_code(tmp_path, lines, code, kind, told):
+    RunSpec(**TINY).save(tmp_path)
+    raised = ending(lines, code, tmp_path)
+    assert type(raised) is kind
+    assert told in str(raised)

@@ -1,0 +1,139 @@
+"""Blocks that are computed again give what blocks that are kept give, bit by bit."""
+
+import copy
+import os
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn import functional as F
+
+from studylib.nets import build_net
+from studylib.precision import autocast
+from studylib.recompute import recompute_blocks
+from studylib.sync_bn import synchronise_bn
+
+CPU = torch.device("cpu")
+CLIP = (3, 8, 28, 28)
+
+
+def net_of(name="r3d"):
+    torch.manual_seed(0)
+    return build_net(name, num_classes=5, width=4)
+
+
+def two_steps(net, precision="fp32", wrap=lambda net: net):
+    """Everything that two training steps leave behind, by name: losses, gradients, weights, statistics."""
+    generator = torch.Generator().manual_seed(1)
+    replica, losses = wrap(net), {}
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for step in range(2):
+        clips = torch.randn(3, *CLIP, generator=generator)
+        with autocast(CPU, precision):
+            loss = F.cross_entropy(replica(clips).float(), torch.tensor([0, 3, 4]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses[f"loss of step {step}"] = loss.detach()
+    gradients = {f"gradient of {name}": p.grad for name, p in net.named_parameters()}
+    return losses | gradients | {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def assert_same_bits(ours, theirs):
+    assert list(ours) == list(theirs)
+    differ = [name for name in ours if not torch.equal(ours[name], theirs[name])]
+    assert not differ
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["r3d", "r2plus1d"])
+def test_two_steps_are_the_same_to_the_bit_with_and_without(name, precision):
+    kept, recomputed = net_of(name), net_of(name)
+    recompute_blocks(recomputed)
+    assert_same_bits(two_steps(recomputed, precision), two_steps(kept, precision))
+
+
+@pytest.fixture
+def process_group(monkeypatch, tmp_path):
+    """This process as the only one of a group."""
+    monkeypatch.setitem(os.environ, "GLOO_SOCKET_IFNAME", "lo")
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_it_is_the_same_inside_ddp_and_with_synchronised_bn(process_group):
+    def wrap(net):
+        return nn.parallel.DistributedDataParallel(net, gradient_as_bucket_view=True)
+
+    kept, recomputed = net_of(), net_of()
+    recompute_blocks(recomputed)
+    for net in (kept, recomputed):
+        synchronise_bn(net)
+    assert_same_bits(two_steps(recomputed, wrap=wrap), two_steps(kept, wrap=wrap))
+
+
+def test_it_is_the_same_in_a_compiled_net():
+    kept, recomputed = net_of(), net_of()
+    recompute_blocks(recomputed)
+    recomputed.compile(backend="eager")
+    assert_same_bits(two_steps(recomputed), two_steps(kept))
+
+
+def test_the_inside_of_blocks_is_not_kept_for_the_backward_pass():
+    def kept_bytes(net):
+        total = 0
+
+        def pack(tensor):
+            nonlocal total
+            total += tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            net(torch.randn(2, *CLIP))
+        return total
+
+    kept, recomputed = net_of(), net_of()
+    recompute_blocks(recomputed)
+    assert kept_bytes(recomputed) < 0.5 * kept_bytes(kept)
+
+
+def test_each_batch_counts_once_in_the_statistics():
+    net = net_of()
+    recompute_blocks(net)
+    two_steps(net)
+    counted = {name: int(b) for name, b in net.named_buffers() if name.endswith("num_batches_tracked")}
+    assert set(counted.values()) == {2}
+
+
+def test_statistics_survive_a_recomputation_that_fails():
+    net = net_of()
+    recompute_blocks(net)
+    loss = net(torch.randn(2, *CLIP)).sum()
+    before = {name: buffer.clone() for name, buffer in net.named_buffers()}
+
+    def fail(_module, _inputs, _output):
+        raise MemoryError("no memory left")
+
+    net.layer4[1].conv2[0].register_forward_hook(fail)
+    with pytest.raises(MemoryError):
+        loss.backward()
+    assert_same_bits(dict(net.named_buffers()), before)
+
+
+def test_testing_and_names_are_as_before():
+    plain = net_of()
+    net = copy.deepcopy(plain)
+    recompute_blocks(net)
+    assert list(net.state_dict()) == list(plain.state_dict())
+    clips = torch.randn(2, *CLIP)
+    with torch.no_grad():
+        assert torch.equal(net.eval()(clips), plain.eval()(clips))
+        assert torch.equal(net.train()(clips), plain.train()(clips))
+    assert_same_bits(dict(net.state_dict()), dict(plain.state_dict()))
+
+
+def test_a_net_without_blocks_is_refused():
+    with pytest.raises(ValueError, match="recompute: C3D has no residual blocks; set it to false"):
+        recompute_blocks(build_net("c3d", num_classes=5, clip_length=16, width=4, resolution=32))

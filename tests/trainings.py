@@ -1,0 +1,121 @@
+"""Small runs of the trainer, in the test's process or, to be killed, in one of their own without paying for imports."""
+
+import csv
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from studylib import checkpoint, training
+from studylib.checkpoint import checkpoint_folder, newest_checkpoint, read_checkpoint
+from studylib.evaluation import read_predictions
+from studylib.spec import RunSpec, recorded_hash
+
+TINY = {
+    "experiment": "conv_types",
+    "net": "r2d",
+    "dataset": "pantomime-tiny",
+    "width": 4,
+    "resolution": 56,
+    "batch_size": 8,
+    "epochs": 3,
+    "clips_per_epoch": 20,
+    "lr_schedule": "cosine",
+    "standardise": "clip",
+    "test_clips": 3,
+}
+CLOCKS = ("clips_per_second", "seconds", "data_wait")  # columns of a history that no two runs share
+
+# a server that has imported everything and computed nothing: its children start at once, with threads of their own
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["studylib.training"])
+
+
+def start(folder: Path, **changes: object) -> RunSpec:
+    """A run folder with its spec."""
+    spec = RunSpec(**TINY | changes)
+    spec.save(folder)
+    return spec
+
+
+def saved_state(spec_hash: str) -> dict:
+    """The newest checkpoint of a run in the test's data root."""
+    return read_checkpoint(newest_checkpoint(checkpoint_folder(spec_hash)))
+
+
+def data_of(folder: Path) -> Path:
+    """A data root for one run folder alone, beside it, so that two runs of one spec have checkpoints of their own."""
+    root = folder.with_name(f"{folder.name}-data")
+    if not root.exists():
+        root.mkdir()
+        (root / "pantomime-tiny").symlink_to(Path(os.environ["STUDY_DATA"]) / "pantomime-tiny")
+    return root
+
+
+def checkpoints(folder: Path) -> Path:
+    """Where the checkpoints of a run folder with data of its own lie."""
+    return data_of(folder) / "checkpoints" / recorded_hash(folder)[:16]
+
+
+def trainer(folder: Path, slow_writes: float = 0.0, **environment: str) -> multiprocessing.Process:
+    """The trainer on a run folder, started; in one thread, with `environment` beside this process's."""
+    environment = {"STUDY_DATA": str(data_of(folder)), "STUDY_CHECKPOINT_MINUTES": "0"} | environment
+    process = _context.Process(target=_train, args=(folder, slow_writes, environment))
+    process.start()
+    return process
+
+
+def _train(folder: Path, slow_writes: float, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    with (folder / "train.log").open("a", buffering=1) as log:
+        sys.stdout = sys.stderr = log
+        if slow_writes:
+            write = checkpoint._Hashed.write
+
+            def slow(self, content):
+                time.sleep(slow_writes)
+                return write(self, content)
+
+            checkpoint._Hashed.write = slow
+        code = training.main([str(folder)])
+    os._exit(code)
+
+
+def said(folder: Path) -> str:
+    """What the trainers of a run folder have said so far."""
+    log = folder / "train.log"
+    return log.read_text() if log.exists() else ""
+
+
+def ended(process: multiprocessing.Process, patience: float = 120.0) -> int:
+    """The exit code of a trainer, which must end within `patience` seconds."""
+    process.join(patience)
+    assert not process.is_alive(), "the trainer did not end"
+    return process.exitcode
+
+
+def last_state(folder: Path) -> dict:
+    """The newest checkpoint of a run folder."""
+    return read_checkpoint(newest_checkpoint(checkpoints(folder)))
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    """`history.csv` as it is written, without what clocks say."""
+    rows = csv.DictReader((folder / "history.csv").open())
+    return [{name: value for name, value in row.items() if name not in CLOCKS} for row in rows]
+
+
+def assert_same_end(folder: Path, other: Path) -> None:
+    """Two finished runs have the same weights, momentum, history and scores, bit for bit."""
+    ends = [last_state(f) for f in (folder, other)]
+    assert all(torch.equal(ends[0]["net"][name], value) for name, value in ends[1]["net"].items())
+    momenta = [[s["momentum_buffer"] for s in end["optimizer"]["state"].values()] for end in ends]
+    assert momenta[0]
+    assert all(torch.equal(a, b) for a, b in zip(*momenta, strict=True))
+    assert history(folder) == history(other)
+    scores = [read_predictions(f / "predictions.parquet").clip_scores for f in (folder, other)]
+    assert all((a == b).all() for a, b in zip(*scores, strict=True))
