@@ -1,9 +1,11 @@
 """A plan file (`runs/*.yaml`) becomes the list of its runs.
 
 A plan has `title`, `datasets` (the generated ones and how), `defaults` (fields of a RunSpec) and `runs`: entries of
-RunSpec fields, where a list stands for one run of each value. `python -m studylib.plan runs/quick.yaml` prints it.
+RunSpec fields, where a list stands for one run of each value. `python -m studylib.plan runs/quick.yaml` prints it with
+what it takes.
 """
 
+import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -165,17 +167,19 @@ def _require_keys(path: Path, where: str, value: Any, known: tuple[str, ...], re
 
 
 def main(arguments: list[str]) -> int:
-    """Print the runs of the plans whose files are given."""
-    for argument in arguments:
+    """Print the runs of the plans whose files are given, and what they take."""
+    parser = argparse.ArgumentParser(prog="python -m studylib.plan", description=main.__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a plan, such as runs/quick.yaml")
+    parser.add_argument("--device", help="whose hours to count instead of this machine's, such as A100")
+    given = parser.parse_args(arguments)
+    from studylib.plan_report import report  # counting needs torch, reading a plan does not
+
+    for file in given.files:
         try:
-            plan = load_plan(argument)
+            print(report(load_plan(file), given.device))
         except PlanError as error:
             print(error, file=sys.stderr)
             return 1
-        print(f"{plan.name}: {plan.title}")
-        for run in plan.runs:
-            clips = run.spec.epochs * run.spec.clips_per_epoch
-            print(f"  {run.folder}  {run.spec.dataset}, {run.spec.epochs} epochs, {clips:,} clips")
     return 0
 
 

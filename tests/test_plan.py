@@ -77,9 +77,34 @@ def test_the_plans_of_the_study_are_what_they_say(capsys):
     plans = {path.stem: load_plan(path) for path in (REPOSITORY / "runs").glob("*.yaml")}
     assert {"quick", "mini", "paper"} <= set(plans)
     assert len(plans["mini"].runs) == 12 * 3
-    paper = plans["paper"].runs
-    assert len({run.spec.net for run in paper}) == 12
-    assert all(run.spec.clips_per_epoch == 1_000_000 and run.spec.epochs == 45 for run in paper)
+    table2 = [run for run in plans["paper"].runs if run.spec.experiment == "conv_types"]
+    assert len({run.spec.net for run in table2}) == 12
+    assert all(run.spec.clips_per_epoch == 1_000_000 and run.spec.epochs == 45 for run in table2)
     assert all(run.spec.dataset in plans["quick"].datasets for run in plans["quick"].runs)
     assert main([str(REPOSITORY / "runs" / "quick.yaml")]) == 0
     assert "runs/quick/conv_types/r3d-18_8f_seed0" in capsys.readouterr().out
+
+
+def test_a_plan_is_printed_with_what_it_takes_on_a_named_gpu(tmp_path, capsys):
+    plan_of(tmp_path, GOOD)
+    assert main([str(tmp_path / "try.yaml"), "--device", "A100"]) == 0
+    printed = capsys.readouterr().out
+    line = next(line for line in printed.splitlines() if "runs/try/conv_types/r2d-18_8f_seed0" in line)
+    assert line.split()[1:4] == ["pantomime-try", "2", "2,000,000"]
+    assert "of one A100 in all" in printed
+    assert "4% to 20% of the bf16 peak of A100 SXM, not measured" in printed
+    assert "disk: " in printed
+
+
+def test_where_no_speed_is_known_the_plan_says_what_to_run(tmp_path, capsys):
+    plan_of(tmp_path, GOOD)
+    assert main([str(tmp_path / "try.yaml"), "--device", "Z80"]) == 0
+    printed = capsys.readouterr().out
+    assert "no speed is recorded for Z80. `python -m tests.bench training_step --record` measures" in printed
+    assert "--device A100, H100, V100" in printed
+
+
+def test_a_dataset_that_is_nowhere_is_said_not_to_be_counted(tmp_path, capsys):
+    plan_of(tmp_path, GOOD.replace("defaults: {dataset: pantomime-try", "defaults: {dataset: folder-mine"))
+    assert main([str(tmp_path / "try.yaml"), "--device", "A100"]) == 0
+    assert "not counted: the tests on folder-mine, whose index is not here" in capsys.readouterr().out

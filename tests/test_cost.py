@@ -1,0 +1,238 @@
+"""What a run takes before it starts: the arithmetic, by hand, and where rates come from."""
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+
+from studylib import cost, rates
+from studylib.clips import dense_starts
+from studylib.cost import Cost, Videos, costs_of, videos_of
+from studylib.datasets.index import write_index
+from studylib.magnitudes import disk, duration
+from studylib.plan import REPOSITORY, load_plan
+from studylib.rates import Measured, Rate, given, given_rates, measured_rates, on_cpu, rate_of
+from studylib.spec import RunSpec
+from tests.fake_runs import write_fake_run
+from tests.test_benchmarks import RECORD
+
+SPEC = RunSpec(
+    experiment="conv_types",
+    net="r3d",
+    dataset="pantomime-try",
+    width=16,
+    resolution=56,
+    epochs=10,
+    clips_per_epoch=960,
+    batch_size=16,
+)
+FLOPS = 356_970_496  # of a clip, with 16 classes
+CPU = "Imagined CPU (x86_64), 1 thread"
+
+
+def measured(net="r3d", rate=1e9, device=CPU, plan="", **changes):
+    sizes = {"depth": 18, "width": 16, "clip_length": 8, "resolution": 56} | changes
+    return Measured(device, net, **sizes, precision="bf16", rate=rate, source=f"{net} {plan}", plan=plan)
+
+
+@pytest.fixture(autouse=True)
+def no_datasets(tmp_path, monkeypatch):
+    """No index is here but those that a test writes."""
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+
+
+def test_training_is_three_passes_over_its_clips_and_tests_are_one():
+    run = Cost(SPEC, Videos(160, 1600, 16, None, "a test"))
+    assert run.counts.flops == FLOPS
+    assert run.training_clips == 9600
+    assert run.tested_clips == 10 * 160 + 1600
+    assert run.multiply_adds == FLOPS * (3 * 9600 + 3200)
+    assert run.seconds(Rate(1e9, 2e9, "")) == pytest.approx((FLOPS * 32000 / 2e9, FLOPS * 32000 / 1e9))
+    assert run.training_seconds(Rate(1e9, 1e9, ""))[0] == pytest.approx(FLOPS * 28800 / 1e9)
+
+
+def test_recomputation_is_a_pass_more():
+    assert Cost(replace(SPEC, recompute=True), None).multiply_adds == 4 / 3 * Cost(SPEC, None).multiply_adds
+
+
+def test_a_run_that_trains_nothing_is_its_test():
+    spec = replace(SPEC, epochs=0, init_from="torchvision:r3d_18")
+    assert Cost(spec, Videos(160, 1600, 16, None, "")).multiply_adds == FLOPS * 1600
+
+
+def test_disk_is_three_checkpoints_of_weights_and_momentum_and_the_scores_of_all_clips():
+    run = Cost(replace(SPEC, width=64), Videos(160, 1600, 400, 1120 * 64, ""))
+    assert run.checkpoint_bytes == 3 * 8 * 33_371_472
+    assert run.prediction_bytes == (1600 + 160) * 400 * 2
+
+
+def test_decoded_frames_take_disk_where_they_fit_their_budget(monkeypatch):
+    run = Cost(SPEC, Videos(160, 1600, 16, 1120 * 64, ""))
+    monkeypatch.setenv("STUDY_CACHE_GB", "2")
+    assert run.cache_bytes == 1120 * 64 * 64 * 86 * 3
+    flow = Cost(replace(SPEC, modality="flow"), run.videos)
+    assert flow.cache_bytes == 1120 * 64 * 64 * 86 * 4
+    monkeypatch.setenv("STUDY_CACHE_GB", "1")
+    assert run.cache_bytes == 0
+    assert Cost(SPEC, None).cache_bytes is None
+
+
+def test_a_generated_dataset_is_known_from_the_plan():
+    videos = videos_of(SPEC, {"pantomime-try": {"train_videos": 960, "test_videos": 160}})
+    assert videos == Videos(160, 1600, 16, 1120 * 64, "the plan")
+
+
+def test_an_index_that_is_here_goes_before_all_else():
+    columns = {
+        "path": [f"{i}.mp4" for i in range(4)],
+        "label": [0, 1, 0, 1],
+        "num_frames": [20, 30, 8, 17],
+        "fps": [25.0] * 4,
+        "width": [86] * 4,
+        "height": [64] * 4,
+        "split1": ["train", "test", "test", "test"],
+    }
+    write_index("pantomime-try", "videos", ["a", "b"], columns, {"dataset": "a test"})
+    generated = {"pantomime-try": {"train_videos": 960, "test_videos": 160}}
+    assert videos_of(SPEC, generated) == Videos(3, 30, 2, 75, "its index")
+    dense = videos_of(replace(SPEC, test_sampling="dense"), generated)
+    assert dense.test_clips == sum(len(dense_starts(n, 8)) for n in (30, 8, 17))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "tested", "classes"),
+    [
+        ("kinetics400", 1, 19_907, 400),
+        ("kinetics400-128x171", 1, 19_907, 400),
+        ("ucf101", 2, 3_734, 101),
+        ("hmdb51", 3, 1_530, 51),
+        ("sports1m", 1, 226_632, 487),  # a fifth of 1,133,158
+    ],
+)
+def test_a_published_dataset_is_known_from_its_counts(dataset, split, tested, classes):
+    videos = videos_of(replace(SPEC, dataset=dataset, split=split), {})
+    assert (videos.tested, videos.test_clips, videos.classes) == (tested, 10 * tested, classes)
+
+
+@pytest.mark.parametrize("dataset", ["ucf101-subset", "folder-mine", "pantomime-other"])
+def test_of_other_datasets_nothing_is_made_up(dataset):
+    assert videos_of(replace(SPEC, dataset=dataset), {}) is None
+
+
+def test_a_whole_plan_is_counted_with_each_dataset_looked_up_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cost, "load_index", lambda name: asked.append(name) or (_ for _ in ()).throw(cost.DatasetError))
+    plan = load_plan(REPOSITORY / "runs" / "quick.yaml")
+    costs = costs_of(plan)
+    assert [c.spec for c in costs] == [run.spec for run in plan.runs]
+    assert asked == ["pantomime-quick"]
+    assert all(c.videos.tested == 160 for c in costs)
+
+
+def test_the_nearest_recorded_speed_is_taken():
+    wide = replace(SPEC, width=64, resolution=112)
+    speeds = [measured(rate=1e9), measured(rate=2e9, width=64, resolution=112), measured("f_r2d", rate=3e9)]
+    assert rate_of(SPEC, CPU, speeds).low == 1e9
+    assert rate_of(wide, CPU, speeds).low == 2e9
+    assert rate_of(replace(SPEC, net="r2d"), CPU, speeds).low == 3e9  # one group differs from f_r2d's, five from r3d's
+    assert rate_of(replace(SPEC, net="r3d_added_relu"), CPU, speeds).low == 1e9
+
+
+def test_a_benchmark_goes_before_runs_and_of_equal_runs_the_median_counts():
+    runs = [measured(rate=rate, plan="card") for rate in (1e9, 5e9, 2e9)]
+    assert rate_of(SPEC, CPU, runs) == Rate(2e9, 2e9, "r3d card and 2 like it")
+    assert rate_of(SPEC, CPU, [*runs, measured(rate=4e9)]).low == 4e9
+
+
+def test_a_plan_can_be_left_out_to_be_estimated():
+    speeds = [measured(rate=1e9, plan="quick"), measured(rate=2e9, plan="card")]
+    assert rate_of(SPEC, CPU, speeds, without_plan="quick").low == 2e9
+    assert rate_of(SPEC, CPU, speeds[:1], without_plan="quick") is None
+
+
+def test_speeds_of_another_device_or_number_of_threads_say_nothing():
+    assert (
+        rate_of(SPEC, CPU, [measured(device="Other CPU, 1 thread"), measured(device=CPU[:-8] + "16 threads")]) is None
+    )
+
+
+def test_a_gpu_without_recorded_speed_has_a_range_by_its_peak():
+    rate = rate_of(SPEC, "NVIDIA A100-SXM4-40GB", [measured()])
+    assert (rate.low, rate.high) == pytest.approx((0.04 * 156e12, 0.2 * 156e12))
+    assert "not measured" in rate.source
+    recorded = measured(device="NVIDIA A100-SXM4-40GB", rate=20e12)
+    assert rate_of(SPEC, "A100", [recorded]).low == 20e12
+    assert rate_of(SPEC, "GeForce", [recorded]) is None
+
+
+def test_recorded_runs_and_the_benchmark_give_rates(tmp_path):
+    folder = write_fake_run(tmp_path / "runs" / "card" / "conv_types" / "r3d-18_8f_seed0", SPEC)
+    row = {"net": "r3d", "width": 16, "clip_length": 8, "resolution": 56, "clips_per_second": 100.0}
+    record = RECORD | {"name": "training_step", "tables": {"steps": [row, row | {"net": "torchvision r3d_18"}]}}
+    (tmp_path / "runs" / "benchmarks").mkdir()
+    (tmp_path / "runs" / "benchmarks" / "training_step.json").write_text(json.dumps(record))
+    benchmark, run = measured_rates(tmp_path)
+    assert benchmark.device == on_cpu("Imagined CPU (x86_64)", 1)
+    assert benchmark.rate == pytest.approx(3 * FLOPS * 100, rel=1e-3)  # counted with 400 classes
+    flops = json.loads((folder / "metrics.json").read_text())["flops"]
+    assert (run.rate, run.plan, run.device) == (3 * flops * 55, "card", "Imagined CPU (x86_64, AVX512), 1 thread")
+
+
+def test_a_rate_is_of_one_process_and_a_broken_run_has_none(tmp_path):
+    folder = write_fake_run(tmp_path / "runs" / "card" / "conv_types" / "r3d-18_8f_seed0", SPEC)
+    path = folder / "provenance.json"
+    alone = measured_rates(tmp_path)[0].rate
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"processes": 4, "device": "NVIDIA A100"}))
+    assert measured_rates(tmp_path)[0].rate == alone / 4
+    assert measured_rates(tmp_path)[0].device == "NVIDIA A100"
+    path.write_text("{")
+    assert measured_rates(tmp_path) == []
+
+
+def test_every_given_rate_has_sources_and_a_range():
+    assert {row.match for row in given_rates()} == {"A100", "H100", "V100"}
+    for row in given_rates():
+        assert "NVIDIA" in row.peak_source
+        assert row.share_source.startswith(("assumed", "computed from published"))
+        assert 0 < row.low_share < row.high_share < 0.5
+
+
+def test_the_lowest_rates_of_new_gpus_are_the_v100s_by_the_bandwidth_of_memory():
+    v100 = given("V100")
+    for row in (given("A100"), given("H100")):
+        by_memory = v100.high_share * v100.peak * row.bandwidth / v100.bandwidth / row.peak
+        assert row.low_share == round(by_memory, 2)
+
+
+def test_the_peaks_are_the_data_sheets():
+    text = (REPOSITORY / "studylib" / "evidence" / "device_rates.csv").read_text()
+    peaks = {row["match"]: row["peak_tflops"] for row in csv.DictReader(text.splitlines())}
+    assert peaks == {"A100": "312", "H100": "989.4", "V100": "15.7"}
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "text"),
+    [
+        (40, 40, "40 s"),
+        (300, 300, "5 min"),
+        (3600, 9000, "1 to 2.5 hours"),
+        (10 * 86400, 43 * 86400, "10 to 43 days"),
+        (1e8, 1e8, "3.2 years"),
+        (3600, None, "60 min"),
+        (None, None, "–"),
+    ],
+)
+def test_times_have_two_figures_in_the_unit_of_the_longer(least, most, text):
+    assert duration(least, most) == text
+
+
+@pytest.mark.parametrize(("size", "text"), [(8.01e8, "800 MB"), (1.25e12, "1.2 TB"), (51_000, "51 kB"), (None, "–")])
+def test_disk_has_two_figures(size, text):
+    assert disk(size) == text
+
+
+def test_the_name_of_a_processor_tells_it_from_a_gpu():
+    assert rates.is_cpu(on_cpu("Imagined CPU", 1))
+    assert rates.is_cpu(on_cpu("Imagined CPU", 16))
+    assert not rates.is_cpu("NVIDIA H100 80GB HBM3")

@@ -1,0 +1,230 @@
+"""runs/paper.yaml is the paper: each row of its Tables 2 to 5 that it trained has its runs, at the paper's settings."""
+
+import re
+from dataclasses import MISSING, asdict, fields
+
+import nbformat
+import pytest
+import yaml
+
+from studylib import published
+from studylib.complexity import count_by_name
+from studylib.nets import NETS, PAPER_NAMES
+from studylib.plan import REPOSITORY, PlannedRun, load_plan
+from studylib.spec import RunSpec
+from studylib.splits import OFFICIAL_SPLITS
+
+PLAN = load_plan(REPOSITORY / "runs" / "paper.yaml")
+DATASETS = {"Sports-1M": "sports1m", "Kinetics-400": "kinetics400", "UCF101": "ucf101", "HMDB51": "hmdb51"}
+PRETRAINING = {"none": None, "Sports-1M": "sports1m", "Kinetics-400": "kinetics400"}
+KEYS = {name: key for key, name in PAPER_NAMES.items()}
+DEFAULTS = {field.name: field.default for field in fields(RunSpec) if field.default is not MISSING}
+TRANSFER = ("ucf101", "hmdb51")
+CLASSES = {"kinetics400": 400, "sports1m": 487}
+NOTEBOOKS = ("depth", "clip_length", "resolution", "sports1m", "kinetics")
+
+
+def runs(experiment, **wanted) -> list[PlannedRun]:
+    """The planned runs of an experiment with these fields."""
+    own = [run for run in PLAN.runs if run.spec.experiment == experiment]
+    return [run for run in own if all(getattr(run.spec, key) == value for key, value in wanted.items())]
+
+
+def deviations(run) -> dict:
+    """The fields of a run that are not at their default, less those that say what is trained on what."""
+    told = ("experiment", "net", "dataset", "depth", "clip_length", "modality", "split", "init_from", "new_head")
+    return {k: v for k, v in asdict(run.spec).items() if k not in told and v != DEFAULTS[k]}
+
+
+def own_rows(table: str) -> list[dict]:
+    """The rows of a published table that the paper trained and that are no fusion of two others."""
+    rows = published.table(table).query("trained_by_the_paper == 'yes'").to_dict("records")
+    return [row for row in rows if "Two-Stream" not in row["method"]]
+
+
+def fields_of(method: str) -> dict:
+    """ "R(2+1)D-Flow-8frame" -> net, modality and, where the name has one, clip_length."""
+    net, modality, frames = re.fullmatch(r"(R\(2\+1\)D|R3D)(?:-(RGB|Flow))?(?:-(\d+)frame)?", method).groups()
+    found = {"net": KEYS[net], "depth": 34, "modality": (modality or "rgb").lower()}
+    return found | ({"clip_length": int(frames)} if frames else {})
+
+
+def pretrained_on(run) -> str | None:
+    """The dataset of the run that a run starts from, None from scratch."""
+    start = PLAN.start_of(run)
+    return start and start.spec.dataset
+
+
+def test_table_2_has_its_twelve_networks_and_nothing_is_changed_for_them():
+    for row in published.table("table2_conv_types").to_dict("records"):
+        assert row["dataset"] == "Kinetics-400"
+        found = runs("conv_types", net=KEYS[row["net"]], depth=row["depth"], dataset="kinetics400")
+        assert [run.name for run in found] == [f"{KEYS[row['net']]}-18_8f_seed0"]
+        assert found[0].spec == RunSpec(experiment="conv_types", net=KEYS[row["net"]], dataset="kinetics400")
+        assert (found[0].spec.clip_length, found[0].spec.resolution) == (row["clip_frames"], row["crop"])
+    assert len(runs("conv_types")) == len(NETS) == 12
+
+
+def test_the_defaults_are_those_of_section_4_1():
+    spec = runs("conv_types", net="r2plus1d")[0].spec
+    assert (spec.epochs, spec.batch_size, spec.lr, spec.lr_step, spec.lr_schedule) == (45, 32, 0.01, 10, "step")
+    assert (spec.test_clips, spec.test_sampling, spec.clips_per_epoch) == (10, "random", 1_000_000)
+
+
+def test_figure_4_has_both_networks_at_both_depths():
+    found = {(run.spec.net, run.spec.depth): run for run in runs("depth")}
+    assert set(found) == {("r3d", 34), ("r2plus1d", 34)}
+    for (net, _), run in found.items():
+        assert deviations(run) == {}
+        assert len(runs("conv_types", net=net, depth=18, clip_length=run.spec.clip_length)) == 1
+
+
+def test_figure_5_has_six_lengths_tested_on_evenly_spaced_clips():
+    trained = {run.spec.clip_length: run for run in runs("clip_length", init_from="")}
+    assert sorted(trained) == [16, 24, 32, 40, 48]
+    assert all(deviations(run) == {"test_sampling": "uniform"} for run in trained.values())
+    as_it_is = {run.spec.clip_length: run for run in runs("clip_length", epochs=0)}
+    assert sorted(as_it_is) == [8, 32]
+    [short] = runs("conv_types", net="r2plus1d")
+    assert all(PLAN.start_of(run) == short and run.spec.test_sampling == "uniform" for run in as_it_is.values())
+    assert {run.spec.net for run in runs("clip_length")} == {"r2plus1d"}
+
+
+def test_section_4_3_fine_tunes_32_frames_from_8():
+    [run] = [run for run in runs("clip_length") if run.spec.init_from and run.spec.epochs]
+    assert PLAN.start_of(run) == runs("conv_types", net="r2plus1d")[0]
+    assert run.spec.clip_length == 32
+    assert deviations(run) == {"lr": 0.001, "lr_step": 4, "epochs": 15, "test_sampling": "uniform"}
+
+
+def test_section_4_3_differs_from_table_2_in_the_resolution_alone():
+    [run] = runs("resolution")
+    [small] = runs("conv_types", net="r2plus1d")
+    ours, theirs = asdict(run.spec), asdict(small.spec)
+    assert {k: (v, theirs[k]) for k, v in ours.items() if v != theirs[k] and k != "experiment"} == {
+        "resolution": (224, 112)
+    }
+
+
+@pytest.mark.parametrize("row", own_rows("table3_sports1m"), ids=lambda row: row["method"])
+def test_table_3_has_a_run_for_each_row(row):
+    wanted = fields_of(row["method"])
+    found = runs("sports1m", dataset="sports1m", init_from="", **wanted)
+    # the length of R3D is not printed: both are planned
+    lengths = [wanted["clip_length"]] if "clip_length" in wanted else [8, 32]
+    assert [run.spec.clip_length for run in found] == lengths
+    for run in found:
+        assert deviations(run) == {"batch_size": 30, "epochs": 50, "test_clips": 100}
+
+
+@pytest.mark.parametrize("row", own_rows("table4_kinetics"), ids=lambda row: f"{row['method']}, {row['pretraining']}")
+def test_table_4_has_a_run_for_each_row(row):
+    source = PRETRAINING[row["pretraining"]]
+    found = runs("kinetics", dataset="kinetics400", clip_length=32, **fields_of(row["method"]))
+    [run] = [run for run in found if pretrained_on(run) == source]
+    assert deviations(run) == ({"lr": 0.001, "lr_step": 4, "epochs": 15} if source else {})
+    assert run.spec.new_head == bool(source)
+
+
+@pytest.mark.parametrize("dataset", TRANSFER)
+@pytest.mark.parametrize("row", own_rows("table5_transfer"), ids=lambda row: f"{row['method']}, {row['pretraining']}")
+def test_table_5_has_three_splits_for_each_row(row, dataset):
+    found = runs("transfer", dataset=dataset, clip_length=32, new_head=True, **fields_of(row["method"]))
+    found = [run for run in found if pretrained_on(run) == PRETRAINING[row["pretraining"]]]
+    assert [run.spec.split for run in found] == list(OFFICIAL_SPLITS)
+    assert len({run.spec.init_from for run in found}) == 1
+    own = {"ucf101": {"lr": 0.0001, "clips_per_epoch": 100_000}, "hmdb51": {"lr": 0.0002, "clips_per_epoch": 40_000}}
+    for run in found:
+        assert deviations(run) == {"batch_size": 4, "lr_step": 2, "epochs": 8, "weight_decay": 0.005} | own[dataset]
+
+
+def test_table_5_starts_from_the_kinetics_networks_trained_from_scratch():
+    starts = [PLAN.start_of(run) for run in runs("transfer") if pretrained_on(run) == "kinetics400"]
+    assert len(starts) == 12
+    assert all(start.spec.init_from == "" for start in starts)
+
+
+@pytest.mark.parametrize("experiment", ["sports1m", "kinetics", "transfer"])
+def test_each_network_on_flow_has_one_on_rgb_to_be_fused_with(experiment):
+    def all_but_the_stream(run):
+        return asdict(run.spec) | {"modality": "", "init_from": pretrained_on(run)}
+
+    flows = runs(experiment, modality="flow")
+    assert flows
+    for flow in flows:
+        partners = [r for r in runs(experiment, modality="rgb") if all_but_the_stream(r) == all_but_the_stream(flow)]
+        assert len(partners) == 1, flow.name
+
+
+def test_a_network_starts_from_the_same_kind_of_network_and_the_chain_begins_from_scratch():
+    chained = [run for run in PLAN.runs if run.spec.init_from]
+    assert len(chained) == 2 + 1 + 2 + 24
+    for run in chained:
+        first, steps = run, 0
+        while (start := PLAN.start_of(first)) is not None:
+            for key in ("net", "depth", "width", "modality"):
+                assert getattr(start.spec, key) == getattr(run.spec, key), (run.name, key)
+            # only there may the classes change, and with them the classifier
+            assert first.spec.new_head == (start.spec.dataset != first.spec.dataset), first.name
+            first, steps = start, steps + 1
+        assert first.spec.init_from == "", run.name
+        assert steps > 0, run.name
+
+
+def test_every_experiment_of_every_plan_has_its_notebook():
+    for path in (REPOSITORY / "runs").glob("*.yaml"):
+        for experiment in {run.spec.experiment for run in load_plan(path).runs}:
+            assert (REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb").exists(), (path.name, experiment)
+
+
+def opening(experiment: str) -> str:
+    """The text that the notebook of an experiment opens with, as one line."""
+    notebook = nbformat.read(REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb", as_version=4)
+    return " ".join(notebook.cells[0].source.split())
+
+
+@pytest.mark.parametrize("experiment", NOTEBOOKS)
+def test_a_notebook_tells_the_counted_cost_of_each_of_its_runs(experiment):
+    cost = opening(experiment).split("**Cost.**")[1].split("**Command.**")[0]
+    for run in runs(experiment):
+        s = run.spec
+        counted = count_by_name(s.net, s.depth, CLASSES[s.dataset], s.clip_length, s.in_channels, s.width, s.resolution)
+        assert re.search(rf"\b{counted.flops / 1e9:.1f}\b", cost), run.name
+        if clips := s.epochs * s.clips_per_epoch:
+            assert f"{clips // 1_000_000} million" in cost, run.name
+
+
+@pytest.mark.parametrize(("experiment", "table"), [("sports1m", "table3_sports1m"), ("kinetics", "table4_kinetics")])
+def test_a_notebook_quotes_its_table_to_the_digit(experiment, table):
+    rows = published.table(table).query("trained_by_the_paper == 'yes'")
+    accuracies = rows.select_dtypes("number")
+    quoted = re.findall(r"\| ([0-9.]*) ?(?=\|)", opening(experiment))
+    printed = [f"{value:.1f}" for value in accuracies.to_numpy().ravel() if value == value]
+    assert [cell for cell in quoted if cell] == printed
+
+
+@pytest.mark.parametrize("experiment", NOTEBOOKS)
+def test_a_notebook_runs_the_cells_of_the_first_one(experiment):
+    first, ours = (
+        nbformat.read(REPOSITORY / "book" / "experiments" / f"{name}.ipynb", as_version=4).cells
+        for name in ("conv_types", experiment)
+    )
+    untrained = " if spec.epochs else None  # a network tested as it is has no curve"  # clip_length's alone
+    assert [cell.source.replace(untrained, "") for cell in ours[2:]] == [cell.source for cell in first[2:]]
+    assert ours[1].metadata.tags == ["parameters"]
+    assert f'experiment = "{experiment}"' in ours[1].source
+
+
+@pytest.mark.parametrize("experiment", NOTEBOOKS)
+def test_the_commands_of_a_notebook_name_runs_that_there_are(experiment):
+    text = opening(experiment)
+    targets = re.findall(r"runs/paper/(\S+)/metrics.json", text)
+    commands = re.findall(r"papermill book/experiments/.*?(?=papermill|```)", text)
+    assert targets
+    assert commands
+    assert all(target in {f"{run.spec.experiment}/{run.name}" for run in PLAN.runs} for target in targets)
+    for command in commands:
+        given = dict(re.findall(r"-p (\w+) (\S+)", command))
+        values = {name: yaml.safe_load(value) for name, value in given.items() if name != "run_folder"}
+        spec = RunSpec.from_parameters({"experiment": experiment, "net": "r2plus1d"} | values)
+        assert spec.dataset == "pantomime-quick"
