@@ -4,6 +4,8 @@
 """
 
 import os
+import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,9 +102,33 @@ def joined(processes: Processes, backend: str) -> Iterator[None]:
         yield
         return
     with _told():
-        dist.init_process_group(backend, timeout=PATIENCE)
+        store = _meet(processes)
+        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.count, timeout=PATIENCE)
     yield
     dist.destroy_process_group()  # not after an error: it would wait for the others
+
+
+def _meet(processes: Processes) -> dist.Store:
+    """A store of these processes alone, for the addresses by which they connect.
+
+    torchrun's own outlives a restart: who reads there first may find the address of a process that is gone, and wait
+    for it. Here each tells its name to the leading one, and goes on when that one knows it.
+    """
+    shared, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
+    name = uuid.uuid4().hex
+    if processes.leads:
+        shared.set("leader", name)
+        names = [shared.get(f"{name}/{rank}").decode() for rank in range(1, processes.count)]
+        shared.set(f"{name}/met", " ".join(names))
+        return dist.PrefixStore(name, shared)
+    latest = time.monotonic() + PATIENCE.total_seconds()
+    while time.monotonic() < latest:
+        leader = shared.get("leader").decode()  # perhaps the one of before, which answers no more
+        shared.set(f"{leader}/{processes.rank}", name)
+        time.sleep(0.05)
+        if shared.check([f"{leader}/met"]) and name in shared.get(f"{leader}/met").decode().split():
+            return dist.PrefixStore(leader, shared)
+    raise RuntimeError("the leading one did not answer")
 
 
 def replicate(net: nn.Module, processes: Processes, device: torch.device) -> nn.Module:

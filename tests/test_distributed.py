@@ -13,6 +13,7 @@ import torch
 from studylib.distributed import Processes
 from studylib.evaluation import read_predictions
 from studylib.loading import EpochBatches
+from studylib.plan import REPOSITORY
 from studylib.spec import RunSpec
 from tests.trainings import TINY, assert_same_end, checkpoints, data_of, history, last_state, start
 
@@ -60,6 +61,34 @@ def test_a_process_that_gets_none_of_the_last_clips_still_takes_part():
     assert [[position for _, position, _ in own] for own in last] == [[8], [8]]
     parts = [Processes(rank, 2).share(1) for rank in range(2)]
     assert sorted(len(range(1)[part]) for part in parts) == [0, 1]
+
+
+JOIN = """
+import os, time
+from studylib.distributed import from_environment, joined
+processes = from_environment()
+for attempt in range(8):
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.3 if processes.leads else 0)  # what the last attempt left is there before it
+        with joined(processes, "gloo"):
+            assert processes.sums([1.0, processes.rank]) == [2.0, 1.0]
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_processes_that_are_started_again_meet_each_other_and_not_those_of_before():
+    """torchrun keeps its store over a restart, with the addresses of the processes that are gone."""
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    agent = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    environment = os.environ | agent | {"WORLD_SIZE": "2", "PYTHONPATH": str(REPOSITORY)}
+    both = [subprocess.Popen([sys.executable, "-c", JOIN], env=environment | {"RANK": rank}) for rank in ("0", "1")]
+    try:
+        assert [process.wait(60) for process in both] == [0, 0]
+    finally:
+        for process in both:
+            process.kill()
 
 
 def test_every_video_is_tested_by_one_process():
