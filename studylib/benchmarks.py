@@ -4,8 +4,8 @@
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,18 @@ HEADINGS = {
     "worker_mb": "a loader process more (MB)",
     "load_mb": "of the process alone (MB)",
     "order_mb": "order of an epoch (MB)",
+    "counted_share": "of the peak, counted",
+    "needed_share": "of the peak, needed",
+    "times_torchvision": "times as fast as torchvision's",
+    "waiting_share": "waits for clips",
+    "pooling_fc_loss_share": "pooling, FC, loss",
+    "bn_share": "BN",
+    "relu_share": "ReLU",
+    "size": "rows and columns",
 }
 # End of a column's name -> how the heading ends.
 UNITS = {
+    "_gmac_per_second": " (GMAC/s)",
     "_per_second": "/s",
     "_per_frame": " a frame",
     "_per_clip": " a clip",
@@ -50,6 +59,7 @@ UNITS = {
     "_mb": " (MB)",
     "_gb": " (GB)",
     "_db": " (dB)",
+    "_share": "",
 }
 
 
@@ -120,15 +130,21 @@ def rows_of(name: str, key: str, folder: Path = FOLDER) -> pd.DataFrame:
     return pd.DataFrame() if benchmark is None else benchmark.tables.get(key, pd.DataFrame())
 
 
-def table(name: str, key: str, what: str, folder: Path = FOLDER) -> Table | Markdown:
+def table(
+    name: str, key: str, what: str, folder: Path = FOLDER, columns: Sequence[str] | None = None
+) -> Table | Markdown:
     """A recorded table with its origin in the caption; a sentence where it is not recorded.
 
     Args:
         what: what the table shows, the caption's first sentence without its full stop.
+        columns: those to show, in this order; all of them by default.
     """
     benchmark = load(name, folder)
     if benchmark is None or key not in benchmark.tables:
         return _not_recorded(name, what)
+    if columns is not None:
+        kept = [column for column in columns if column in benchmark.tables[key]]
+        benchmark = replace(benchmark, tables={key: benchmark.tables[key][kept]})
     return _table(benchmark, key, f"{what}. {benchmark.origin}; to repeat it: {benchmark.command}.")
 
 
@@ -179,13 +195,16 @@ def heading(column: str) -> str:
 
 
 def cell(column: str, value: object) -> str:
-    """A value as a table shows it: shares in percent, whole numbers whole, others to three figures, nothing as "–"."""
+    """A value as a table shows it: shares in percent, whole numbers whole, others to three figures, nothing as "–".
+
+    Small shares have a decimal.
+    """
     if value is None or value == "" or (isinstance(value, float) and pd.isna(value)):
         return "–"
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         return escape(str(value))
     if "share" in column or column == "of_originals":
-        return f"{100 * value:.0f}%"
+        return f"{100 * value:.{0 if abs(value) >= 0.0995 else 1}f}%"
     return figures3(value)
 
 

@@ -74,7 +74,8 @@ def keep_freed_memory() -> bool:
     """Let this process keep what it frees for its next step, where the C library is glibc; whether it does.
 
     By default glibc gives large blocks back to the system, which hands them out again page by page, full of zeros, at
-    each step. It applies to what is allocated afterwards. What a process keeps is at most what it had at its peak.
+    each step. It applies to what is allocated afterwards. What a process keeps is what it had at its peak, which is
+    somewhat higher so, as blocks of other sizes leave gaps (benchmark `memory`).
     """
     mmap_max, trim_threshold, arena_max = -4, -1, -8  # malloc.h
     if platform.libc_ver()[0] != "glibc":

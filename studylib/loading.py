@@ -40,6 +40,17 @@ class Batch(NamedTuple):
     faults: list[Fault]
 
 
+class Clip(NamedTuple):
+    """A clip of a batch to be; of a video that cannot be read only that is told."""
+
+    frames: np.ndarray | None  # (T, H, W, C), None where it could not be read
+    window: tuple[int, int, int]  # top, left, flipped
+    label: int
+    label_set: np.ndarray  # (M,) int64
+    video: int  # number in the part
+    faults: list[Fault]
+
+
 class Draw(NamedTuple):
     """What is random in a training clip."""
 
@@ -67,8 +78,8 @@ class TrainingClips(Dataset):
         labels = part.label_set(video)
         return Draw(video, start, *window, flip, int(labels[rng.integers(len(labels)) if len(labels) > 1 else 0]))
 
-    def __getitem__(self, key: tuple[int, int, int]) -> Batch:
-        """A batch of one; a video that cannot be read is replaced by one drawn for this place, and told."""
+    def __getitem__(self, key: tuple[int, int, int]) -> Clip:
+        """The clip of a key; a video that cannot be read is replaced by one drawn for this place, and told."""
         epoch, position, video = key
         others, faults = None, []
         while True:
@@ -83,11 +94,11 @@ class TrainingClips(Dataset):
                 video = int(others.integers(len(self.part.rows)))
             else:
                 window = (draw.top, draw.left, draw.flip)
-                return _one(clip, window, draw.label, self.part.label_set(video), video, faults)
+                return Clip(clip, window, draw.label, self.part.label_set(video), video, faults)
 
 
 class CentreClips(Dataset):
-    """One clip a video, its middle: the curve of Figure 4. A batch of none for a video that cannot be read."""
+    """One clip a video, its middle: the curve of Figure 4."""
 
     def __init__(self, part: Part, spec: RunSpec) -> None:
         self.part, self.spec = part, spec
@@ -95,15 +106,16 @@ class CentreClips(Dataset):
     def __len__(self) -> int:
         return len(self.part.rows)
 
-    def __getitem__(self, i: int) -> Batch:
+    def __getitem__(self, i: int) -> Clip:
         part, length = self.part, self.spec.clip_length
         start = max(0, int(part.num_frames[i]) - length) // 2
+        window = (*centre_window(part.size, self.spec.resolution), 0)
+        clip, faults = None, []
         try:
             clip = part.clip(i, start, length)
         except VideoError as error:
-            return _none([part.fault(i, error)])
-        window = (*centre_window(part.size, self.spec.resolution), 0)
-        return _one(clip, window, int(part.labels[i]), part.label_set(i), i, [])
+            faults.append(part.fault(i, error))
+        return Clip(clip, window, int(part.labels[i]), part.label_set(i), i, faults)
 
 
 class TestClips(Dataset):
@@ -133,32 +145,19 @@ class TestClips(Dataset):
         return i, torch.from_numpy(clips), None
 
 
-def _one(
-    clip: np.ndarray, window: tuple[int, int, int], label: int, labels: np.ndarray, video: int, faults: list[Fault]
-) -> Batch:
-    """A batch of one clip (T, H, W, C)."""
-    numbers = (torch.tensor([window]), torch.tensor([label]), torch.from_numpy(labels)[None], torch.tensor([video]))
-    return Batch(torch.from_numpy(np.ascontiguousarray(clip))[None], *numbers, faults)
-
-
-def _none(faults: list[Fault]) -> Batch:
-    """A batch of no clip."""
-    nothing = torch.empty(0, dtype=torch.int64)
-    return Batch(nothing, nothing, nothing, nothing, nothing, faults)
-
-
-def collate(batches: list[Batch]) -> Batch:
-    """Batches of one, or none, as one; in a worker the clips go straight to shared memory."""
-    faults = [fault for batch in batches for fault in batch.faults]
-    some = [batch for batch in batches if len(batch.labels)]
+def collate(clips: list[Clip]) -> Batch:
+    """Those that could be read as a batch, perhaps of none; in a worker their frames go straight to shared memory."""
+    faults = [fault for clip in clips for fault in clip.faults]
+    some = [clip for clip in clips if clip.frames is not None]
     if not some:
-        return _none(faults)
-    most = max(batch.label_sets.shape[1] for batch in some)
-    sets = [torch.nn.functional.pad(b.label_sets, (0, most - b.label_sets.shape[1]), value=-1) for b in some]
-    windows, labels, videos = (
-        torch.cat([getattr(b, field) for b in some]) for field in ("windows", "labels", "videos")
-    )
-    return Batch(default_collate([b.clips[0] for b in some]), windows, labels, torch.cat(sets), videos, faults)
+        nothing = torch.empty(0, dtype=torch.int64)
+        return Batch(nothing, nothing, nothing, nothing, nothing, faults)
+    sets = np.full((len(some), max(len(clip.label_set) for clip in some)), -1)
+    for row, clip in zip(sets, some, strict=True):
+        row[: len(clip.label_set)] = clip.label_set
+    windows, labels, videos = (torch.tensor([getattr(c, name) for c in some]) for name in ("window", "label", "video"))
+    frames = default_collate([torch.from_numpy(clip.frames) for clip in some])
+    return Batch(frames, windows, labels, torch.from_numpy(sets), videos, faults)
 
 
 @lru_cache(maxsize=2)

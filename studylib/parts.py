@@ -43,7 +43,7 @@ class Part:
         """V paths relative to the dataset's root."""
         return self.index.table["path"].take(self.rows).to_pylist()
 
-    @property
+    @cached_property
     def has_label_sets(self) -> bool:
         """Whether videos may belong to several classes (Sports-1M)."""
         return "labels" in self.index.table.column_names
@@ -72,6 +72,8 @@ class Part:
 
     def clip(self, i: int, start: int, length: int) -> np.ndarray:
         """Clip of the i-th video: (T, H, W, C)."""
+        if self.cache is not None:
+            return self.cache.clip(int(self.rows[i]), int(start), length)
         return self.clips(i, np.array([start]), length)[0]
 
     def fault(self, i: int, error: VideoError) -> Fault:

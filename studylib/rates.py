@@ -165,7 +165,9 @@ def _of_benchmark(folder: Path) -> list[Measured]:
             continue  # the peer's, or a table of something else
         sizes = {size: int(row[size]) for size in SIZES} | {"depth": int(row.get("depth", 18))}
         rate = PASSES * count_by_name(row["net"], **sizes).flops * float(row["clips_per_second"])
-        device = on_cpu(record.cpu, int(row.get("threads", record.threads)))
+        device = row.get("device", "cpu")
+        if device == "cpu":
+            device = on_cpu(record.cpu, int(row.get("threads", record.threads)))
         clip = f"{sizes['clip_length']}x{sizes['resolution']}x{sizes['resolution']}"
         told = f"benchmark training_step, {row['net']} at {clip}, width {sizes['width']}"
         found.append(

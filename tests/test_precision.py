@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from studylib import precision
+from studylib import convolutions, precision
+from studylib.convolutions import frames_as_channels
 from studylib.nets import Conv3d, build_net
+from tests.bench.same_gradients import LARGEST_RATIO, compare
 
 CPU = torch.device("cpu")
 CLIP = (3, 8, 28, 28)
@@ -53,11 +56,58 @@ def test_a_device_without_bf16_arithmetic_trains_in_fp32(monkeypatch):
     assert precision.choose_precision("fp32", net, CLIP, 2, CPU) == ("fp32", "fp32 as asked")
 
 
-def test_time_padded_beforehand_gives_what_the_convolution_gives_itself():
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (3, 1, 1)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_frames_as_channels_is_the_convolution_with_its_gradients(frames, stride, kernel):
+    padding = (1, kernel[1] // 2, kernel[2] // 2)
+    x = torch.randn(2, 4, frames, 6, 5, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(3, 4, *kernel, dtype=torch.float64, requires_grad=True)
+    ours = frames_as_channels(x, weight, (stride, 1, 1), padding)
+    right = F.conv3d(x, weight, None, (stride, 1, 1), padding)
+    torch.testing.assert_close(ours, right)
+    out_gradient = torch.randn_like(right)
+    found, wanted = (torch.autograd.grad(y, (x, weight), out_gradient) for y in (ours, right))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_in_bf16_no_padding_is_multiplied_where_hardly_a_frame_is_left(monkeypatch):
+    seen = []
+
+    def note(x, weight, stride, padding):
+        seen.append(x.shape[2])
+        return frames_as_channels(x, weight, stride, padding)
+
+    monkeypatch.setattr(convolutions, "frames_as_channels", note)
     net = build_net("r3d", num_classes=5, width=8).eval()
-    clip = torch.randn(2, *CLIP)
+    clips = torch.randn(2, *CLIP)
     with torch.no_grad():
-        exact = net(clip)
+        exact = net(clips)
+        assert seen == []
         with torch.autocast("cpu", torch.bfloat16):
-            padded = net(clip)
-    torch.testing.assert_close(padded.float(), exact, rtol=0.05, atol=0.02)
+            rounded = net(clips)
+    # conv4 but for its first convolution, which halves 4 frames, and the first of conv5 at 2 frames; 1 frame after it
+    assert seen == [2, 2, 2, 2, 1, 1, 1]
+    torch.testing.assert_close(rounded.float(), exact, rtol=0.05, atol=0.02)
+
+
+def clips_and_labels():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(8, *CLIP, generator=generator), torch.randint(0, 5, (8,), generator=generator)
+
+
+@pytest.mark.parametrize("name", ["r3d", "mc3"])
+def test_a_bf16_step_has_the_loss_and_gradients_of_torchvisions_net(name):
+    found = compare(name, *clips_and_labels(), classes=5, width=16)
+    assert found.loss_error < 0.005
+    assert max(found.ratios.values()) < LARGEST_RATIO
+
+
+def test_gradients_without_one_tap_in_time_are_found_to_be_wrong(monkeypatch):
+    def without_last_tap(x, weight, stride, padding):
+        kept = torch.tensor([1.0, 1.0, 0.0], dtype=weight.dtype).view(3, 1, 1)
+        return frames_as_channels(x, weight * kept, stride, padding)
+
+    monkeypatch.setattr(convolutions, "frames_as_channels", without_last_tap)
+    found = compare("r3d", *clips_and_labels(), classes=5, width=16)
+    assert min(found.ratios.values()) > LARGEST_RATIO

@@ -14,7 +14,10 @@ from studylib.files import write_text
 from studylib.plan import REPOSITORY
 from studylib.provenance import now, of_code
 
-NAMES = ("training_step", "rendering", "flow", "reading", "preparing", "index_scale")
+NAMES = (
+    "training_step", "profile", "options", "processes", "stall", "memory",
+    "rendering", "flow", "reading", "preparing", "index_scale",
+)  # fmt: skip
 
 
 def record(name: str, options: list[str], tables: dict[str, list[dict[str, Any]]]) -> None:

@@ -1,99 +1,149 @@
-"""Clips/s of a training step, ours beside torchvision's own network narrowed alike, interleaved in one process.
+"""Seconds of a training step, and which share of the machine's bf16 matrix product it reaches.
 
-`python -m tests.bench training_step`; the peer trains as torchvision's reference script does on a CPU: fp32, default
-memory format, plain SGD with momentum.
+    python -m tests.bench training_step [--rounds 9] [--geometry paper mini]
+
+Six of the twelve nets, exactly the trainer's step, beside torchvision's own r3d_18 and mc3_18 as its reference script
+trains them: fp32, default memory format, plain SGD with momentum. All of them, and square matrix products of several
+sizes, take turns in one process. On a CPU that process keeps the memory it frees, which serves the peer as well.
+
+Then: loss and gradients of our step against torchvision's, see `same_gradients`.
 """
 
-import time
+import argparse
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Any
 
 import torch
-import torchvision
-from torch import nn
 from torch.nn import functional as F
 
-from studylib.epoch import train_step
+from studylib.devices import Device, choose
 from studylib.loading import Batch
-from studylib.nets import build_net
-from studylib.optimizer import make_optimizer
-from studylib.precision import choose_precision
-from studylib.spec import RunSpec
+from tests.bench.multiply_adds import of_step
+from tests.bench.same_gradients import LARGEST_RATIO, compare, torchvisions
+from tests.bench.steps import (
+    GEOMETRIES,
+    NETS,
+    Geometry,
+    Step,
+    new_net,
+    precision_of,
+    random_batch,
+    ratios,
+    spec_of,
+    step_of,
+    synchronise,
+    take_turns,
+    threads,
+)
 
-CLIP_LENGTH, CROP, WIDTH, BATCH, CLASSES = 8, 56, 16, 32, 16
-ROUNDS = 9
-CPU = torch.device("cpu")
-WINDOWS = torch.zeros(BATCH, 3, dtype=torch.int64)
+PEERS = {"torchvision r3d_18": "r3d", "torchvision mc3_18": "mc3"}  # peer -> which of ours computes the same
+SIZES = (1024, 2048, 3072, 4096)  # of the matrix products; on a GPU larger ones too
 
-
-def ours(name: str) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """One training step of our network, in the way `studylib.training` does it."""
-    spec = RunSpec(experiment="bench", net=name, dataset="pantomime", width=WIDTH, resolution=CROP, batch_size=BATCH)
-    net = build_net(name, num_classes=CLASSES, clip_length=CLIP_LENGTH, width=WIDTH)
-    net = net.to(memory_format=torch.channels_last_3d)
-    precision, reason = choose_precision("bf16", net, (3, CLIP_LENGTH, CROP, CROP), BATCH, CPU)
-    print(f"{name}: {reason}")
-    optimizer = make_optimizer(net, spec)
-
-    def step(clips: torch.Tensor, labels: torch.Tensor) -> None:
-        train_step(net, Batch(clips, WINDOWS, labels, labels[:, None], []), optimizer, spec, precision, CPU)
-
-    return step
+Tables = dict[str, list[dict[str, Any]]]
 
 
-def torchvisions() -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """One training step of torchvision's r3d_18 with a quarter of its channels."""
-    net = torchvision.models.video.r3d_18(num_classes=CLASSES)
-    narrow(net, 64 // WIDTH)
+def main(arguments: Sequence[str] = ()) -> Tables:
+    """Print the tables and return them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--geometry", nargs="+", choices=GEOMETRIES, default=list(GEOMETRIES))
+    options = parser.parse_args(arguments)
+    device = choose()
+    tables: Tables = {}
+    for name in options.geometry:
+        geometry = GEOMETRIES[name]
+        with threads(geometry.threads):
+            tables |= measure(name, geometry, device, options.rounds)
+            if device.torch.type == "cpu" and name == "paper":  # torchvision's nets have this width alone
+                tables["same_gradients"] = likeness(geometry)
+    return tables
+
+
+def measure(name: str, geometry: Geometry, device: Device, rounds: int) -> Tables:
+    """The rows of the nets and of the matrix products."""
+    on_gpu = device.torch.type == "cuda"
+    sizes = (*SIZES, 8192, 16384) if on_gpu else SIZES
+    machine = torch.cuda.get_device_name(device.torch) if on_gpu else "cpu"
+    batch, specs = random_batch(geometry), {net: spec_of(net, geometry) for net in NETS}
+    nets = {net: new_net(spec, geometry, device) for net, spec in specs.items()}
+    precisions = {net: precision_of(nets[net], spec, device) for net, spec in specs.items()}
+    steps = {net: step_of(nets[net], spec, batch, device, precisions[net]) for net, spec in specs.items()}
+    peers = PEERS if name == "paper" else {}
+    steps |= {peer: theirs(peer.split()[1], geometry, batch, device) for peer in peers}
+    kinds = [(kind, size) for kind in ("bf16", "fp32") for size in sizes]
+    products = {f"{kind} product {size}": product(kind, size, device) for kind, size in kinds}
+    seconds = take_turns(steps | products, rounds)
+
+    rates = {(kind, size): size**3 / median(seconds[f"{kind} product {size}"]) for kind, size in kinds}
+    peak = max(rate for (kind, _), rate in rates.items() if kind == "bf16")
+    print(f"{geometry}, batch {geometry.batch_size}, width {geometry.width}, {torch.get_num_threads()} threads")
+    print("matrix products, GMAC/s: " + ", ".join(f"{kind} {n}: {r / 1e9:.0f}" for (kind, n), r in rates.items()))
+    print("net                    s a step  clips/s  GMAC/s  share  needed  times torchvision's")
+    rows = []
+    for net in steps:
+        spent, ours = median(seconds[net]), peers.get(net, net)
+        counted, needed = (geometry.batch_size * macs for macs in of_step(specs[ours], geometry.classes))
+        peer = next((peer for peer, same in peers.items() if same == net), None)
+        row = {"net": net, "device": machine, "precision": precisions.get(net, "fp32")}
+        row |= {"threads": torch.get_num_threads(), "clip_length": geometry.clip_length}
+        row |= {"resolution": geometry.resolution, "width": geometry.width, "batch_size": geometry.batch_size}
+        row |= {"step_s": spent, "clips_per_second": geometry.batch_size / spent}
+        row |= {"counted_gmac_per_second": counted / spent / 1e9, "counted_share": counted / spent / peak}
+        row |= {"needed_gmac_per_second": needed / spent / 1e9, "needed_share": needed / spent / peak}
+        row |= {"times_torchvision": median(ratios(seconds[net], seconds[peer])) if peer else None, "rounds": rounds}
+        told = f"{row['times_torchvision']:.2f}" if peer else ""
+        print(
+            f"{net:20} {spent:10.3f} {row['clips_per_second']:8.1f} {row['counted_gmac_per_second']:7.1f} "
+            f"{row['counted_share']:6.0%} {row['needed_share']:7.0%}  {told}",
+            flush=True,
+        )
+        rows.append(row)
+    products = [{"precision": k, "size": n, "product_gmac_per_second": r / 1e9} for (k, n), r in rates.items()]
+    return {name: rows, f"{name}_products": products}
+
+
+def theirs(name: str, geometry: Geometry, batch: Batch, device: Device) -> Step:
+    """One training step of a net of torchvision's, the clips turned and normalised as ours."""
+    net = torchvisions(name, geometry.classes).to(device.torch).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
 
-    def step(clips: torch.Tensor, labels: torch.Tensor) -> None:
-        x = clips.permute(0, 4, 1, 2, 3).contiguous().float() / 255
-        loss = F.cross_entropy(net((x - 0.4) / 0.22), labels)
+    def step() -> None:
+        x = batch.clips.to(device.torch).permute(0, 4, 1, 2, 3).contiguous().float() / 255
+        loss = F.cross_entropy(net((x - 0.4) / 0.22), batch.labels.to(device.torch))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        synchronise(device)
 
     return step
 
 
-def narrow(net: nn.Module, by: int) -> None:
-    """Replace every layer of a torchvision video network by one with `by` times fewer channels."""
-    for parent in list(net.modules()):
-        for name, layer in list(parent.named_children()):
-            if isinstance(layer, nn.Conv3d):
-                n_in = layer.in_channels if layer.in_channels == 3 else layer.in_channels // by
-                new = nn.Conv3d(
-                    n_in, layer.out_channels // by, layer.kernel_size, layer.stride, layer.padding, bias=False
-                )
-            elif isinstance(layer, nn.BatchNorm3d):
-                new = nn.BatchNorm3d(layer.num_features // by)
-            elif isinstance(layer, nn.Linear):
-                new = nn.Linear(layer.in_features // by, layer.out_features)
-            else:
-                continue
-            setattr(parent, name, new)
+def product(precision: str, size: int, device: Device) -> Callable[[], None]:
+    """The product of two square matrices."""
+    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    a, b = (torch.randn(size, size, device=device.torch).to(dtype) for _ in range(2))
+
+    def step() -> None:
+        a @ b
+        synchronise(device)
+
+    return step
 
 
-def main(_arguments: Sequence[str] = ()) -> None:
-    """Print the table."""
-    steps = {"ours r3d": ours("r3d"), "ours r2plus1d": ours("r2plus1d"), "torchvision r3d_18 narrowed": torchvisions()}
-    clips = torch.randint(0, 256, (BATCH, CLIP_LENGTH, CROP, CROP, 3), dtype=torch.uint8)
-    labels = torch.randint(0, CLASSES, (BATCH,))
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for round_number in range(ROUNDS + 2):
-        for name, step in steps.items():
-            begun = time.perf_counter()
-            step(clips, labels)
-            if round_number >= 2:  # the first ones compile and warm up
-                seconds[name].append(time.perf_counter() - begun)
-    peer = median(seconds["torchvision r3d_18 narrowed"])
-    print(
-        f"{torch.get_num_threads()} threads, {CLIP_LENGTH}x{CROP}x{CROP}, width {WIDTH}, batch {BATCH}, {ROUNDS} rounds"
-    )
-    for name, times in seconds.items():
-        print(f"{name:30} {BATCH / median(times):7.1f} clips/s   {peer / median(times):5.2f} x torchvision r3d_18")
-
-
-if __name__ == "__main__":
-    main()
+def likeness(geometry: Geometry) -> list[dict[str, Any]]:
+    """A row a net: our loss and gradients against torchvision's."""
+    rows, batch = [], random_batch(geometry)
+    x = (batch.clips.permute(0, 4, 1, 2, 3).contiguous().float() / 255 - 0.4) / 0.22
+    for net in PEERS.values():
+        found = compare(net, x, batch.labels, geometry.classes, geometry.width)
+        errors, ratio = sorted(found.errors.values()), sorted(found.ratios.values())
+        row = {"net": net, "loss": found.loss, "loss_error": found.loss_error, "gradient_error": median(errors)}
+        row |= {"rounding_error": median(found.rounding.values()), "ratio_to_rounding": median(ratio)}
+        row |= {"largest_ratio": ratio[-1], "bound": LARGEST_RATIO}
+        print(
+            f"{net} against torchvision's: loss off by {found.loss_error:.2%}, gradients by {median(errors):.2f}, "
+            f"rounded clips move them by {row['rounding_error']:.2f}; ratio by layer {ratio[0]:.2f} to {ratio[-1]:.2f}"
+        )
+        rows.append(row)
+    return rows

@@ -1,0 +1,62 @@
+"""How many multiply-adds a training step cannot do without, beside the three times a forward pass that are counted.
+
+The count of a convolution (`complexity`) takes every tap of every output. Taps that fall on padding meet zeros, and the
+gradient with regard to the clip is nobody's: neither has to be computed.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from studylib.complexity import count
+from studylib.nets import build_net
+from studylib.spec import RunSpec
+
+PASSES = 3  # forward, gradient of the input, gradient of the weights
+
+
+def taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Along one dimension: pairs of an output and a tap of its kernel that meets an input, not padding."""
+    outputs = (size + 2 * padding - kernel) // stride + 1
+    return sum(0 <= o * stride - padding + tap < size for o in range(outputs) for tap in range(kernel))
+
+
+def of_step(spec: RunSpec, classes: int) -> tuple[int, int]:
+    """(counted, needed) multiply-adds of a training step for one clip."""
+    with torch.device("meta"):
+        net = build_net(
+            spec.net,
+            spec.depth,
+            classes,
+            clip_length=spec.clip_length,
+            in_channels=spec.in_channels,
+            width=spec.width,
+            resolution=spec.resolution,
+        )
+    clip_shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)
+    return PASSES * count(net, clip_shape).flops, needed(net, clip_shape)
+
+
+def needed(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:
+    """Multiply-adds of convolutions and FC that forward and backward pass of a clip (C, T, H, W) need."""
+    total = 0
+
+    def add(layer: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
+        nonlocal total
+        # the first layer that is called is the one on the clip
+        passes = PASSES - (total == 0)
+        if isinstance(layer, nn.Linear):
+            total += passes * layer.weight.numel()
+            return
+        pairs = layer.in_channels * layer.out_channels // layer.groups
+        for args in zip(inputs[0].shape[2:], layer.kernel_size, layer.stride, layer.padding, strict=True):
+            pairs *= taps_inside(*args)
+        total += passes * pairs
+
+    hooks = [m.register_forward_hook(add) for m in net.modules() if isinstance(m, nn.Conv3d | nn.Linear)]
+    try:
+        with torch.no_grad():
+            net.eval()(torch.zeros(1, *clip_shape, device=next(net.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total

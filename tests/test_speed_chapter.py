@@ -1,0 +1,177 @@
+"""The chapter on speed: what its benchmarks count, by hand, and what is shown of them."""
+
+import importlib
+import json
+import re
+
+import pandas as pd
+import pytest
+import torch
+from IPython.display import Markdown
+from torch import nn
+
+from studylib import speed_figures
+from studylib.benchmarks import cell, heading, table
+from studylib.devices import Device
+from studylib.plan import REPOSITORY
+from studylib.rates import measured_rates
+from tests.bench import profile, training_step
+from tests.bench.__main__ import NAMES
+from tests.bench.multiply_adds import needed, of_step, taps_inside
+from tests.bench.steps import NETS, Geometry, new_net, random_batch, ratios, spec_of, step_of, take_turns
+from tests.test_benchmarks import RECORD
+
+PAGE = (REPOSITORY / "book" / "speed.md").read_text()
+CPU = Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=2**34)
+TINY = Geometry(resolution=28, width=4, batch_size=2, classes=5, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "pairs"),
+    [
+        (1, 3, 1, 1, 1),  # the middle tap
+        (2, 3, 1, 1, 4),  # two of three, twice
+        (4, 3, 2, 1, 5),  # -1 0 1, 1 2 3
+        (5, 3, 1, 1, 13),
+        (7, 1, 2, 0, 4),
+        (8, 8, 1, 0, 8),
+    ],
+)
+def test_taps_on_padding_are_not_needed(size, kernel, stride, padding, pairs):
+    assert taps_inside(size, kernel, stride, padding) == pairs
+
+
+def test_what_a_step_needs_by_hand():
+    """Two convolutions and an FC layer on 2 frames of 3 x 3 pixels."""
+    net = nn.Sequential(
+        nn.Conv3d(1, 2, (3, 1, 1), padding=(1, 0, 0), bias=False),  # 4 pairs in time, 9 pixels, 2 channels
+        nn.Conv3d(2, 3, (1, 3, 3), padding=(0, 1, 1), bias=False),  # 2 frames, 7 x 7 pairs, 2 x 3 channels
+        nn.AdaptiveAvgPool3d(1),
+        nn.Flatten(),
+        nn.Linear(3, 5),
+    )
+    # nobody asks for the first one's input gradient
+    assert needed(net, (1, 2, 3, 3)) == 2 * (4 * 9 * 2) + 3 * (2 * 49 * 6) + 3 * 15
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_no_net_needs_more_than_is_counted(net):
+    counted, needs = of_step(spec_of(net, TINY), TINY.classes)
+    assert 0.3 * counted < needs < counted
+
+
+def test_steps_take_turns_and_the_first_rounds_do_not_count():
+    order = []
+    steps = {name: lambda name=name: order.append(name) for name in "ab"}
+    seconds = take_turns(steps, rounds=3, warm_up=2)
+    assert order == ["a", "b"] * 5
+    assert [len(spent) for spent in seconds.values()] == [3, 3]
+    assert ratios([1.0, 2.0], [2.0, 2.0]) == [1, 2]
+
+
+def test_the_benchmark_writes_rows_that_estimates_of_cost_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(training_step, "SIZES", (32, 64))
+    tables = training_step.measure("tiny", TINY, CPU, rounds=1)
+    assert [row["net"] for row in tables["tiny"]] == list(NETS)
+    assert len(tables["tiny_products"]) == 4
+    folder = tmp_path / "runs" / "benchmarks"
+    folder.mkdir(parents=True)
+    (folder / "training_step.json").write_text(json.dumps(RECORD | {"name": "training_step", "tables": tables}))
+    read = measured_rates(tmp_path)
+    assert [(m.net, m.width, m.resolution) for m in read] == [(net, 4, 28) for net in NETS]
+    for m, row in zip(read, tables["tiny"], strict=True):
+        assert m.rate / 1e9 == pytest.approx(row["counted_gmac_per_second"], rel=0.1)  # 400 classes there, 5 here
+
+
+def test_shares_of_a_step_add_up_and_convolutions_are_found():
+    spec = spec_of("r3d", TINY)
+    step = step_of(new_net(spec, TINY, CPU), spec, random_batch(TINY), CPU, "bf16")
+    found = profile.shares(step, 1)
+    shares = {name: share for name, share in found.items() if name.endswith("_share")}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert all(share >= 0 for share in shares.values())
+    for kind in ("convolution_forward", "convolution_backward", "bn", "relu", "optimiser", "input_preparation"):
+        assert shares[f"{kind}_share"] > 0, kind
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Writes a record of a benchmark; gives the folder."""
+
+    def write(name, **tables):
+        (tmp_path / f"{name}.json").write_text(json.dumps(RECORD | {"name": name, "tables": tables}))
+        return tmp_path
+
+    return write
+
+
+def profile_row(net):
+    return {"net": net, "step_s": 1.0, "convolution_forward_share": 0.3, "convolution_backward_share": 0.5,
+            "bn_share": 0.1, "relu_share": 0.03, "additions_share": 0.01, "copies_and_casts_share": 0.02,
+            "optimiser_share": 0.01, "pooling_fc_loss_share": 0.01, "input_preparation_share": 0.01,
+            "other_share": 0.01}  # fmt: skip
+
+
+def test_bars_are_whole_steps(record):
+    parts = speed_figures.segments(pd.DataFrame([profile_row("r3d"), profile_row("r2plus1d")]))
+    assert list(parts.index) == ["R3D", "R(2+1)D"]
+    assert parts.sum(axis=1).tolist() == pytest.approx([1, 1])
+    assert parts.loc["R3D", speed_figures.REST] == pytest.approx(0.03)
+    figure = speed_figures.profile_figure(record("profile", mini=[profile_row("r3d")]))
+    assert [axes.get_title() for axes in figure.axes] == [speed_figures.GEOMETRIES["mini"]]
+    widths = [patch.get_width() for patch in figure.axes[0].patches]
+    assert sum(widths) == pytest.approx(100)
+
+
+def test_the_peak_and_the_ratios_are_told(record):
+    row = {"net": "r3d", "step_s": 2.1, "batch_size": 8, "threads": 2, "times_torchvision": 2.4}
+    products = [
+        {"precision": precision, "size": size, "product_gmac_per_second": rate}
+        for precision, size, rate in (("bf16", 1024, 180.0), ("bf16", 2048, 210.0), ("fp32", 1024, 84.0))
+    ]
+    rows = [row, row | {"net": "torchvision r3d_18", "times_torchvision": None}]
+    told = speed_figures.peak_note(record("training_step", paper=rows, paper_products=products)).data
+    assert "2048 x 2048 matrices, 210 G multiply-adds a second with 2 threads" in told
+    assert "2.5 times the fastest one in fp32" in told
+    assert told.endswith("R3D takes 2.10 seconds for a step of 8 clips, 2.40 times as fast as torchvision's.")
+
+
+@pytest.mark.parametrize(
+    ("shares", "end"), [((0.01, 0.02), "No row is above 5%."), ((0.07, 0.02), "1 of the 2 rows is above 5%.")]
+)
+def test_the_longest_waiting_is_named(record, shares, end):
+    rows = [
+        {"network": net, "clips": "8 x 56 x 56", "from": "frame cache", "waiting_share": share}
+        for net, share in zip(("r2d", "r3d"), shares, strict=True)
+    ]
+    told = speed_figures.stall_note(record("stall", stall=rows)).data
+    assert told.startswith("The longest waiting was that of R")
+    assert told.endswith(end)
+
+
+def test_what_is_not_recorded_is_said_not_to_be(tmp_path):
+    for shown in (speed_figures.peak_note, speed_figures.stall_note, speed_figures.profile_figure):
+        note = shown(tmp_path)
+        assert isinstance(note, Markdown)
+        assert "ot recorded" in note.data
+
+
+def test_a_table_may_show_some_of_its_columns(record):
+    folder = record("profile", mini=[profile_row("r3d")])
+    frame = table("profile", "mini", "Shares", folder, columns=("step_s", "bn_share", "gone")).frame
+    assert frame.to_dict("records") == [{"step (s)": "1", "BN": "10%"}]
+    assert (heading("counted_gmac_per_second"), cell("any_share", 0.0042)) == ("counted (GMAC/s)", "0.4%")
+
+
+def test_every_benchmark_of_the_chapter_can_be_run():
+    shown = set(re.findall(r'benchmarks\.(?:show|table)\(\s*"(\w+)"', PAGE))
+    assert {"training_step", "profile", "options", "stall", "memory", "processes"} == shown
+    assert shown <= set(NAMES)
+    for name in NAMES:
+        assert callable(importlib.import_module(f"tests.bench.{name}").main)
+
+
+def test_the_chapters_figure_has_an_alternative_text():
+    cells = re.findall(r"```\{code-cell\}.*?```", PAGE, re.DOTALL)
+    assert all("alt: " in cell for cell in cells if "profile_figure" in cell)
+    assert sum("profile_figure" in cell for cell in cells) == 1
