@@ -35,19 +35,20 @@ MEMORY = {  # clips of the paper whose memory is shown: what they are -> depth, 
 }
 
 
-def cpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
-    """The processor, with one thread, on which training steps were recorded: by the benchmark, else by a run on one
-    thread; None where there is neither."""
+def cpu_of_benchmarks(repository: Path = REPOSITORY, all_threads: bool = False) -> str | None:
+    """The processor on which training steps were recorded, with one thread or the most that were: by the benchmark,
+    else by a run on one thread; None where there is neither."""
     record = benchmarks.load("training_step", repository / "runs" / "benchmarks")
     if record is not None:
-        return on_cpu(record.cpu, 1)
+        told = [rows["threads"].max() for rows in record.tables.values() if "threads" in rows]
+        return on_cpu(record.cpu, int(max(told, default=1)) if all_threads else 1)
     devices = [m.device for m in measured_rates(repository) if m.device.endswith(", 1 thread")]
     return devices[0] if devices else None
 
 
 def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
-    """What a plan takes, a row an experiment and one for all: clips, multiply-adds, hours of GPUs and of one core."""
-    costs, measured, cpu = costs_of(plan), measured_rates(repository), cpu_of_benchmarks(repository)
+    """What a plan takes, a row an experiment and one for all: clips, multiply-adds, hours of GPUs and of our CPU."""
+    costs, measured, cpu = costs_of(plan), measured_rates(repository), cpu_of_benchmarks(repository, all_threads=True)
     groups: dict[str, list[Cost]] = {}
     for cost in costs:
         groups.setdefault(cost.spec.experiment, []).append(cost)
@@ -61,9 +62,9 @@ def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
             row[f"{gpu.match}, GPU-hours"] = span(*(t / 3600 for t in _seconds(own, [gpu.rate] * len(own))))
         if cpu is not None:
             rates = [rate_of(c.spec, cpu, measured) for c in own]
-            row["one core of our CPU"] = "–" if None in rates else duration(*_seconds(own, rates))
+            row["our CPU"] = "–" if None in rates else duration(*_seconds(own, rates))
         rows.append(row)
-    core = "" if cpu is None else f" Our CPU: {cpu}, rates measured where recorded, with small networks and clips."
+    core = "" if cpu is None else f" Our CPU: {cpu}, rates as recorded for the nearest networks and clips."
     return Table(
         pd.DataFrame(rows),
         "The plan of the paper's own settings, estimated to two figures. GPU-hours are a range, by the highest and the "

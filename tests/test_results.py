@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from studylib.nets import NETS, PAPER_NAMES
 from studylib.plan import Plan, PlannedRun
 from studylib.results import (
     BrokenRun,
+    Run,
     complete_runs,
     load_all_runs,
     load_plan_runs,
@@ -248,3 +250,13 @@ def test_a_run_recorded_before_a_field_of_the_spec_existed_is_still_read(folder)
         load_run(folder)
     change_json(folder / "metrics.json", spec_hash=recorded_hash(folder))
     assert load_run(folder).spec.amp == "bf16"
+
+
+def test_the_settings_of_a_run_say_its_processes_and_an_unusual_order_of_frames():
+    spec = RunSpec(experiment="conv_types", net="r3d", dataset="kinetics400", frame_order="reversed")
+    line = tables.settings_line(Run(Path(), spec, {}, pd.DataFrame(), {"processes": 8}))
+    assert "batch 8 x 32, lr 0.01" in line
+    assert "rgb, tested on reversed frames; 8 x 112 x 112" in line
+    usual = tables.settings_line(Run(Path(), replace(spec, frame_order="normal"), {}, pd.DataFrame(), {}))
+    assert "batch 32, lr" in usual
+    assert "frames" not in usual

@@ -18,7 +18,16 @@ import torch
 from studylib import devices
 from studylib.distributed import from_environment, joined, replicate
 from studylib.recompute import recompute_blocks
-from tests.bench.steps import GEOMETRIES, Geometry, new_net, random_batch, spec_of, step_of, synchronise
+from tests.bench.steps import (
+    GEOMETRIES,
+    Geometry,
+    choose_without_kept_memory,
+    new_net,
+    random_batch,
+    spec_of,
+    step_of,
+    synchronise,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -51,9 +60,8 @@ def main(argument: str) -> None:
     told = json.loads(argument)
     job = Job(**told | {"geometry": Geometry(**told["geometry"])})
     torch.set_num_threads(job.geometry.threads)
-    if not job.keep_memory:
-        devices.keep_freed_memory = lambda: False
-    device, processes = devices.choose(), from_environment()
+    device = devices.choose() if job.keep_memory else choose_without_kept_memory()
+    processes = from_environment()
     before = resident()
     spec = spec_of(job.net, job.geometry, depth=job.depth)
     net = new_net(spec, job.geometry, device)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from studylib import devices
 from studylib.devices import Device, prepare
 from studylib.epoch import train_step
 from studylib.loading import Batch
@@ -50,6 +51,15 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def choose_without_kept_memory() -> Device:
+    """`devices.choose`, but freed memory goes back to the system as in any process: that cannot be undone later."""
+    keep, devices.keep_freed_memory = devices.keep_freed_memory, lambda: False
+    try:
+        return devices.choose()
+    finally:
+        devices.keep_freed_memory = keep
 
 
 def spec_of(net: str, geometry: Geometry, **changes: object) -> RunSpec:

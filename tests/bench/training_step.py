@@ -4,7 +4,8 @@
 
 Six of the twelve nets, exactly the trainer's step, beside torchvision's own r3d_18 and mc3_18 as its reference script
 trains them: fp32, default memory format, plain SGD with momentum. All of them, and square matrix products of several
-sizes, take turns in one process. On a CPU that process keeps the memory it frees, which serves the peer as well.
+sizes, take turns in one process. It gives freed memory back, as torchvision's script does; the trainer keeps it, which
+is a gain of its own (`options`) and would serve the peer as well.
 
 Then: loss and gradients of our step against torchvision's, see `same_gradients`.
 """
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from studylib.devices import Device, choose
+from studylib.devices import Device
 from studylib.loading import Batch
 from tests.bench.multiply_adds import of_step
 from tests.bench.same_gradients import LARGEST_RATIO, compare, torchvisions
@@ -26,6 +27,7 @@ from tests.bench.steps import (
     NETS,
     Geometry,
     Step,
+    choose_without_kept_memory,
     new_net,
     precision_of,
     random_batch,
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] = ()) -> Tables:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--geometry", nargs="+", choices=GEOMETRIES, default=list(GEOMETRIES))
     options = parser.parse_args(arguments)
-    device = choose()
+    device = choose_without_kept_memory()
     tables: Tables = {}
     for name in options.geometry:
         geometry = GEOMETRIES[name]
