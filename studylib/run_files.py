@@ -36,6 +36,7 @@ HISTORY = (
     "seconds",  # of training, over all sessions
     "data_wait",  # share of them that waited for data
 )
+CLOCKS = ("clips_per_second", "seconds", "data_wait")  # columns in which a repetition differs
 SINCE_THEN = ("data_wait",)  # columns that runs recorded before they were thought of do not have
 # Always there; a run that starts from other weights has `init_from` too.
 PROVENANCE = (

@@ -124,7 +124,8 @@ def start(session: Session) -> Progress:
         ) from None
     if processes.leads:
         session.faults.replace(saved["faults"])
-    here = {key: provenance[key] for key in ("commit", "source_clean", "started", "processes")}
+    told = ("commit", "source_clean", "started", "processes", "device", "cpu", "threads", "precision")
+    here = {key: provenance[key] for key in told}
     progress.provenance["resumed"] = [*progress.provenance.get("resumed", []), here]
     session.say(f"going on in epoch {progress.epoch + 1}, after {progress.position:,} of its clips")
     return progress

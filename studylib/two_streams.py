@@ -17,14 +17,13 @@ from studylib.figures import histories
 from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy
 from studylib.paired import paired_difference
 from studylib.results import Run
-from studylib.run_files import HISTORY
+from studylib.run_files import CLOCKS, HISTORY
 from studylib.splits import OFFICIAL_SPLITS, split_mean
 from studylib.stats import wilson
 from studylib.tables import Table, run_link
 
 PLAN = "ucf101_subset"
 RGB, FLOW, PRETRAINED = "RGB", "flow", "RGB, pretrained"
-TIMES = ("clips_per_second", "seconds")  # of a history: they say how fast, not what was computed
 
 
 def stream(runs: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -229,7 +228,7 @@ def agreement(earlier: Run, later: Run) -> str:
     a, b = asdict(earlier.spec), asdict(later.spec)
     if other := [key for key in a if a[key] != b[key] and key != "experiment"]:
         return f"{told} differ in their settings ({', '.join(other)}): they are no repetition."
-    columns = [column for column in HISTORY if column not in TIMES]
+    columns = [column for column in HISTORY if column not in CLOCKS]
     # as text: numbers that differ in the last digit may be read as the same
     texts = [
         pd.read_csv(run.folder / "history.csv", dtype=str, keep_default_na=False)[columns] for run in (earlier, later)

@@ -1,6 +1,7 @@
 """What the book may show of a run folder, and what stops its build."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import cues, published, tables
+from studylib import cues, published, tables, two_streams
 from studylib.evaluation import Predictions
 from studylib.nets import NETS, PAPER_NAMES
 from studylib.plan import Plan, PlannedRun
@@ -260,3 +261,16 @@ def test_the_settings_of_a_run_say_its_processes_and_an_unusual_order_of_frames(
     usual = tables.settings_line(Run(Path(), replace(spec, frame_order="normal"), {}, pd.DataFrame(), {}))
     assert "batch 32, lr" in usual
     assert "frames" not in usual
+
+
+def test_a_run_recorded_before_a_column_was_thought_of_is_read_and_compared(folder):
+    path = folder / "history.csv"
+    pd.read_csv(path).drop(columns="data_wait").to_csv(path, index=False)
+    run = load_run(folder)
+    assert "data_wait" not in run.history
+    same = two_streams.agreement(run, run)
+    pd.read_csv(path).assign(train_loss=1.5).to_csv(path, index=False)
+    earlier = replace(run, folder=folder.parent / "earlier")
+    shutil.copytree(folder, earlier.folder)
+    pd.read_csv(path).assign(train_loss=2.5).to_csv(path, index=False)
+    assert two_streams.agreement(earlier, run) != same

@@ -12,6 +12,7 @@ import torch
 from studylib import checkpoint, training
 from studylib.checkpoint import checkpoint_folder, newest_checkpoint, read_checkpoint
 from studylib.evaluation import read_predictions
+from studylib.run_files import CLOCKS
 from studylib.spec import RunSpec, recorded_hash
 
 TINY = {
@@ -27,7 +28,6 @@ TINY = {
     "standardise": "clip",
     "test_clips": 3,
 }
-CLOCKS = ("clips_per_second", "seconds", "data_wait")  # columns of a history that no two runs share
 
 # a server that has imported everything and computed nothing: its children start at once, with threads of their own
 _context = multiprocessing.get_context("forkserver")
