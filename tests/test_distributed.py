@@ -116,21 +116,20 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole_where_bn_is_sy
     assert (states[0][name] - states[2][name]).abs().max() > 1e-4
 
 
-def test_a_net_is_tested_by_two_processes_as_by_one(tiny_data, tmp_path, monkeypatch):
+def test_a_net_is_tested_by_three_processes_as_by_one(tiny_data, tmp_path, monkeypatch):
     run(tmp_path / "trained", 1, batch_size=16)
     monkeypatch.chdir(tmp_path)
-    for processes in (1, 2, 3):
+    for processes in (1, 3):
         folder = tmp_path / f"tested_by_{processes}"
         (data_of(folder) / "checkpoints").symlink_to(data_of(tmp_path / "trained") / "checkpoints")
         run(folder, processes, batch_size=16, epochs=0, init_from="folder:trained")
-    by = [read_predictions(tmp_path / f"tested_by_{n}" / "predictions.parquet") for n in (1, 2, 3)]
-    metrics = [(tmp_path / f"tested_by_{n}" / "metrics.json").read_text() for n in (1, 2, 3)]
-    assert len(by[0].videos) == 16
-    for other in by[1:]:
-        assert other.videos == by[0].videos
-        assert all((a == b).all() for a, b in zip(other.clip_scores, by[0].clip_scores, strict=True))
+    one, three = (read_predictions(tmp_path / f"tested_by_{n}" / "predictions.parquet") for n in (1, 3))
+    metrics = [(tmp_path / f"tested_by_{n}" / "metrics.json").read_text() for n in (1, 3)]
+    assert len(one.videos) == 16  # 5, 5 and 6
+    assert three.videos == one.videos
+    assert all((a == b).all() for a, b in zip(three.clip_scores, one.clip_scores, strict=True))
     accuracies = [re.findall(r'"(?:clip|video)_top\d": [\d.]+', text) for text in metrics]
-    assert accuracies[0] == accuracies[1] == accuracies[2]
+    assert accuracies[0] == accuracies[1]
     assert len(accuracies[0]) == 3
 
 
@@ -171,16 +170,16 @@ def test_a_run_goes_on_with_another_number_of_processes(tiny_data, tmp_path):
     folder = tmp_path / "run"
     start(folder, **SPEC | {"net": "r2d", "epochs": 6, "batch_size": 4})
     seen = set()
-    for processes in (2, 1, 3):
+    for processes in (2, 1):
         process = torchrun(folder, processes)
         wait_for_checkpoints(folder, seen, process)
         process.terminate()
         process.wait(60)
         seen = {*checkpoints(folder).glob("[0-9]*.pt")}
-    assert torchrun(folder, 2).wait(120) == 0, (folder / "train.log").read_text()
+    assert torchrun(folder, 3).wait(120) == 0, (folder / "train.log").read_text()
     rows = history(folder)
     assert [row["epoch"] for row in rows] == [str(n) for n in range(1, 7)]
     state = last_state(folder)
     told = [state["provenance"]["processes"], *(session["processes"] for session in state["provenance"]["resumed"])]
-    assert told == [2, 1, 3, 2]
+    assert told == [2, 1, 3]
     assert all(0 < float(row["train_loss"]) < 10 and 0 <= float(row["train_error"]) <= 100 for row in rows)
