@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from studylib.parallel import machine_memory
+
 
 @dataclass(frozen=True)
 class Device:
@@ -38,8 +40,7 @@ def choose() -> Device:
     """
     if not torch.cuda.is_available():
         keep_freed_memory()
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=memory)
+        return Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=machine_memory())
     number, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
     if number >= count:
         raise ValueError(f"LOCAL_RANK: {number}, but this node has {count} GPUs; start one process a GPU")

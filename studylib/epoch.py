@@ -16,11 +16,10 @@ from studylib.loading import Batch, EpochBatches, clips_per_step
 from studylib.optimizer import learning_rate
 from studylib.precision import autocast
 from studylib.progress import Progress, pace
-from studylib.session import Session, TrainingError
+from studylib.session import SECONDS_BETWEEN_LINES, Session, TrainingError
 from studylib.spec import RunSpec
 from studylib.stopping import Stopped, asked
 
-SECONDS_BETWEEN_LINES = 10
 DROPOUT = 6  # stream of its random numbers, beside those of `loading`
 
 

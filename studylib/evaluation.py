@@ -19,10 +19,8 @@ from studylib.files import write_atomically
 from studylib.inputs import to_input
 from studylib.loading import video_loader
 from studylib.precision import autocast
-from studylib.session import Session
+from studylib.session import SECONDS_BETWEEN_LINES, Session
 from studylib.stopping import Stopped, asked
-
-SECONDS_BETWEEN_LINES = 10
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from studylib.datasets.index import Index
 from studylib.faults import LARGEST_SHARE
 from studylib.files import locked, write_text
 from studylib.flow import FARNEBACK, flow_video
-from studylib.parallel import available_cores
+from studylib.parallel import available_cores, machine_memory
 from studylib.video import VideoError, clip_frames, decode_into
 
 log = logging.getLogger(__name__)
@@ -130,11 +130,7 @@ def default_budget() -> int:
         except (ValueError, OverflowError):
             pass
         raise ValueError(f"STUDY_CACHE_GB={given}: give a number of gigabytes, 0 for no cache")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")  # a container's, "max" if it has none
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        memory = min(memory, int(text))
-    return memory // 4
+    return machine_memory() // 4
 
 
 def _built(path: Path, facts: dict) -> dict[int, str] | None:

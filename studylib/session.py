@@ -20,6 +20,8 @@ from studylib.recompute import recompute_blocks
 from studylib.spec import RunSpec
 from studylib.sync_bn import synchronise_bn
 
+SECONDS_BETWEEN_LINES = 10  # that say how far an epoch or the test at the end is
+
 
 class TrainingError(RuntimeError):
     """Training that cannot go on; the message says where it stood and what to do."""

@@ -50,22 +50,28 @@ def test_a_signal_in_the_last_test_ends_the_run_and_the_test_starts_anew(tiny_da
     assert len(last_state(tmp_path / "run")["history"]) == 1
 
 
-def test_two_processes_do_not_train_the_same_run(tiny_data, tmp_path, capsys):
+def test_two_processes_do_not_train_the_same_run(tiny_data, tmp_path):
     """Nor one run folder with another data root, nor two folders with the same spec."""
     run, copy = tmp_path / "run", tmp_path / "copy"
-    start(run, **LONG)
-    start(copy, **LONG)
+    for folder in (run, copy):
+        start(folder, **LONG | {"epochs": 1000})  # all are killed at work
     first = trainer(run)
     wait_for(lambda: any(checkpoints(run).glob("[0-9]*.pt")))
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "pantomime-tiny").symlink_to(tiny_data / "pantomime-tiny")
-    same_folder = trainer(run, STUDY_DATA=str(tmp_path / "elsewhere"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pantomime-tiny").symlink_to(tiny_data / "pantomime-tiny")
+    same_folder = trainer(run, STUDY_DATA=str(elsewhere))
     same_spec = trainer(copy, STUDY_DATA=str(tmp_path / "run-data"))
     wait_for(lambda: f"{run}: another process is training this run; waiting for it" in said(run))
     wait_for(lambda: f"{copy}: another process is training this run; waiting for it" in said(copy))
+    assert first.is_alive()
+    assert not any((elsewhere / "checkpoints").glob("*/[0-9]*.pt"))  # who waits trains nothing
+    assert "going on in epoch" not in said(copy)
     os.kill(first.pid, signal.SIGKILL)  # the system lifts its locks: the others go on
     wait_for(lambda: "going on in epoch" in said(copy))
-    wait_for(lambda: any((tmp_path / "elsewhere" / "checkpoints").glob("*/[0-9]*.pt")))
+    wait_for(lambda: any((elsewhere / "checkpoints").glob("*/[0-9]*.pt")))
     for process in (same_folder, same_spec):
+        assert process.is_alive()
         os.kill(process.pid, signal.SIGKILL)
         process.join()
+    assert last_state(run)["steps"] > 0

@@ -162,16 +162,21 @@ def compare_tests(paths: list[Path], timelines: list[Timeline], rounds: int) -> 
     return show(f"{TEST_CLIPS} clips of a video, originals", "videos", times)
 
 
-def loader_rate(name: str, paths: list[Path], folder: Path) -> dict:
-    """Clips/s by the clock of the training loader, a worker on every core: drawn, read, collated and handed over."""
+def columns_of(paths: list[Path]) -> dict[str, Any]:
+    """The columns of an index of videos that are all of one class and for training."""
     known = [scan(path) for path in paths]
-    columns = {
+    return {
         "path": [path.name for path in paths],
         "label": [0] * len(paths),
         **{field: [getattr(k.info, field) for k in known] for field in VideoInfo.__dataclass_fields__},
         "split1": ["train"] * len(paths),
         "timeline": pa.array([k.to_bytes() for k in known], pa.large_binary()),
     }
+
+
+def loader_rate(name: str, paths: list[Path], folder: Path) -> dict:
+    """Clips/s by the clock of the training loader, a worker on every core: drawn, read, collated and handed over."""
+    columns = columns_of(paths)
     links = folder / f"{name}-links"
     links.mkdir(exist_ok=True)
     for path in paths:

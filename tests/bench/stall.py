@@ -18,8 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import pyarrow as pa
-
 from studylib.clips import scaled_size
 from studylib.datasets import pantomime
 from studylib.datasets.index import Index, write_index
@@ -30,8 +28,7 @@ from studylib.frame_cache import open_frames
 from studylib.loading import training_loader
 from studylib.optimizer import make_optimizer
 from studylib.parts import Part
-from studylib.video import VideoInfo, scan
-from tests.bench.reading import prepare
+from tests.bench.reading import columns_of, prepare
 from tests.bench.steps import GEOMETRIES, new_net, precision_of, spec_of, step_of, threads
 from tests.video_folders import REAL_VIDEOS
 
@@ -66,15 +63,7 @@ def prepared_index(folder: Path, videos: int) -> Index:
         pantomime.make("pantomime-stall", videos, 16, data_root=folder, progress=False)
         originals = sorted((folder / "pantomime-stall").rglob("*.mp4"))
     files = prepare(originals, folder / "prepared")
-    known = [scan(path) for path in files]
-    columns = {
-        "path": [path.name for path in files],
-        "label": [0] * len(files),
-        **{field: [getattr(k.info, field) for k in known] for field in VideoInfo.__dataclass_fields__},
-        "split1": ["train"] * len(files),
-        "timeline": pa.array([k.to_bytes() for k in known], pa.large_binary()),
-    }
-    return write_index("ucf101-stall", folder / "prepared", ["any"], columns, {}, folder)
+    return write_index("ucf101-stall", folder / "prepared", ["any"], columns_of(files), {}, folder)
 
 
 def waiting(name: str, net: str, index: Index, from_cache: bool, steps: int, device: Device) -> dict[str, Any]:
