@@ -1,8 +1,8 @@
 """Which frames make a clip, and which part of them the network sees (paper, sections 4.1 and 4.3).
 
-A clip is L consecutive frames. One longer than its video repeats the last frame: starts are 0 then, and the readers
-(`video.read_clip`, `frame_cache`) fill up. Windows are cut from frames already scaled by `scaled_size`, on the device
-(`inputs`).
+A clip is L consecutive frames, or L frames that lie `step` apart. One longer than its video repeats the last frame:
+starts are 0 then, and the readers (`video.read_clip`, `frame_cache`) fill up. Windows are cut from frames already
+scaled by `scaled_size`, on the device (`inputs`).
 """
 
 import numpy as np
@@ -18,44 +18,52 @@ def round_half_up(x: float) -> int:
     return int(np.floor(x + 0.5))
 
 
-def last_start(num_frames: int, clip_length: int) -> int:
-    """The latest first frame of a clip that lies inside the video, 0 where the video is shorter than the clip."""
-    if num_frames < 1 or clip_length < 1:
-        raise ValueError(f"num_frames {num_frames} and clip_length {clip_length} must be at least 1")
-    return max(0, num_frames - clip_length)
+def clip_span(clip_length: int, step: int = 1) -> int:
+    """Frames of the video that a clip reaches over, its first and last among them: L where they are consecutive."""
+    return (clip_length - 1) * step + 1
 
 
-def random_starts(num_frames: int, clip_length: int, n: int, rng: np.random.Generator) -> np.ndarray:
+def last_start(num_frames: int, clip_length: int, step: int = 1) -> int:
+    """The latest first frame of a clip that lies inside the video, 0 where the clip spans more than the video."""
+    if num_frames < 1 or clip_length < 1 or step < 1:
+        raise ValueError(f"num_frames {num_frames}, clip_length {clip_length} and step {step} must be at least 1")
+    return max(0, num_frames - clip_span(clip_length, step))
+
+
+def random_starts(num_frames: int, clip_length: int, n: int, rng: np.random.Generator, step: int = 1) -> np.ndarray:
     """First frames of `n` clips drawn evenly and independently: temporal jitter, and Table 2's test (section 4.1)."""
-    return rng.integers(0, last_start(num_frames, clip_length) + 1, n)
+    return rng.integers(0, last_start(num_frames, clip_length, step) + 1, n)
 
 
-def uniform_starts(num_frames: int, clip_length: int, n: int) -> np.ndarray:
-    """First frames of `n` clips evenly spaced, floor(i (N - L) / (n - 1)) (section 4.3); one clip: the middle."""
-    span = last_start(num_frames, clip_length)
+def uniform_starts(num_frames: int, clip_length: int, n: int, step: int = 1) -> np.ndarray:
+    """First frames of `n` clips evenly spaced, floor(i (N - L) / (n - 1)) with the clip's span for L (section 4.3); one
+    clip: the middle."""
+    last = last_start(num_frames, clip_length, step)
     if n == 1:
-        return np.array([span // 2])
-    return np.arange(n) * span // (n - 1)
+        return np.array([last // 2])
+    return np.arange(n) * last // (n - 1)
 
 
-def dense_starts(num_frames: int, clip_length: int, stride: int | None = None) -> np.ndarray:
+def dense_starts(num_frames: int, clip_length: int, stride: int | None = None, step: int = 1) -> np.ndarray:
     """First frames of clips every `stride` frames over the whole video, the last one ending with it.
 
-    `stride` is the clip length by default: clips that touch. 1 gives every clip there is.
+    `stride` is the clip's span by default: clips that touch. 1 gives every clip there is.
     """
-    span = last_start(num_frames, clip_length)
-    starts = np.arange(0, span + 1, stride or clip_length)
-    return starts if starts[-1] == span else np.append(starts, span)
+    last = last_start(num_frames, clip_length, step)
+    starts = np.arange(0, last + 1, stride or clip_span(clip_length, step))
+    return starts if starts[-1] == last else np.append(starts, last)
 
 
-def starts_for_test(sampling: str, num_frames: int, clip_length: int, n: int, rng: np.random.Generator) -> np.ndarray:
+def starts_for_test(
+    sampling: str, num_frames: int, clip_length: int, n: int, rng: np.random.Generator, step: int = 1
+) -> np.ndarray:
     """First frames of a video's test clips by the name of the rule: "random", "uniform" or "dense" (n is unused)."""
     if sampling == "random":
-        return random_starts(num_frames, clip_length, n, rng)
+        return random_starts(num_frames, clip_length, n, rng, step)
     if sampling == "uniform":
-        return uniform_starts(num_frames, clip_length, n)
+        return uniform_starts(num_frames, clip_length, n, step)
     if sampling == "dense":
-        return dense_starts(num_frames, clip_length)
+        return dense_starts(num_frames, clip_length, step=step)
     raise ValueError(f"test_sampling: {sampling!r} is not one of random, uniform, dense")
 
 

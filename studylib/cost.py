@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from studylib.clips import scaled_size
+from studylib.clips import clip_span, scaled_size
 from studylib.complexity import Complexity, count_by_name
 from studylib.data_costs import FLOW_BYTES, RGB_BYTES, sizes
 from studylib.datasets.actions import VOCABULARIES
@@ -123,7 +123,7 @@ def costs_of(plan: Plan) -> list[Cost]:
     costs = []
     for run in plan.runs:
         s = run.spec
-        key = (s.dataset, s.split, s.clip_length, s.test_clips, s.test_sampling)
+        key = (s.dataset, s.split, s.clip_length, s.frame_step, s.test_clips, s.test_sampling)
         if key not in known:
             known[key] = videos_of(s, plan.datasets)
         costs.append(Cost(s, known[key]))
@@ -173,7 +173,8 @@ def _clips(spec: RunSpec, videos: int, frames: float) -> int:
     """Clips of the final test of `videos` of so many frames each."""
     if spec.test_sampling != "dense":
         return videos * spec.test_clips
-    return videos * (1 + -int(-max(0.0, frames - spec.clip_length) // spec.clip_length))
+    span = clip_span(spec.clip_length, spec.frame_step)
+    return videos * (1 + -int(-max(0.0, frames - span) // span))
 
 
 @cache

@@ -48,9 +48,9 @@ class FrameCache:
         shape, dtype = _layout(self.modality, self.size)
         return np.memmap(self.path, dtype, "r", shape=(int(self.offsets[-1]), *shape))
 
-    def clip(self, row: int, start: int, length: int) -> np.ndarray:
-        """Frames `start` .. `start + length - 1` of the video in `row` of the index's table, uint8 (T, H, W, 3), or
-        their flow, float16 (T, H, W, 2).
+    def clip(self, row: int, start: int, length: int, step: int = 1) -> np.ndarray:
+        """`length` frames from `start` on, every `step`-th, of the video in `row` of the index's table, uint8
+        (T, H, W, 3), or the flow from each to the next of the video, float16 (T, H, W, 2).
 
         A copy; frames and rules are those of `video.read_clip` at this size. Errors: IndexError for a row there is
         not, ValueError for a start outside the video, VideoError for a video that could not be decoded.
@@ -60,7 +60,7 @@ class FrameCache:
         if row in self.broken:
             raise VideoError(self.broken[row])
         first, after = self.offsets[row], self.offsets[row + 1]
-        return self.frames[first + clip_frames([start], length, int(after - first), f"{self.path}, row {row}")[0]]
+        return self.frames[first + clip_frames([start], length, int(after - first), f"{self.path}, row {row}", step)[0]]
 
     def __getstate__(self) -> dict:
         # Without the map: pickle would copy all of its gigabytes.

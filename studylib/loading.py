@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
-from studylib.clips import centre_window, frames_in_order, random_starts, random_window, starts_for_test
+from studylib.clips import centre_window, frames_in_order, last_start, random_starts, random_window, starts_for_test
 from studylib.distributed import ALONE, Processes
 from studylib.faults import Fault
 from studylib.parallel import available_cores
@@ -72,7 +72,7 @@ class TrainingClips(Dataset):
         """The clip at a position of an epoch, both from 0. It costs the same in a dataset of any size."""
         spec, part = self.spec, self.part
         rng = np.random.default_rng([spec.seed, JITTER, epoch, position])
-        start = int(random_starts(int(part.num_frames[video]), spec.clip_length, 1, rng)[0])
+        start = int(random_starts(int(part.num_frames[video]), spec.clip_length, 1, rng, spec.frame_step)[0])
         window = random_window(part.size, spec.resolution, rng)
         flip = int(spec.flip and rng.random() < 0.5)
         labels = part.label_set(video)
@@ -85,7 +85,7 @@ class TrainingClips(Dataset):
         while True:
             draw = self.draw(epoch, position, video)
             try:
-                clip = self.part.clip(video, draw.start, self.spec.clip_length)
+                clip = self.part.clip(video, draw.start, self.spec.clip_length, self.spec.frame_step)
             except VideoError as error:
                 if len(faults) == MOST_REPLACEMENTS:
                     raise
@@ -107,12 +107,12 @@ class CentreClips(Dataset):
         return len(self.part.rows)
 
     def __getitem__(self, i: int) -> Clip:
-        part, length = self.part, self.spec.clip_length
-        start = max(0, int(part.num_frames[i]) - length) // 2
+        part, length, step = self.part, self.spec.clip_length, self.spec.frame_step
+        start = last_start(int(part.num_frames[i]), length, step) // 2
         window = (*centre_window(part.size, self.spec.resolution), 0)
         clip, faults = None, []
         try:
-            clip = part.clip(i, start, length)
+            clip = part.clip(i, start, length, step)
         except VideoError as error:
             faults.append(part.fault(i, error))
         return Clip(clip, window, int(part.labels[i]), part.label_set(i), i, faults)
@@ -132,15 +132,16 @@ class TestClips(Dataset):
     def __getitem__(self, i: int) -> tuple[int, Tensor | None, Fault | None]:
         """Random clips, and shuffled frames, depend on the video alone: every network is tested on the same ones."""
         part, spec = self.part, self.spec
+        length, step, num_frames = spec.clip_length, spec.frame_step, int(part.num_frames[i])
         rng = np.random.default_rng([TEST, i])
-        starts = starts_for_test(spec.test_sampling, int(part.num_frames[i]), spec.clip_length, spec.test_clips, rng)
+        starts = starts_for_test(spec.test_sampling, num_frames, length, spec.test_clips, rng, step)
         try:
-            clips = part.clips(i, starts, spec.clip_length)
+            clips = part.clips(i, starts, length, step)
         except VideoError as error:
             return i, None, part.fault(i, error)
         if spec.frame_order != "normal":
             shuffle = np.random.default_rng([SHUFFLE, i])
-            frames = [frames_in_order(spec.frame_order, spec.clip_length, shuffle) for _ in starts]
+            frames = [frames_in_order(spec.frame_order, length, shuffle) for _ in starts]
             clips = np.stack([clip[own] for clip, own in zip(clips, frames, strict=True)])
         return i, torch.from_numpy(clips), None
 

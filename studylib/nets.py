@@ -58,6 +58,9 @@ PRINTED_NAMES: dict[str, str] = {
 # Blocks in conv2..conv5 (Table 1).
 BLOCKS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
+# What the variance of a convolution's first weights is 2 over, see `initialise`.
+INITIALISATIONS = ("fan_out", "fan_in")
+
 
 class BasicBlock(nn.Module):
     """z_i = z_{i-1} + F(z_{i-1}), two convolutions without a bottleneck (section 3, equation 1)."""
@@ -114,6 +117,7 @@ def build_net(
     in_channels: int = 3,
     width: int = 64,
     resolution: int = 112,
+    initialisation: str = "fan_out",
 ) -> VideoResNet | C3D:
     """One of the twelve networks of Table 2, a variant of one, or C3D; initialised.
 
@@ -125,6 +129,7 @@ def build_net(
         in_channels: 3 for RGB, 2 for optical flow.
         width: filters of conv1 and conv2 (64 in the paper); conv3..conv5 have 2, 4 and 8 times as many.
         resolution: side of the crop in pixels; only C3D's weights depend on it.
+        initialisation: of the convolutions, see `initialise`.
 
     Returns:
         A network that takes float clips (B, in_channels, L, H, W) and gives scores (B, num_classes).
@@ -136,6 +141,8 @@ def build_net(
         raise ValueError(f"net: {name!r} is not one of {', '.join(PRINTED_NAMES)}")
     if depth not in BLOCKS:
         raise ValueError(f"depth: {depth!r} is not one of {', '.join(map(str, BLOCKS))}")
+    if initialisation not in INITIALISATIONS:
+        raise ValueError(f"initialisation: {initialisation!r} is not one of {', '.join(INITIALISATIONS)}")
     sizes = {"num_classes": num_classes, "clip_length": clip_length, "in_channels": in_channels, "width": width}
     sizes["resolution"] = resolution
     for argument, value in sizes.items():
@@ -144,7 +151,7 @@ def build_net(
 
     if name == "c3d":
         net = C3D(num_classes, clip_length, in_channels, width, resolution)
-        initialise(net)
+        initialise(net, initialisation)
         return net
 
     variant = VARIANTS.get(name, UNCHANGED)
@@ -158,15 +165,19 @@ def build_net(
         n_in = n_out
     stem = stem_convolution(stem_kind, in_channels, width, clip_length, variant)
     net = VideoResNet(stem, layers, n_in, num_classes)
-    initialise(net)
+    initialise(net, initialisation)
     return net
 
 
-def initialise(net: nn.Module) -> None:
-    """He normal by fan-out for convolutions, BN as the identity, a small normal FC layer; the paper does not say."""
+def initialise(net: nn.Module, mode: str = "fan_out") -> None:
+    """He normal for convolutions, BN as the identity, a small normal FC layer; the paper does not say.
+
+    `mode` is what the variance of a convolution's weights is 2 over: "fan_out", t d^2 N_out, or "fan_in", t d^2 N_in.
+    Both draw the same numbers and scale them differently.
+    """
     for module in net.modules():
         if isinstance(module, nn.Conv3d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
         elif isinstance(module, nn.BatchNorm3d):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)

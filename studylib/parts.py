@@ -54,27 +54,28 @@ class Part:
             return self.labels[i : i + 1]
         return np.array(self.index.table["labels"][int(self.rows[i])].as_py(), np.int64)
 
-    def clips(self, i: int, starts: np.ndarray, length: int) -> np.ndarray:
-        """Clips of the i-th video in one decoding pass: (N, T, H, W, 3) uint8, or (N, T, H, W, 2) float16 of flow.
+    def clips(self, i: int, starts: np.ndarray, length: int, step: int = 1) -> np.ndarray:
+        """Clips of frames `step` apart of the i-th video in one decoding pass: (N, T, H, W, 3) uint8, or
+        (N, T, H, W, 2) float16 of flow, which lies between neighbouring frames: `RunSpec` has no other step for it.
 
         Errors: VideoError.
         """
         row, starts = int(self.rows[i]), [int(start) for start in starts]
         if self.cache is not None:
-            return np.stack([self.cache.clip(row, start, length) for start in starts])
+            return np.stack([self.cache.clip(row, start, length, step) for start in starts])
         video, known = self.index.video(row)
         if self.modality == "rgb":
-            return read_clips(video, starts, length, self.size, known).numpy()
+            return read_clips(video, starts, length, self.size, known, step).numpy()
         # a flow lies between two frames
         return np.stack(
             [flow_clip(frames) for frames in read_clips(video, starts, length + 1, self.size, known).numpy()]
         )
 
-    def clip(self, i: int, start: int, length: int) -> np.ndarray:
+    def clip(self, i: int, start: int, length: int, step: int = 1) -> np.ndarray:
         """Clip of the i-th video: (T, H, W, C)."""
         if self.cache is not None:
-            return self.cache.clip(int(self.rows[i]), int(start), length)
-        return self.clips(i, np.array([start]), length)[0]
+            return self.cache.clip(int(self.rows[i]), int(start), length, step)
+        return self.clips(i, np.array([start]), length, step)[0]
 
     def fault(self, i: int, error: VideoError) -> Fault:
         """What is to be told of the i-th video, without naming a folder of this machine."""

@@ -20,7 +20,7 @@ from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_s
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLAN_KEYS = ("title", "datasets", "defaults", "runs")
-DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary")
+DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty")
 
 
 class PlanError(ValueError):

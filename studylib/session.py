@@ -70,6 +70,7 @@ def open_session(run_folder: Path, spec: RunSpec, processes: Processes, device: 
         in_channels=spec.in_channels,
         width=spec.width,
         resolution=spec.resolution,
+        initialisation=spec.initialisation,
     )
     net = devices.prepare(net, device)
     clip_shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)

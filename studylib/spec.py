@@ -15,7 +15,7 @@ from typing import Any
 
 from studylib.files import write_text
 from studylib.init_from import parse
-from studylib.nets import BLOCKS, PRINTED_NAMES
+from studylib.nets import BLOCKS, INITIALISATIONS, PRINTED_NAMES
 
 # The first word of a dataset's name says how it is made and read; the rest tells versions apart ("pantomime-quick").
 DATASET_FAMILIES = (
@@ -37,12 +37,14 @@ class RunSpec:
     depth: int = 18  # 18 or 34, Table 1
     width: int = 64  # filters of conv1
     clip_length: int = 8  # frames
+    frame_step: int = 1  # frames of the video from one frame of a clip to the next; the paper's are consecutive
     resolution: int = 112  # pixels, side of the crop; frames are scaled in proportion to 128 x 171
     modality: str = "rgb"  # "rgb" frames or optical "flow" (section 4.4), the two streams
     split: int = 1  # official split, from 1
     seed: int = 0
     init_from: str = ""  # where the first weights come from: "" from scratch, else see init_from.TAKES
     new_head: bool = False  # with init_from: the classifier starts anew, for other classes
+    initialisation: str = "fan_out"  # of convolutions: He normal by "fan_out" or "fan_in"; not read with init_from
     epochs: int = 45  # 0: tests the weights of init_from as they are
     clips_per_epoch: int = 1_000_000
     batch_size: int = 32  # clips a step and GPU
@@ -82,6 +84,10 @@ class RunSpec:
             raise SpecError(
                 f"frame_order: {self.frame_order!r} needs modality rgb; flow is computed between frames as they follow "
                 "one another, and moving flows about is not the flow of moved frames"
+            )
+        if self.frame_step != 1 and self.modality == "flow":
+            raise SpecError(
+                f"frame_step: {self.frame_step} needs modality rgb; flow is between neighbouring frames, and takes 1"
             )
 
     @classmethod
@@ -183,6 +189,7 @@ CHOICES: dict[str, tuple] = {
     "net": tuple(PRINTED_NAMES),
     "depth": tuple(BLOCKS),
     "modality": ("rgb", "flow"),
+    "initialisation": INITIALISATIONS,
     "lr_schedule": ("step", "cosine"),
     "standardise": ("dataset", "clip"),
     "test_sampling": ("random", "uniform", "dense"),

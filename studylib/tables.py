@@ -189,9 +189,10 @@ def settings_line(run: Run) -> str:
     """The settings that differ between plans, in one line."""
     s, count = run.spec, run.provenance.get("processes", 1)
     batch = f"{count} x {s.batch_size}" if count > 1 else f"{s.batch_size}"
+    frames = f"{s.clip_length} x" if s.frame_step == 1 else f"{s.clip_length} frames, {s.frame_step} apart,"
     order = "" if s.frame_order == "normal" else f", tested on {s.frame_order} frames"
     return escape(
-        f"{s.dataset}, split {s.split}, {s.modality}{order}; {s.clip_length} x {s.resolution} x {s.resolution}, "
+        f"{s.dataset}, split {s.split}, {s.modality}{order}; {frames} {s.resolution} x {s.resolution}, "
         f"width {s.width}; {s.epochs} epochs of {s.clips_per_epoch:,} clips, batch {batch}, lr {s.lr:g} "
         f"{s.lr_schedule}, seed {s.seed}"
     )

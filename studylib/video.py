@@ -54,15 +54,20 @@ def probe(path: Path | str) -> VideoInfo:
 
 
 def read_clip(
-    video: Video, start: int, length: int, size: tuple[int, int] = (128, 171), known: Timeline | None = None
+    video: Video,
+    start: int,
+    length: int,
+    size: tuple[int, int] = (128, 171),
+    known: Timeline | None = None,
+    step: int = 1,
 ) -> "torch.Tensor":
-    """Frames `start` .. `start + length - 1` as uint8 RGB (T, H, W, 3), scaled to `size` = (height, width).
+    """`length` frames from `start` on, every `step`-th, as uint8 RGB (T, H, W, 3), scaled to `size` = (height, width).
 
     A clip that runs past the end repeats the last frame. `known` is the file's timeline (`scan`), which an index keeps:
     the file is not looked through then. Errors: ValueError when `start` is negative or beyond the last frame, or
-    `length` is not positive; VideoError for a bad file or a frame that cannot be decoded.
+    `length` or `step` is not positive; VideoError for a bad file or a frame that cannot be decoded.
     """
-    return read_clips(video, [start], length, size, known)[0]
+    return read_clips(video, [start], length, size, known, step)[0]
 
 
 def read_clips(
@@ -71,15 +76,16 @@ def read_clips(
     length: int,
     size: tuple[int, int] = (128, 171),
     known: Timeline | None = None,
+    step: int = 1,
 ) -> "torch.Tensor":
-    """The clips of `length` frames at `starts`, as uint8 RGB (N, T, H, W, 3), in one forward pass over the file.
+    """The clips of `length` frames, `step` apart, at `starts`, as uint8 RGB (N, T, H, W, 3), in one forward pass.
 
     Clips may overlap and stand in any order; same rules and errors as `read_clip`.
     """
     import torch
 
     known = known or timeline(video)
-    rows = clip_frames(starts, length, known.info.num_frames, video)  # (N, T)
+    rows = clip_frames(starts, length, known.info.num_frames, video, step)  # (N, T)
     wanted, inverse = np.unique(rows, return_inverse=True)
     frames = np.empty((len(wanted), *size, 3), np.uint8)
     decode(video, wanted.tolist(), frames, known)
@@ -123,17 +129,20 @@ def decode_into(video: Video, out: np.ndarray, known: Timeline | None = None) ->
     decode(video, list(range(num_frames)), out, known)
 
 
-def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Video) -> np.ndarray:
-    """Frame numbers of the clips at `starts`, (N, T): the one place of the rule that the last frame is repeated.
+def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Video, step: int = 1) -> np.ndarray:
+    """Frame numbers of the clips at `starts`, (N, T): `start`, `start + step`, ..., and the one place of the rule that
+    the last frame is repeated.
 
-    Errors: ValueError naming `path` for no start, a start outside the video or a length that is not positive.
+    Errors: ValueError naming `path` for no start, a start outside the video, or a length or step that is not positive.
     """
+    if step < 1:
+        raise ValueError(f"{path}: the frames of a clip lie at least 1 apart, not {step}")
     if length < 1 or len(starts) == 0:
         raise ValueError(f"{path}: ask for at least one clip of at least one frame, not {len(starts)} of {length}")
     for start in starts:
         if not 0 <= start < num_frames:
             raise ValueError(f"{path}: no clip starts at frame {start}; its frames are 0 to {num_frames - 1}")
-    return np.minimum(np.asarray(starts, np.int64)[:, None] + np.arange(length), num_frames - 1)
+    return np.minimum(np.asarray(starts, np.int64)[:, None] + step * np.arange(length), num_frames - 1)
 
 
 def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21, preset: str = "veryfast") -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from studylib import clips
+from studylib.video import clip_frames
 
 
 def test_frames_are_scaled_to_128_x_171_for_the_papers_crop_and_in_proportion_for_others():
@@ -28,6 +29,46 @@ def test_dense_clips_cover_the_whole_video():
     assert clips.dense_starts(20, 8).tolist() == [0, 8, 12]
     assert clips.dense_starts(24, 8).tolist() == [0, 8, 16]
     assert clips.dense_starts(10, 8, stride=1).tolist() == [0, 1, 2]
+
+
+def test_clips_of_frames_4_apart_start_where_their_last_frame_is_still_in_the_video():
+    # 8 frames 4 apart reach over 29: the last start is 107 - 29 = 78, and floor(i x 78 / 9) for ten
+    assert clips.clip_span(8, 4) == 29
+    assert clips.last_start(107, 8, 4) == 78
+    assert clips.uniform_starts(107, 8, 10, step=4).tolist() == [0, 8, 17, 26, 34, 43, 52, 60, 69, 78]
+    assert clips.uniform_starts(107, 8, 1, step=4).tolist() == [39]
+    assert clips.dense_starts(107, 8, step=4).tolist() == [0, 29, 58, 78]  # clips that touch
+    assert clips.dense_starts(31, 8, stride=1, step=4).tolist() == [0, 1, 2]
+    assert set(clips.random_starts(41, 8, 2000, np.random.default_rng(0), step=4).tolist()) == set(range(13))
+    with pytest.raises(ValueError, match="step 0 must be at least 1"):
+        clips.last_start(107, 8, 0)
+
+
+@pytest.mark.parametrize("sampling", ["random", "uniform", "dense"])
+@pytest.mark.parametrize("step", [1, 2, 4, 7])
+def test_the_whole_span_of_every_clip_lies_inside_a_video_that_is_long_enough(sampling, step):
+    for frames in (7 * step + 1, 7 * step + 2, 64, 250):
+        starts = clips.starts_for_test(sampling, frames, 8, 10, np.random.default_rng(0), step)
+        numbers = clip_frames(starts.tolist(), 8, frames, "a.mp4", step)
+        assert (np.diff(numbers) == step).all()  # none repeated, so none past the end
+        assert 0 <= numbers.min() <= numbers.max() < frames
+
+
+@pytest.mark.parametrize("sampling", ["random", "uniform", "dense"])
+def test_consecutive_frames_are_those_one_apart(sampling):
+    """The same random numbers too: recorded runs stay what they are."""
+    generators = [np.random.default_rng(5) for _ in range(2)]
+    plain = clips.starts_for_test(sampling, 107, 8, 10, generators[0])
+    assert plain.tolist() == clips.starts_for_test(sampling, 107, 8, 10, generators[1], 1).tolist()
+    if sampling == "random":
+        assert plain.tolist() == np.random.default_rng(5).integers(0, 100, 10).tolist()
+
+
+@pytest.mark.parametrize("sampling", ["random", "uniform", "dense"])
+def test_a_clip_that_reaches_over_more_than_its_video_starts_at_its_first_frame(sampling):
+    starts = clips.starts_for_test(sampling, 20, 8, 10, np.random.default_rng(0), step=4)
+    assert set(starts.tolist()) == {0}
+    assert clip_frames([0], 8, 20, "a.mp4", 4).tolist() == [[0, 4, 8, 12, 16, 19, 19, 19]]
 
 
 @pytest.mark.parametrize("sampling", ["random", "uniform", "dense"])

@@ -66,6 +66,16 @@ def test_a_cached_clip_is_the_clip_of_the_file(index: Index) -> None:
             np.testing.assert_array_equal(cache.clip(row, start, 8), expected)
 
 
+def test_a_cached_clip_of_frames_4_apart_is_the_one_of_the_file(index: Index) -> None:
+    cache = open_frames(index, SIZE)
+    for row, length in enumerate(LENGTHS):
+        for start in (0, 1, length - 1):
+            expected = read_clip(index.path(f"{row}.mp4"), start, 4, SIZE, step=4).numpy()
+            np.testing.assert_array_equal(cache.clip(row, start, 4, 4), expected)
+    np.testing.assert_array_equal(cache.clip(2, 3, 4, 4), cache.clip(2, 0, 20)[[3, 7, 11, 15]])
+    np.testing.assert_array_equal(cache.clip(0, 3, 4, 4), cache.clip(0, 0, 12)[[3, 7, 11, 11]])  # not the next video's
+
+
 @pytest.mark.parametrize(("row", "start"), [(0, -1), (1, 5), (3, 0), (-1, 0)])
 def test_a_clip_that_is_not_there_is_refused(index: Index, row: int, start: int) -> None:
     with pytest.raises((ValueError, IndexError), match=rf"frames_24x32\.bin.*row {row}"):

@@ -3,6 +3,7 @@
 import csv
 import json
 import pickle
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from studylib import loading, training
+from studylib.clips import random_starts
 from studylib.datasets.index import Index, load_index, write_index
 from studylib.epoch import count_wrong
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
@@ -19,11 +21,11 @@ from studylib.faults import Fault, Faults, TooManyFaults
 from studylib.files import write_bytes
 from studylib.flow import flow_clip
 from studylib.inputs import to_input
-from studylib.loading import EpochBatches, TrainingClips, centre_loader, training_loader, video_loader
+from studylib.loading import EpochBatches, TestClips, TrainingClips, centre_loader, training_loader, video_loader
 from studylib.parts import Part, open_parts
 from studylib.results import load_run
 from studylib.spec import RunSpec
-from studylib.video import encode, read_clip
+from studylib.video import encode, read_clip, read_video
 from tests.made_videos import numbered_frames
 from tests.trainings import TINY, saved_state, start
 
@@ -153,6 +155,60 @@ def test_flow_from_the_cache_is_flow_from_the_file(data: Path, monkeypatch: pyte
         np.testing.assert_array_equal(cached.clip(5, start_frame, 8), flow)
     frames = read_clip(index.path("train/5.mp4"), 0, 9, (32, 43)).numpy()
     np.testing.assert_array_equal(read.clip(5, 0, 8), flow_clip(frames))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_clips_of_frames_4_apart_are_frames_picked_by_hand(
+    data: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(SPEC, clip_length=3, frame_step=4, test_sampling="uniform", test_clips=2)  # 9 of 12 frames
+    index = make_index(data)
+    if cached:
+        monkeypatch.delenv("STUDY_CACHE_GB")
+    train, test = open_parts(index, spec)
+    assert (train.cache is not None) == cached
+
+    def picked(part: Part, video: int, numbers: list[int]) -> torch.Tensor:
+        return read_video(index.path(part.paths[video]), part.size)[torch.tensor(numbers)]
+
+    clips, starts = TrainingClips(train, spec), set()
+    for position, video in enumerate(range(VIDEOS)):
+        start_frame = clips.draw(0, position, video).start
+        frames = torch.from_numpy(clips[0, position, video].frames)
+        assert torch.equal(frames, picked(train, video, [start_frame, start_frame + 4, start_frame + 8]))
+        starts.add(start_frame)
+    assert starts == {0, 1, 2, 3}
+    batch = first_batches(train, spec)[0]
+    first = TrainingClips(train, spec)[EpochBatches(spec, VIDEOS).key(0)]
+    assert torch.equal(batch.clips[0], torch.from_numpy(first.frames))
+    centre = next(iter(centre_loader(test, spec, pin=False)))
+    assert torch.equal(centre.clips[2], picked(test, 2, [1, 5, 9]))
+    assert torch.equal(TestClips(test, spec)[2][1], picked(test, 2, [[0, 4, 8], [3, 7, 11]]))
+    dense = replace(spec, test_sampling="dense", frame_order="reversed")
+    assert torch.equal(TestClips(test, dense)[2][1], picked(test, 2, [[8, 4, 0], [11, 7, 3]]))
+    for start_frame, random in zip(
+        random_starts(12, 3, 2, np.random.default_rng([loading.TEST, 2]), 4),
+        TestClips(test, replace(spec, test_sampling="random"))[2][1],
+        strict=True,
+    ):
+        assert torch.equal(random, picked(test, 2, [start_frame, start_frame + 4, start_frame + 8]))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_clip_that_reaches_over_more_than_its_video_repeats_the_last_frame(
+    data: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(SPEC, clip_length=5, frame_step=4, test_clips=2)  # 17 frames of 12
+    index = make_index(data)
+    if cached:
+        monkeypatch.delenv("STUDY_CACHE_GB")
+    train, test = open_parts(index, spec)
+    numbers = [0, 4, 8, 11, 11]
+    expected = read_video(index.path("train/3.mp4"), train.size)[numbers]
+    assert torch.equal(torch.from_numpy(TrainingClips(train, spec)[0, 0, 3].frames), expected)
+    expected = read_video(index.path("test/3.mp4"), test.size)[numbers]
+    assert torch.equal(next(iter(centre_loader(test, spec, pin=False))).clips[3], expected)
+    assert torch.equal(TestClips(test, spec)[3][1], expected.expand(2, *expected.shape))
 
 
 @pytest.mark.parametrize("amp", ["bf16", "fp32"])

@@ -81,12 +81,45 @@ def test_torchvisions_networks_are_two_of_table_2_and_a_variant(name, twin):
         torch.testing.assert_close(ours(clip), theirs(clip), atol=1e-5, rtol=1e-5)
 
 
+def first_weights(name, initialisation, **sizes):
+    torch.manual_seed(3)
+    return build_net(name, num_classes=5, initialisation=initialisation, **sizes)
+
+
+@pytest.mark.parametrize("name", ["r3d", "r2plus1d", "c3d"])
+def test_the_variance_of_first_weights_is_2_over_the_fan_of_the_convolution(name):
+    sizes = {"width": 16, "clip_length": 16, "resolution": 32}
+    for module in first_weights(name, "fan_in", **sizes).modules():
+        if isinstance(module, torch.nn.Conv3d) and module.weight.numel() > 20_000:
+            fan_in = module.in_channels * module.weight[0, 0].numel()
+            assert module.weight.var().item() == pytest.approx(2 / fan_in, rel=0.05)
+    for module in first_weights(name, "fan_out", **sizes).modules():
+        if isinstance(module, torch.nn.Conv3d) and module.weight.numel() > 20_000:
+            fan_out = module.out_channels * module.weight[0, 0].numel()
+            assert module.weight.var().item() == pytest.approx(2 / fan_out, rel=0.05)
+
+
+def test_both_initialisations_draw_the_same_numbers_and_leave_all_but_convolutions_alone():
+    fan_out, fan_in = (dict(first_weights("r2plus1d", how, width=8).named_modules()) for how in ("fan_out", "fan_in"))
+    torch.manual_seed(3)
+    usual = dict(build_net("r2plus1d", num_classes=5, width=8).named_modules())
+    for name, module in fan_in.items():
+        if isinstance(module, torch.nn.Conv3d):
+            scale = (module.out_channels / module.in_channels) ** 0.5
+            torch.testing.assert_close(module.weight, fan_out[name].weight * scale)
+        elif isinstance(module, torch.nn.Linear | torch.nn.BatchNorm3d):
+            assert torch.equal(module.weight, fan_out[name].weight)
+        if isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
+            assert torch.equal(usual[name].weight, fan_out[name].weight)  # what there was before there was a choice
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"name": "r4d"}, "net: 'r4d' is not one of r2d, f_r2d"),
         ({"name": "r3d", "depth": 50}, "depth: 50 is not one of 18, 34"),
         ({"name": "r3d", "width": 0}, "width: 0 is not a positive"),
+        ({"name": "r3d", "initialisation": "he"}, "initialisation: 'he' is not one of fan_out, fan_in"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments, message):

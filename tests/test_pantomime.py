@@ -18,7 +18,7 @@ from scipy import stats
 from studylib.datasets import pantomime, production
 from studylib.datasets.actions import ACTIONS, CUES, SOURCE, TARGET, VOCABULARIES, motion
 from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.knobs import KNOBS, Knobs
+from studylib.datasets.knobs import HARDEST, KNOBS, Knobs, at_difficulty, recorded
 from studylib.datasets.motions import Beat, Draw, events
 from studylib.datasets.nuisances import PARTS, beat, draw_nuisances, draw_sway, generator, person_of, with_sway
 from studylib.datasets.puppet import JOINTS, joints
@@ -121,16 +121,72 @@ def test_pose_classes_hold_still_and_all_others_move():
         assert movement == 0 if action.cue == "pose" else movement > 20
 
 
-def test_the_person_is_in_the_frame_whatever_it_does():
+@pytest.mark.parametrize("difficulty", [0, 1])
+def test_the_person_is_in_the_frame_whatever_it_does(difficulty):
+    knobs = at_difficulty(difficulty)
     for name in ACTIONS:
         for number in range(12):
-            nuisances, sway = draw_nuisances(7, "train", number), draw_sway(generator(7, "train", number, "sway"))
-            camera = make_camera(nuisances)
-            body = stand(with_sway(perform(name, number), sway), person_of(7, nuisances["person"]), nuisances, sway)
-            at = to_frame(camera.project(body)[0], *camera_motion(nuisances, sway, camera, KNOBS)) / 2  # stored pixels
+            nuisances, sway = (
+                draw_nuisances(7, "train", number, knobs),
+                draw_sway(generator(7, "train", number, "sway")),
+            )
+            camera, person = make_camera(nuisances, knobs), person_of(7, nuisances["person"], knobs)
+            body = stand(with_sway(perform(name, number, knobs), sway), person, nuisances, sway)
+            at = to_frame(camera.project(body)[0], *camera_motion(nuisances, sway, camera, knobs)) / 2  # stored pixels
             assert at.shape == (64, len(JOINTS), 2)
             assert (at > -4).all()
             assert (at < np.array([172, 128]) + 4).all()
+
+
+# --- difficulty ---------------------------------------------------------------------------------------------------
+
+
+def test_difficulty_0_is_the_dataset_of_before_and_1_the_hardest():
+    assert at_difficulty(0) == KNOBS
+    assert not {"difficulty", "hands_up", "circle_half_angle"} & set(recorded(KNOBS)), "their datasets keep their hash"
+    hardest = at_difficulty(1)
+    assert {name: getattr(hardest, name) for name in HARDEST} == HARDEST
+    assert set(recorded(hardest)) == set(recorded(KNOBS)) | {
+        "hands_up", "t_pose", "crouch", "stork", "stork_knee", "circle_half_angle", "difficulty",
+    }  # fmt: skip
+    assert recorded(hardest)["crf"] == KNOBS.crf
+
+
+def test_every_knob_of_the_hardest_differs_and_moves_in_a_straight_line():
+    quarter = at_difficulty(0.25)
+    for name, hard in HARDEST.items():
+        easy, between = getattr(KNOBS, name), getattr(quarter, name)
+        assert easy != hard, name
+        np.testing.assert_allclose(between, 0.75 * np.array(easy) + 0.25 * np.array(hard), atol=1e-6)
+    assert quarter.difficulty == 0.25
+
+
+@pytest.mark.parametrize("difficulty", [-0.1, 1.1, float("nan")])
+def test_a_difficulty_out_of_range_is_refused(difficulty):
+    with pytest.raises(ValueError, match=r"difficulty: .* takes 0 to 1"):
+        at_difficulty(difficulty)
+
+
+@pytest.mark.parametrize("difficulty", [0, 0.5, 1])
+def test_at_every_difficulty_jitter_leaves_the_tempi_apart_and_a_stroke_has_a_slow_and_a_fast_half(difficulty):
+    knobs = at_difficulty(difficulty)
+    assert knobs.slow_period[0] * (1 - knobs.tempo_jitter) > knobs.fast_period[1] * (1 + knobs.tempo_jitter)
+    assert 0.55 < knobs.stroke_share[0] < knobs.stroke_share[1] < 0.9
+    assert knobs.hands_up[0] > knobs.t_pose[1] + 5, "the level of the arms tells the two, with 5 degrees of sway"
+
+
+def test_the_classes_of_a_direction_pair_are_each_others_time_reversal_when_it_is_hardest():
+    for forward, backward in DIRECTION_PAIRS:
+        one, other = (perform(name, 3, at_difficulty(1)) for name in (forward, backward))
+        assert all(np.array_equal(one[joint], other[joint][::-1]) for joint in one)
+
+
+def test_the_same_number_has_the_same_person_and_phase_at_every_difficulty():
+    easy, hard = (draw_nuisances(7, "train", 5, at_difficulty(d)) for d in (0, 1))
+    assert {name: easy[name] for name in ("person", "place", "phase", "tempo_jitter")} == {
+        name: hard[name] for name in ("person", "place", "phase", "tempo_jitter")
+    }
+    assert abs(hard["yaw"]) > abs(easy["yaw"])
 
 
 # --- what must not tell the class ---------------------------------------------------------------------------------
@@ -359,10 +415,13 @@ def test_the_command_line_makes_a_dataset_and_reports_its_counts(tmp_path, monke
     monkeypatch.setenv("STUDY_DATA", str(tmp_path))
     parser = argparse.ArgumentParser()
     pantomime.add_arguments(parser)
-    given = "--name small --vocabulary target --train 16 --test 8 --seed 2 --workers 1"
+    given = "--name small --vocabulary target --train 16 --test 8 --seed 2 --difficulty 0.5 --workers 1"
     pantomime.main(parser.parse_args(given.split()))
     assert "split3: 16 train, 8 test" in capsys.readouterr().out
     assert len(load_index("small").table) == 24
+    settings = load_index("small").facts["settings"]
+    assert settings["difficulty"] == 0.5
+    assert settings["yaw"] == list(at_difficulty(0.5).yaw)
 
 
 def test_the_beat_starts_at_the_drawn_phase_and_keeps_the_period():

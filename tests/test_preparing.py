@@ -156,9 +156,11 @@ def test_files_and_shards_give_the_same_bytes_of_any_clip(in_files: Index, in_sh
         assert isinstance(file, Path)
         assert isinstance(piece, Piece)
         starts = rng.integers(0, known.info.num_frames, 5).tolist()
-        clips = read_clips(file, starts, 8, SIZE, known).numpy()
-        np.testing.assert_array_equal(clips, read_clips(piece, starts, 8, SIZE, known_too).numpy())
-        np.testing.assert_array_equal(clips, read_clips(file, starts, 8, SIZE).numpy())  # without the index's help
+        for step in (1, 4):
+            clips = read_clips(file, starts, 8, SIZE, known, step).numpy()
+            np.testing.assert_array_equal(clips, read_clips(piece, starts, 8, SIZE, known_too, step).numpy())
+            # without the index's help
+            np.testing.assert_array_equal(clips, read_clips(file, starts, 8, SIZE, step=step).numpy())
 
 
 def test_keyframes_come_every_few_frames_and_no_frame_waits_for_a_later_one(in_files: Index) -> None:

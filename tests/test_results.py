@@ -253,7 +253,7 @@ def test_a_run_recorded_before_a_field_of_the_spec_existed_is_still_read(folder)
     assert load_run(folder).spec.amp == "bf16"
 
 
-def test_the_settings_of_a_run_say_its_processes_and_an_unusual_order_of_frames():
+def test_the_settings_of_a_run_say_its_processes_and_an_unusual_choice_or_order_of_frames():
     spec = RunSpec(experiment="conv_types", net="r3d", dataset="kinetics400", frame_order="reversed")
     line = tables.settings_line(Run(Path(), spec, {}, pd.DataFrame(), {"processes": 8}))
     assert "batch 8 x 32, lr 0.01" in line
@@ -261,6 +261,9 @@ def test_the_settings_of_a_run_say_its_processes_and_an_unusual_order_of_frames(
     usual = tables.settings_line(Run(Path(), replace(spec, frame_order="normal"), {}, pd.DataFrame(), {}))
     assert "batch 32, lr" in usual
     assert "frames" not in usual
+    apart = replace(spec, frame_order="normal", frame_step=4)
+    line = tables.settings_line(Run(Path(), apart, {}, pd.DataFrame(), {}))
+    assert "rgb; 8 frames, 4 apart, 112 x 112, width" in line
 
 
 def test_a_run_recorded_before_a_column_was_thought_of_is_read_and_compared(folder):

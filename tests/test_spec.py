@@ -1,12 +1,13 @@
 """What makes a run, and how wrong parameters are refused."""
 
 import dataclasses
+import hashlib
 import json
 
 import pytest
 
 from studylib.notebook import spec_of_parameters
-from studylib.spec import RunSpec, SpecError, load_spec
+from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
 
 GOOD = {"experiment": "conv_types", "net": "r3d", "dataset": "pantomime-quick"}
 
@@ -16,6 +17,7 @@ def test_the_defaults_are_the_papers():
     assert (spec.clip_length, spec.resolution, spec.batch_size, spec.epochs) == (8, 112, 32, 45)
     assert (spec.lr, spec.lr_step, spec.clips_per_epoch, spec.test_clips) == (0.01, 10, 1_000_000, 10)
     assert (spec.frame_order, spec.sync_bn, spec.recompute) == ("normal", False, False)
+    assert (spec.frame_step, spec.initialisation) == (1, "fan_out")
     assert RunSpec(**GOOD, modality="flow").frame_order == "normal"
 
 
@@ -36,6 +38,16 @@ def test_the_defaults_are_the_papers():
         ({"warmup_epochs": 45}, "warmup_epochs: 45 leaves nothing of 45 epochs"),
         ({"frame_order": "shufled"}, "frame_order: 'shufled' is not one of .*did you mean 'shuffled'"),
         ({"frame_order": "reversed", "modality": "flow"}, "frame_order: 'reversed' needs modality rgb"),
+        ({"frame_step": 0}, "frame_step: 0 is out of range, it takes more than 0"),
+        ({"frame_step": 2.0}, r"frame_step: 2.0 \(float\) is not a whole number"),
+        (
+            {"frame_step": 4, "modality": "flow"},
+            "frame_step: 4 needs modality rgb; flow is between neighbouring frames",
+        ),
+        (
+            {"initialisation": "fan_inn"},
+            "initialisation: 'fan_inn' is not one of fan_out, fan_in; did you mean 'fan_in'",
+        ),
         ({"sync_bn": 1}, "sync_bn: 1 is not true or false"),
         ({"recompute": "yes"}, "recompute: 'yes' is not true or false"),
     ],
@@ -60,7 +72,7 @@ def test_the_hash_depends_on_every_field_and_on_nothing_else():
     assert RunSpec(**GOOD, lr=0.01, weight_decay=0.0001).hash == spec.hash
     assert RunSpec(**GOOD, warmup_epochs=0, lr=1).hash == RunSpec(**GOOD, lr=1.0).hash
     other = {"seed": 1, "lr": 0.1, "flip": False, "net": "r2d", "test_sampling": "dense", "frame_order": "frozen"}
-    other |= {"sync_bn": True, "recompute": True}
+    other |= {"sync_bn": True, "recompute": True, "frame_step": 4, "initialisation": "fan_in"}
     hashes = {dataclasses.replace(spec, **{name: value}).hash for name, value in other.items()}
     assert len(hashes | {spec.hash}) == len(other) + 1
 
@@ -76,14 +88,19 @@ def test_a_spec_written_before_a_field_was_there_is_the_same_run(tmp_path):
     spec = RunSpec(**GOOD)
     spec.save(tmp_path)
     fields = json.loads((tmp_path / "spec.json").read_text())
-    for name in ("frame_order", "sync_bn", "recompute"):
+    for name in ("frame_order", "sync_bn", "recompute", "frame_step", "initialisation"):
         del fields[name]
     (tmp_path / "spec.json").write_text(json.dumps(fields))
     assert load_spec(tmp_path) == spec
+    recorded = recorded_hash(tmp_path)
+    assert recorded == hashlib.sha256(json.dumps(fields).encode()).hexdigest() != spec.hash
     spec.save(tmp_path)  # not refused, and not written anew: its hash names the recorded run
     assert json.loads((tmp_path / "spec.json").read_text()) == fields
+    assert recorded_hash(tmp_path) == recorded
     with pytest.raises(SpecError, match="frame_order is 'normal', wanted 'shuffled'"):
         RunSpec(**GOOD, frame_order="shuffled").save(tmp_path)
+    with pytest.raises(SpecError, match="frame_step is 1, wanted 4; initialisation is 'fan_out', wanted 'fan_in'"):
+        RunSpec(**GOOD, frame_step=4, initialisation="fan_in").save(tmp_path)
 
 
 def test_a_run_folder_of_another_run_is_refused_and_untouched(tmp_path):

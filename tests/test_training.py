@@ -14,6 +14,8 @@ import torch
 from studylib import epoch, training
 from studylib.checkpoint import checkpoint_folder, newest_checkpoint, save_checkpoint
 from studylib.datasets.index import load_index
+from studylib.devices import choose
+from studylib.distributed import ALONE
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.files import locked
 from studylib.inputs import to_input
@@ -21,7 +23,7 @@ from studylib.loading import training_loader
 from studylib.nets import build_net
 from studylib.optimizer import learning_rate, make_optimizer
 from studylib.parts import open_parts
-from studylib.session import TrainingError
+from studylib.session import TrainingError, open_session
 from studylib.spec import RunSpec, SpecError
 from tests.trainings import TINY, saved_state, start
 
@@ -48,6 +50,25 @@ def test_weight_decay_is_on_convolution_fc_and_bn_scale_only():
     assert len(decayed["params"]) + len(free["params"]) == len(names)
     assert decayed["nesterov"]
     assert decayed["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("initialisation", ["fan_out", "fan_in"])
+def test_a_run_starts_from_the_initialisation_of_its_spec(tiny_data, tmp_path, initialisation):
+    spec = start(tmp_path, net="r3d", seed=4, amp="fp32", initialisation=initialisation)
+    net = open_session(tmp_path, spec, ALONE, choose()).net
+    torch.manual_seed(4)
+    expected = build_net("r3d", num_classes=net.fc.out_features, width=4, initialisation=initialisation)
+    assert torch.equal(net.layer2[0].conv1[0].weight, expected.layer2[0].conv1[0].weight)
+
+
+def test_a_run_on_frames_4_apart_is_another_run_with_as_many_clips(tiny_data, tmp_path):
+    told = {}
+    for step in (1, 4):
+        start(tmp_path / str(step), net="r3d", epochs=1, amp="fp32", frame_step=step)
+        training.run(tmp_path / str(step))
+        told[step] = read_predictions(tmp_path / str(step) / "predictions.parquet").clip_scores
+    assert [len(scores) for scores in told[4]] == [len(scores) for scores in told[1]] == [3] * 16
+    assert any((a != b).any() for a, b in zip(told[1], told[4], strict=True))
 
 
 def test_a_run_leaves_a_complete_folder_and_a_second_call_changes_nothing(tiny_data, tmp_path, capsys):

@@ -1,11 +1,11 @@
 """Every number that calibrates Pantomime, in one place.
 
-They were tuned together so that a narrow network can learn the classes from 1,500 videos: a full-contrast
-background and a few persons left every network at chance. A dataset records its knobs; change one and it is
-another dataset.
+The easiest ones, `KNOBS`, were tuned together so that a narrow network learns the classes from 1,500 videos: a
+full-contrast background and a few persons left every network at chance. `at_difficulty` moves those of `HARDEST` away
+from there, all together. A dataset records its knobs; change one and it is another dataset.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 
 Range = tuple[float, float]
 
@@ -63,15 +63,25 @@ class Knobs:
     sway_turn: float = 4.0
     sway_head: float = 5.0
 
-    # The actions. The two tempo ranges are far apart so that the 6% jitter never bridges them.
+    # The actions that are postures, in degrees: the nearer to one another, the finer the classes.
+    hands_up: Range = (140.0, 170.0)  # abduction of the arms
+    t_pose: Range = (82.0, 98.0)  # abduction of the arms
+    crouch: Range = (75.0, 100.0)  # bend of the hips, and with them of the knees
+    stork: Range = (65.0, 90.0)  # bend of the one hip
+    stork_knee: Range = (80.0, 115.0)
+
+    # The actions that move. The jitter of 6% never bridges the two tempo ranges.
     slow_period: Range = (2.0, 2.8)
     fast_period: Range = (0.8, 1.1)
     circle_period: Range = (0.95, 1.4)
+    circle_half_angle: Range = (40.0, 54.0)  # degrees, of the cone that the arms describe
     stroke_period: Range = (1.3, 1.8)
     stroke_share: Range = (0.78, 0.84)  # of the period that the slow half takes
     # An event lasts 7.4 frames and the rest after it at least 15.6 - 7.4 = 8.2: no 8 frames in a row see two events.
     event_frames: float = 7.4
     event_period_frames: Range = (15.6, 17.4)
+
+    difficulty: float = 0.0  # what `at_difficulty` was given
 
     def __post_init__(self) -> None:
         # A part of a dataset has a block of 100,000 numbers (nuisances.POOL): with more, parts would share persons.
@@ -80,3 +90,53 @@ class Knobs:
 
 
 KNOBS = Knobs()
+
+# What difficulty 1 has where it differs; the difficulties between lie on straight lines.
+HARDEST: dict[str, Range | float] = {
+    # less contrast between the person and the place
+    "haze": (0.20, 0.45),
+    "shirt_value": (0.25, 0.90),
+    "trousers_value": (0.15, 0.80),
+    # more views, more that disturbs
+    "yaw": (-55.0, 55.0),
+    "elevation": (-0.05, 0.45),
+    "figure_scale": (0.75, 1.06),
+    "offset_x": 0.08,
+    "noise": (3.0, 9.0),
+    "blob": 0.8,
+    # postures nearer to one another
+    "hands_up": (112.0, 132.0),
+    "t_pose": (80.0, 104.0),
+    "crouch": (40.0, 62.0),
+    "stork": (30.0, 52.0),
+    "stork_knee": (45.0, 80.0),
+    # smaller differences within direction and tempo pairs
+    "circle_half_angle": (18.0, 28.0),
+    "stroke_share": (0.58, 0.64),
+    "slow_period": (1.5, 1.9),
+    "fast_period": (0.95, 1.2),
+}
+
+# Knobs that datasets recorded before they were thought of had at these values: told only where they differ.
+LATER = ("hands_up", "t_pose", "crouch", "stork", "stork_knee", "circle_half_angle", "difficulty")
+
+
+def at_difficulty(difficulty: float) -> Knobs:
+    """All knobs of a difficulty, 0 (`KNOBS`) to 1 (`HARDEST`). Errors: ValueError for another one."""
+    if not 0 <= difficulty <= 1:
+        raise ValueError(f"difficulty: {difficulty} is out of range, it takes 0 to 1")
+
+    def between(easy: float, hard: float) -> float:
+        return round(easy + (hard - easy) * difficulty, 6)  # the digits that a dataset records decide nothing
+
+    moved = {}
+    for name, hard in HARDEST.items():
+        easy = getattr(KNOBS, name)
+        moved[name] = tuple(map(between, easy, hard)) if isinstance(hard, tuple) else between(easy, hard)
+    return replace(KNOBS, difficulty=float(difficulty), **moved)
+
+
+def recorded(knobs: Knobs) -> dict:
+    """The knobs as a dataset records them."""
+    usual = {field.name: field.default for field in fields(Knobs)}
+    return {k: v for k, v in asdict(knobs).items() if k not in LATER or v != usual[k]}

@@ -71,17 +71,17 @@ def hold(angles: Angles, **degrees: float) -> None:
 
 def hands_up(angles: Angles, draw: Draw) -> None:
     for s in SIDES:
-        hold(angles, **{f"abduct_{s}": draw(140, 170), f"elbow_{s}": draw(5, 40), f"flex_{s}": 0})
+        hold(angles, **{f"abduct_{s}": draw(*draw.knobs.hands_up), f"elbow_{s}": draw(5, 40), f"flex_{s}": 0})
 
 
 def t_pose(angles: Angles, draw: Draw) -> None:
-    level = draw(82, 98)
+    level = draw(*draw.knobs.t_pose)
     for s in SIDES:
         hold(angles, **{f"abduct_{s}": level + draw(-5, 5), f"elbow_{s}": draw(0, 18), f"flex_{s}": 0})
 
 
 def crouch(angles: Angles, draw: Draw) -> None:
-    hip, knee = draw(75, 100), draw(1.15, 1.3)
+    hip, knee = draw(*draw.knobs.crouch), draw(1.15, 1.3)
     for s in SIDES:
         hold(angles, **{f"hip_{s}": hip, f"knee_{s}": hip * knee, f"hip_out_{s}": draw(8, 20)})
         hold(angles, **{f"flex_{s}": draw(30, 75), f"elbow_{s}": draw(20, 60)})
@@ -89,7 +89,7 @@ def crouch(angles: Angles, draw: Draw) -> None:
 
 
 def stork(angles: Angles, draw: Draw) -> None:
-    hold(angles, **{f"hip_{draw.side}": draw(65, 90), f"knee_{draw.side}": draw(80, 115)})
+    hold(angles, **{f"hip_{draw.side}": draw(*draw.knobs.stork), f"knee_{draw.side}": draw(*draw.knobs.stork_knee)})
     for s in SIDES:
         hold(angles, **{f"abduct_{s}": draw(15, 45)})
 
@@ -115,7 +115,7 @@ def side_lunge(angles: Angles, draw: Draw) -> None:
 def circle(angles: Angles, draw: Draw) -> None:
     """Both arms in parallel on a cone about a forward axis, clockwise as the person sees it."""
     phase = 2 * np.pi * draw.beat.cycles(draw(*draw.knobs.circle_period))[:, None]  # (T, 1)
-    half_angle, outward, upward = np.radians(draw(40, 54)), draw(0.2, 0.4), draw(0, 0.25)
+    half_angle, outward, upward = np.radians(draw(*draw.knobs.circle_half_angle)), draw(0.2, 0.4), draw(0, 0.25)
     for s, sign in (("L", 1), ("R", -1)):
         axis = np.array([sign * outward, upward, 1.0])
         axis /= np.sqrt((axis**2).sum())

@@ -8,7 +8,7 @@ classes with one split, and `target`, 8 other classes with three splits and few 
 """
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,7 @@ import numpy as np
 from studylib.datasets import renderer, scenery
 from studylib.datasets.actions import ACTIONS, CUES, VOCABULARIES, Action, motion
 from studylib.datasets.index import Index, index_folder, write_index
-from studylib.datasets.knobs import KNOBS, Knobs
+from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty, recorded
 from studylib.datasets.nuisances import beat, draw_nuisances, draw_sway, generator, person_of, place_of, with_sway
 from studylib.datasets.production import produce
 from studylib.files import locked
@@ -136,7 +136,7 @@ def make(
     if seed < 0:
         raise ValueError(f"seed must not be negative, not {seed}")
     folder, actions = index_folder(name, data_root), VOCABULARIES[vocabulary]
-    settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **asdict(knobs)}
+    settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **recorded(knobs)}
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
         hashes = produce(folder, settings, jobs, write_one, workers, progress)
@@ -167,6 +167,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=int, help="training videos (default: 1520, target vocabulary 160)")
     parser.add_argument("--test", type=int, help="test videos of each split (default: 400, target vocabulary 80)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
+    parser.add_argument("--difficulty", type=float, default=0.0, help="0 (the default) to 1")
     parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
 
 
@@ -174,7 +175,8 @@ def main(args: argparse.Namespace) -> None:
     """Make the dataset and report what is there."""
     train, test = DEFAULT_COUNTS[args.vocabulary]
     train, test = args.train if args.train is not None else train, args.test if args.test is not None else test
-    index = make(args.name, train, test, args.seed, args.vocabulary, workers=args.workers)
+    knobs = at_difficulty(args.difficulty)
+    index = make(args.name, train, test, args.seed, args.vocabulary, workers=args.workers, knobs=knobs)
     print(f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes in {index.folder}")
     for split, counts in index.counts().items():
         print(f"  {split}: {counts['train']} train, {counts['test']} test")
