@@ -1,4 +1,7 @@
-"""The difference of two networks on the same test videos, over the official splits, with an interval."""
+"""The difference of two networks on the same test videos, over the official splits, with an interval.
+
+Of one seed each; `seeds` has the difference over several.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,10 +57,10 @@ def paired_difference(
     rng = np.random.default_rng(seed)
     drawn = np.zeros(resamples)
     for d in by_split.values():
-        # A resample matters only by how many of its videos the one or the other names right alone.
-        same = d.videos - d.only_first - d.only_second
-        times = rng.multinomial(d.videos, np.array([d.only_first, d.only_second, same]) / d.videos, resamples)
-        drawn += 100 * (times[:, 0] - times[:, 1]) / d.videos / len(by_split)
+        per_video = np.repeat(
+            [100.0, -100.0, 0.0], [d.only_first, d.only_second, d.videos - d.only_first - d.only_second]
+        )
+        drawn += resampled_means(per_video, resamples, rng) / len(by_split)
     low, high = np.percentile(drawn, [2.5, 97.5])
     points = float(np.mean([d.points for d in by_split.values()]))
     return PairedDifference(points, float(low), float(high), by_split)
@@ -69,3 +72,17 @@ def _difference(split: int, first: Predictions, second: Predictions) -> SplitDif
     a, b = named_right(first), named_right(second)
     only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
     return SplitDifference(100 * (only_first - only_second) / len(a), only_first, only_second, len(a))
+
+
+def resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(resamples,): means of as many of the (N,) values as there are, drawn with replacement.
+
+    A resample matters only by how often each distinct value is in it, and outcomes have few: right or wrong, in a
+    mean over a few seeds or clips. That is exact, and as fast for a million videos as for a hundred.
+    """
+    distinct, times = np.unique(np.round(values, 9), return_counts=True)  # what differs in the last bits is the same
+    order = np.lexsort((-distinct, -abs(distinct)))  # large before small: the recorded numbers were drawn in this order
+    distinct, share = distinct[order], times[order] / len(values)
+    at_once = max(1, 1_000_000 // len(distinct))  # resamples, to keep the counts within 8 MB
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    return np.concatenate([rng.multinomial(len(values), share, size) @ distinct / len(values) for size in sizes])

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from studylib.datasets.actions import training_videos
 from studylib.init_from import parse
 from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_same_spec
 
@@ -88,9 +89,7 @@ def load_plan(path: Path | str) -> Plan:
     except yaml.YAMLError as error:
         raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     _require_keys(path, "the plan", content, PLAN_KEYS, required=("title", "runs"))
-    datasets = content.get("datasets") or {}
-    for name, arguments in datasets.items():
-        _require_keys(path, f"dataset {name}", arguments, DATASET_KEYS, required=("train_videos", "test_videos"))
+    datasets = {name: _dataset(path, name, given) for name, given in (content.get("datasets") or {}).items()}
     runs: list[PlannedRun] = []
     for number, entry in enumerate(content["runs"] or [], 1):
         where = f"run {number}"
@@ -120,6 +119,16 @@ def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
     for run in plan.runs:
         if (repository / run.folder / "spec.json").exists():
             require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)
+
+
+def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
+    """The arguments of a generated dataset; how many videos there are to train on follows from its difficulty."""
+    _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))
+    try:
+        usual = training_videos(given.get("vocabulary", "source"), given.get("difficulty", 0))
+    except (ValueError, TypeError) as error:
+        raise PlanError(f"{path}: dataset {name}: {error}") from None
+    return {"train_videos": usual, **given}
 
 
 def _require_start(path: Path, plan: Plan, run: PlannedRun) -> None:

@@ -16,7 +16,7 @@ import pytest
 from scipy import stats
 
 from studylib.datasets import pantomime, production
-from studylib.datasets.actions import ACTIONS, CUES, SOURCE, TARGET, VOCABULARIES, motion
+from studylib.datasets.actions import ACTIONS, CUES, SOURCE, TARGET, VOCABULARIES, motion, training_videos
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.knobs import HARDEST, KNOBS, Knobs, at_difficulty, recorded
 from studylib.datasets.motions import Beat, Draw, events
@@ -152,6 +152,13 @@ def test_difficulty_0_is_the_dataset_of_before_and_1_the_hardest():
     assert recorded(hardest)["crf"] == KNOBS.crf
 
 
+def test_the_harder_the_fewer_videos_there_are_to_learn_from():
+    assert [training_videos("source", d) for d in (0, 0.25, 0.5, 1)] == [1520, 1440, 1360, 1200]
+    assert training_videos("target", 0.5) == 160
+    with pytest.raises(ValueError, match="third"):
+        training_videos("third")
+
+
 def test_every_knob_of_the_hardest_differs_and_moves_in_a_straight_line():
     quarter = at_difficulty(0.25)
     for name, hard in HARDEST.items():
@@ -163,7 +170,7 @@ def test_every_knob_of_the_hardest_differs_and_moves_in_a_straight_line():
 
 @pytest.mark.parametrize("difficulty", [-0.1, 1.1, float("nan")])
 def test_a_difficulty_out_of_range_is_refused(difficulty):
-    with pytest.raises(ValueError, match=r"difficulty: .* takes 0 to 1"):
+    with pytest.raises(ValueError, match=r"difficulty: .* is not a number from 0 to 1"):
         at_difficulty(difficulty)
 
 

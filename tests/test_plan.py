@@ -46,6 +46,10 @@ def test_lists_stand_for_one_run_of_each_value(tmp_path):
         ("[0.01, 0.02]", "[1e-2]", r"run 2: lr: '1e-2' \(str\) is not a number"),
         ("lr: [0.01, 0.02]", "epochs: 2", "two runs would write to runs/try/conv_types/r3d-18_8f_seed0"),
         ("train_videos", "trane_videos", "dataset pantomime-try: trane_videos: no such entry"),
+        ("test_videos: 16", "difficulty: 1", "dataset pantomime-try: test_videos is missing"),
+        ("test_videos: 16", "test_videos: 16, difficulty: 2", "dataset pantomime-try: difficulty: 2 is not a number"),
+        ("test_videos: 16", "test_videos: 16, difficulty: hard", "difficulty: 'hard' is not a number from 0 to 1"),
+        ("test_videos: 16", "test_videos: 16, vocabulary: third", "vocabulary 'third': take one of source, target"),
         ("epochs: 2}", "epochs: 2, epochs: 3}", "'epochs' is given twice"),
         ("runs:", "runs: [", "not YAML"),
         ("epochs: 2}", "epoch: 2}", "run 1: epoch: no such parameter; did you mean 'epochs'"),
@@ -54,6 +58,13 @@ def test_lists_stand_for_one_run_of_each_value(tmp_path):
 def test_a_typo_is_named_with_its_file(tmp_path, old, new, message):
     with pytest.raises(PlanError, match=rf"try\.yaml: .*{message}"):
         plan_of(tmp_path, GOOD.replace(old, new, 1) if old != "net: r3d" else GOOD.replace(old, new))
+
+
+def test_the_difficulty_of_a_dataset_says_how_many_videos_it_has_unless_the_plan_does(tmp_path):
+    harder = GOOD.replace("train_videos: 16, test_videos: 16", "test_videos: 16, difficulty: 0.5")
+    assert plan_of(tmp_path, harder).datasets["pantomime-try"]["train_videos"] == 1360
+    both = GOOD.replace("train_videos: 16, test_videos: 16", "test_videos: 16, train_videos: 32, difficulty: 0.5")
+    assert plan_of(tmp_path, both).datasets["pantomime-try"]["train_videos"] == 32
 
 
 def test_an_unknown_plan_names_those_there_are(tmp_path):

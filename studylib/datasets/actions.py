@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from studylib.datasets import motions
-from studylib.datasets.knobs import KNOBS, Knobs
+from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty
 from studylib.datasets.motions import Angles, Beat, Draw
 
 CUES = ("pose", "direction", "tempo", "sequence")
@@ -80,6 +80,18 @@ TARGET = (
 
 VOCABULARIES = {"source": SOURCE, "target": TARGET}
 ACTIONS = {action.name: action for vocabulary in VOCABULARIES.values() for action in vocabulary}
+
+
+def training_videos(vocabulary: str, difficulty: float = 0.0) -> int:
+    """How many videos a vocabulary is learned from where nothing else is said: the harder, the fewer.
+
+    Errors: ValueError for another vocabulary or difficulty.
+    """
+    if vocabulary not in VOCABULARIES:
+        raise ValueError(f"vocabulary {vocabulary!r}: take one of {', '.join(VOCABULARIES)}")
+    easiest, hardest = {"source": (1520, 1200), "target": (160, 160)}[vocabulary]
+    classes = len(VOCABULARIES[vocabulary])
+    return classes * round((easiest + (hardest - easiest) * at_difficulty(difficulty).difficulty) / classes)
 
 
 def motion(name: str, rng: np.random.Generator, beat: Beat, knobs: Knobs = KNOBS) -> Angles:

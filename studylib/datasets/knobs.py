@@ -123,8 +123,8 @@ LATER = ("hands_up", "t_pose", "crouch", "stork", "stork_knee", "circle_half_ang
 
 def at_difficulty(difficulty: float) -> Knobs:
     """All knobs of a difficulty, 0 (`KNOBS`) to 1 (`HARDEST`). Errors: ValueError for another one."""
-    if not 0 <= difficulty <= 1:
-        raise ValueError(f"difficulty: {difficulty} is out of range, it takes 0 to 1")
+    if not isinstance(difficulty, int | float) or not 0 <= difficulty <= 1:
+        raise ValueError(f"difficulty: {difficulty!r} is not a number from 0 to 1")
 
     def between(easy: float, hard: float) -> float:
         return round(easy + (hard - easy) * difficulty, 6)  # the digits that a dataset records decide nothing

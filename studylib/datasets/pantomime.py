@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from studylib.datasets import renderer, scenery
-from studylib.datasets.actions import ACTIONS, CUES, VOCABULARIES, Action, motion
+from studylib.datasets.actions import ACTIONS, CUES, VOCABULARIES, Action, motion, training_videos
 from studylib.datasets.index import Index, index_folder, write_index
 from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty, recorded
 from studylib.datasets.nuisances import beat, draw_nuisances, draw_sway, generator, person_of, place_of, with_sway
@@ -27,7 +27,7 @@ __all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "contact_sheet",
 
 GENERATOR_VERSION = 1  # raise it with any change of the code that changes a frame
 DEFAULT_SEED = 7
-DEFAULT_COUNTS = {"source": (1520, 400), "target": (160, 80)}  # videos to train on, to test on
+DEFAULT_TEST_VIDEOS = {"source": 400, "target": 80}
 
 
 def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs: Knobs = KNOBS) -> np.ndarray:
@@ -164,7 +164,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `make`."""
     parser.add_argument("--name", default="pantomime-mini", help="name of the dataset (default: %(default)s)")
     parser.add_argument("--vocabulary", choices=VOCABULARIES, default="source", help="16 classes, or 8 for transfer")
-    parser.add_argument("--train", type=int, help="training videos (default: 1520, target vocabulary 160)")
+    how_many = "1520, down to 1200 at difficulty 1; target vocabulary 160"
+    parser.add_argument("--train", type=int, help=f"training videos (default: {how_many})")
     parser.add_argument("--test", type=int, help="test videos of each split (default: 400, target vocabulary 80)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
     parser.add_argument("--difficulty", type=float, default=0.0, help="0 (the default) to 1")
@@ -173,9 +174,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Make the dataset and report what is there."""
-    train, test = DEFAULT_COUNTS[args.vocabulary]
-    train, test = args.train if args.train is not None else train, args.test if args.test is not None else test
     knobs = at_difficulty(args.difficulty)
+    train = training_videos(args.vocabulary, args.difficulty) if args.train is None else args.train
+    test = DEFAULT_TEST_VIDEOS[args.vocabulary] if args.test is None else args.test
     index = make(args.name, train, test, args.seed, args.vocabulary, workers=args.workers, knobs=knobs)
     print(f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes in {index.folder}")
     for split, counts in index.counts().items():

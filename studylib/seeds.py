@@ -1,0 +1,261 @@
+"""The difference of two networks over several seeds and the same test videos, with a 95% interval.
+
+A measured accuracy depends on which seeds were trained and on which videos were tested; every seed is tested on every
+video, so the two draws are crossed. Of network g, seed s and video v the outcome (right or not, or the share of the
+clips that are right) is taken as
+
+    outcome = mean_g + a_gs + u_gv + e_gsv
+
+with a the seed's own part, u the video's, the same in all seeds, and e what only this seed makes of this video. All are
+drawn at random; the seeds of one network apart from those of another, whatever their numbers. The difference of two
+networks, or a difference of differences, is a sum of the networks' means with signs. `paired` has the difference of
+one seed each over the official splits.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import sqrt
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+
+from studylib.evaluation import Predictions, named_right
+from studylib.paired import resampled_means
+from studylib.stats import Z95
+
+Measure = Literal["video_top1", "clip_top1"]
+Seeds = Mapping[int, Predictions]  # seed -> what the network trained with it scored
+
+ORDINALS = ("first", "second", "third", "fourth")
+
+
+@dataclass(frozen=True)
+class SeedDifference:
+    """First minus second, in points: the mean over seeds with its 95% interval."""
+
+    points: float
+    low: float
+    high: float
+    seeds: tuple[tuple[int, ...], ...]  # of each network, in the order they were given
+    videos: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval, points."""
+        return (self.high - self.low) / 2
+
+    @property
+    def covers_seeds(self) -> bool:
+        """Whether every network has two seeds or more. Where one has a single seed, nothing tells how far another would
+        have come out, and the interval does not cover it; where all have one, it covers the draw of the videos only."""
+        return all(len(own) > 1 for own in self.seeds)
+
+    @property
+    def seeds_first(self) -> tuple[int, ...]:
+        return self.seeds[0]
+
+    @property
+    def seeds_second(self) -> tuple[int, ...]:
+        return self.seeds[1]
+
+
+def difference(
+    first: Seeds, second: Seeds, measure: Measure = "video_top1", resamples: int = 10_000, seed: int = 0
+) -> SeedDifference:
+    """The difference of two networks' accuracies, first minus second, each the mean over its seeds.
+
+    Args:
+        first, second: seed -> predictions; each at least one seed, not the same ones nor as many.
+        measure: "video_top1" (video@1) or "clip_top1" (clip@1).
+        resamples, seed: of the bootstrap, see `crossed_interval`.
+
+    Raises:
+        ValueError: a network without a seed, runs tested on other videos or classes (it names the first such), or
+            another measure.
+    """
+    return _contrast((first, second), (1, -1), measure, resamples, seed)
+
+
+def difference_of_differences(
+    gap: tuple[Seeds, Seeds],
+    other_gap: tuple[Seeds, Seeds],
+    measure: Measure = "video_top1",
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> SeedDifference:
+    """A gap of two networks minus the gap of two others, as (R(2+1)D - R3D at 34 layers) - (the same at 18).
+
+    `seeds` of the result has all four networks'; errors as of `difference`.
+    """
+    return _contrast((*gap, *other_gap), (1, -1, -1, 1), measure, resamples, seed)
+
+
+def crossed_interval(
+    outcomes: Sequence[np.ndarray], signs: Sequence[int], resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """95% interval (low, high) of the sum over networks of sign times mean outcome.
+
+    A bootstrap over videos and seeds. A resample draws as many videos as there are, with replacement, all networks and
+    seeds on the same ones; and of each network as many seeds as it has. Two things are mended for few seeds:
+
+    * The mean of n seeds drawn with replacement from n varies (n - 1) / n as much as it should, two thirds for three:
+      the seeds' deviations from their mean are drawn sqrt(n / (n - 1)) times as large.
+    * The variance between a few seeds is itself a guess: the resamples' distances from the measured value are
+      stretched by Student's t over the normal quantile, 1.96, with Satterthwaite's degrees of freedom: n - 1 for the
+      seeds of each network, whose variances need not be the same, and V - 1 for the videos.
+
+    What only one seed makes of a video (e) is counted twice, in the spread of the seeds' means and in that of the
+    videos' means over seeds: the interval is rather too wide than too narrow, and the more so the less the seeds
+    differ. In simulated studies (three seeds with a deviation of 0 to 3 points, 1,000 or 2,000 videos) it covered the
+    truth in 94 to 99 of a hundred, and in 93 where the seeds of one network differed six times as much as the other's.
+    A network of one seed adds no spread of seeds. Where nothing in the outcomes differs, the interval has no width.
+
+    Args:
+        outcomes: of each network (n seeds, V videos), in points: 100 for right, 0 for wrong.
+        signs: of each network, 1 or -1.
+    """
+    rng = np.random.default_rng(seed)
+    per_video = _per_video(outcomes, signs)
+    drawn = resampled_means(per_video - per_video.mean(), resamples, rng)
+    for own, sign in zip(outcomes, signs, strict=True):
+        if (n := len(own)) > 1:
+            means = own.mean(1)
+            drawn += sign * resampled_means(sqrt(n / (n - 1)) * (means - means.mean()), resamples, rng)
+    of_seeds = [own.mean(1).var(ddof=1) / len(own) if len(own) > 1 else 0.0 for own in outcomes]
+    variances = [per_video.var(ddof=1) / len(per_video), *of_seeds]
+    stretch = _student([len(per_video), *map(len, outcomes)], variances) / Z95
+    low, high = per_video.mean() + stretch * np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def needed(
+    first: Seeds,
+    second: Seeds,
+    half_width: float = 3.0,
+    measure: Measure = "video_top1",
+    videos: Sequence[int] = (400, 1000, 2000, 4000),
+    seeds: Sequence[int] = (1, 2, 3, 5),
+) -> pd.DataFrame:
+    """How wide the interval of `difference` is expected to be with other numbers of test videos and seeds.
+
+    Returns a row for each of the `videos` and `seeds`: videos, seeds, half_width (points, see `expected_half_width`),
+    covers_seeds (not with one seed, whose interval is narrower only because it says nothing of another), enough (covers
+    the seeds, in at most `half_width` points).
+
+    Errors: as of `difference`, and ValueError where a network has one seed only.
+    """
+    nets = _require_alike((first, second))
+    if single := [name for name, net in zip(ORDINALS, nets, strict=False) if len(net) < 2]:
+        raise ValueError(f"the {single[0]} network has one seed: how seeds differ takes two or more")
+    outcomes = [_outcomes(net, measure) for net in nets]
+    sizes = list(product(videos, seeds))
+    table = pd.DataFrame(sizes, columns=["videos", "seeds"])
+    table["half_width"] = [expected_half_width(outcomes, (1, -1), *size) for size in sizes]
+    table["covers_seeds"] = table["seeds"] > 1
+    table["enough"] = table["covers_seeds"] & (table["half_width"] <= half_width)
+    return table
+
+
+def expected_half_width(outcomes: Sequence[np.ndarray], signs: Sequence[int], videos: int, seeds: int) -> float:
+    """Half the width, in points, of `crossed_interval` on V `videos` with n `seeds` of each network.
+
+    The variances of a, u and e are estimated from recorded outcomes, N seeds of each network on M videos (the crossed
+    analysis of variance; none is less than 0):
+
+        var e_g = sum over s, v of (outcome - mean of s - mean of v + mean of all)^2 / ((N - 1) (M - 1))
+        var a_g = (variance of the seeds' means) - var e_g / M
+        var u   = (variance over videos of the signed sum of the means over seeds) - sum over g of var e_g / N
+
+    With them, the interval is expected to be as wide as its parts, in which e is counted twice, say:
+
+        of videos  = (var u + sum over g of var e_g / n) / V
+        of seeds_g = (var a_g + var e_g / V) / n,   0 where n is 1
+        half width = t sqrt(of videos + sum over g of of seeds_g)
+
+    with t the 97.5% quantile of Student's distribution and Satterthwaite's degrees of freedom, as `crossed_interval`
+    takes them: about the median of the widths that come out, which with two or three seeds vary much from study to
+    study. From two or three recorded seeds var a_g is a rough guess, and so is this width.
+    """
+    recorded = outcomes[0].shape[1]
+    var_e = np.array([_interaction(own) for own in outcomes])
+    var_a = np.maximum(0, [own.mean(1).var(ddof=1) - e / recorded for own, e in zip(outcomes, var_e, strict=True)])
+    var_u = max(0, _per_video(outcomes, signs).var(ddof=1) - sum(var_e / [len(own) for own in outcomes]))
+    of_videos = (var_u + var_e.sum() / seeds) / videos
+    of_seeds = (var_a + var_e / videos) / seeds if seeds > 1 else np.zeros(len(outcomes))
+    variances = [of_videos, *of_seeds]
+    return _student([videos, *[seeds] * len(outcomes)], variances) * sqrt(sum(variances))
+
+
+def _contrast(
+    nets: Sequence[Seeds], signs: Sequence[int], measure: Measure, resamples: int, seed: int
+) -> SeedDifference:
+    nets = _require_alike(nets)
+    outcomes = [_outcomes(net, measure) for net in nets]
+    per_video = _per_video(outcomes, signs)
+    low, high = crossed_interval(outcomes, signs, resamples, seed)
+    return SeedDifference(float(per_video.mean()), low, high, tuple(tuple(net) for net in nets), len(per_video))
+
+
+def _require_alike(nets: Sequence[Seeds]) -> list[Seeds]:
+    """The networks with their seeds in order, all tested on the same videos of the same classes."""
+    for name, net in zip(ORDINALS, nets, strict=False):
+        if not net:
+            raise ValueError(f"the {name} network has no seed: give it at least one")
+    nets = [dict(sorted(net.items())) for net in nets]
+    first_seed, reference = next(iter(nets[0].items()))
+    for name, net in zip(ORDINALS, nets, strict=False):
+        for seed, own in net.items():
+            if own.videos != reference.videos or own.classes != reference.classes:
+                raise ValueError(
+                    f"seed {seed} of the {name} network was not tested on the same videos of the same classes as "
+                    f"seed {first_seed} of the first: compare runs of one test part"
+                )
+    return nets
+
+
+def _outcomes(net: Seeds, measure: Measure) -> np.ndarray:
+    """(n seeds, V videos) in points, whose mean over videos is the seed's accuracy in percent."""
+    if measure not in MEASURES:
+        raise ValueError(f"measure is {measure!r}: it is one of {', '.join(MEASURES)}")
+    return 100 * np.stack([MEASURES[measure](predictions) for predictions in net.values()])
+
+
+def _clips_right(predictions: Predictions) -> np.ndarray:
+    """(V,): the share of a video's clips that are right.
+
+    Every clip counts the same, also where videos have unequal numbers of them: clip@1 is a ratio of two means over
+    videos, and a video's part in it is how far it moves that ratio (its linearisation), so that the mean is clip@1.
+    """
+    own = zip(predictions.clip_scores, predictions.right_classes, strict=True)
+    right = np.array([np.isin(scores.argmax(1), classes).sum() for scores, classes in own])
+    clips = np.array([len(scores) for scores in predictions.clip_scores])
+    return (right - right.sum() / clips.sum() * (clips - clips.mean())) / clips.mean()
+
+
+MEASURES: dict[str, Callable[[Predictions], np.ndarray]] = {"video_top1": named_right, "clip_top1": _clips_right}
+
+
+def _per_video(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> np.ndarray:
+    """(V,): of each video the sum over networks of sign times mean over seeds."""
+    return sum(sign * own.mean(0) for own, sign in zip(outcomes, signs, strict=True))
+
+
+def _interaction(outcomes: np.ndarray) -> float:
+    """The variance of e: what is left of the outcomes without the means of seeds and of videos."""
+    left = outcomes - outcomes.mean(0) - outcomes.mean(1, keepdims=True) + outcomes.mean()
+    return (left**2).sum() / ((outcomes.shape[0] - 1) * (outcomes.shape[1] - 1))
+
+
+def _student(numbers: Sequence[int], variances: Sequence[float]) -> float:
+    """The 97.5% quantile of Student's t for a sum of variances, each estimated from so many seeds or videos.
+
+    Satterthwaite's degrees of freedom: (sum of variances)^2 / sum of (variance^2 / (number - 1)).
+    """
+    parts = [(variance, number - 1) for variance, number in zip(variances, numbers, strict=True) if variance > 0]
+    if not parts:
+        return Z95  # nothing varies
+    freedom = sum(variance for variance, _ in parts) ** 2 / sum(variance**2 / own for variance, own in parts)
+    return float(t.ppf(0.975, freedom))

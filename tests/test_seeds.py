@@ -1,0 +1,236 @@
+"""The difference of two networks over seeds and videos: by hand, and in simulated studies whose truth is known."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from studylib.evaluation import Predictions, clip_top1, video_top_k
+from studylib.paired import paired_difference
+from studylib.seeds import crossed_interval, difference, difference_of_differences, expected_half_width, needed
+from tests.fake_runs import fake_predictions
+
+CLASSES = ("a", "b")
+SIGNS = (1, -1)
+
+
+def scored(*videos):
+    """Predictions of class a for videos of several clips, each right (1) or wrong (0)."""
+    scores = [np.array([[0.75, 0.25] if right else [0.25, 0.75] for right in clips], np.float16) for clips in videos]
+    return Predictions([f"{i}.mp4" for i in range(len(videos))], np.zeros(len(videos), int), scores, CLASSES)
+
+
+def one_clip(right):
+    return scored(*([r] for r in right))
+
+
+def studies(count, videos, seeds, deviations, rng):
+    """`count` studies of two networks: outcomes (100 or 0) of each (seeds, videos), and the true difference.
+
+    Probit: an outcome is right where 1 + the video's part, common to both networks, + the network's own part of it +
+    the seed's + that of this seed on this video is above 0. Networks are 3 points apart; `deviations` of the seeds are
+    in points.
+    """
+    common, own, cross = 1.3, 0.6, 1.2
+    scale = np.sqrt(common**2 + own**2 + cross**2)
+    level = norm.ppf(norm.cdf(1 / scale) - np.array([0, 0.03])) * scale  # of the net, without a spread of seeds
+    spread = np.array(deviations) / 100 * scale / norm.pdf(level / scale)
+    truth = 100 * norm.cdf(level / np.sqrt(scale**2 + spread**2))
+    made = []
+    for _ in range(count):
+        easy = common * rng.standard_normal(videos, np.float32)
+        nets = []
+        for i in range(2):
+            of_net = easy + own * rng.standard_normal(videos, np.float32)
+            of_seed = spread[i] * rng.standard_normal((seeds, 1))
+            alone = cross * rng.standard_normal((seeds, videos), np.float32)
+            nets.append(100.0 * (level[i] + of_net + of_seed + alone > 0))
+        made.append(nets)
+    return truth[0] - truth[1], made
+
+
+def covered(truth, intervals):
+    """Percent of the (studies, 2) intervals that hold the truth."""
+    low, high = np.array(intervals).T
+    return 100 * np.mean((low <= truth) & (truth <= high))
+
+
+def intervals(made):
+    return [crossed_interval(outcomes, SIGNS, resamples=1000) for outcomes in made]
+
+
+def about(outcomes, variance):
+    """The normal interval of a variance, as a bootstrap of that variance has it."""
+    points = outcomes[0].mean() - outcomes[1].mean()
+    return points - 1.96 * np.sqrt(variance), points + 1.96 * np.sqrt(variance)
+
+
+def of_videos(outcomes):
+    return np.var(outcomes[0].mean(0) - outcomes[1].mean(0)) / outcomes[0].shape[1]
+
+
+def of_seeds(outcomes, correction=1.0):
+    return sum(correction * own.mean(1).var(ddof=1) / len(own) for own in outcomes)
+
+
+def test_the_difference_is_of_the_means_over_seeds_by_hand():
+    """Seeds right in 2 and 1 of 2 videos against one in 1 of 2: 75 - 50 points."""
+    d = difference({0: one_clip([1, 1]), 4: one_clip([1, 0])}, {1: one_clip([0, 1])})
+    assert d.points == 25
+    assert (d.seeds_first, d.seeds_second, d.videos) == ((0, 4), (1,), 2)
+    assert d.half_width == (d.high - d.low) / 2 > 0
+
+
+def test_it_is_the_difference_of_the_recorded_accuracies():
+    first, second = ({s: fake_predictions(seed=s, skill=skill) for s in own} for own, skill in (((0, 1), 2), ((5,), 1)))
+    for measure, accuracy in (("video_top1", lambda p: video_top_k(p, 1)), ("clip_top1", clip_top1)):
+        a, b = (np.mean([accuracy(p) for p in net.values()]) for net in (first, second))
+        assert difference(first, second, measure).points == pytest.approx(a - b)
+
+
+def test_every_clip_counts_the_same_where_videos_have_unequal_numbers():
+    """3 of 5 clips against 2 of 5, though of the videos' shares it would be 2/3 against 5/6."""
+    first, second = scored([1], [0, 0, 1, 1]), scored([1], [1, 0, 0, 0])
+    d = difference({0: first}, {0: second}, "clip_top1")
+    assert d.points == pytest.approx(clip_top1(first) - clip_top1(second)) == pytest.approx(20)
+
+
+def test_with_one_seed_it_is_the_paired_difference_and_says_that_no_seed_is_covered():
+    rng = np.random.default_rng(3)
+    first, second = (one_clip(rng.random(400) < p) for p in (0.7, 0.6))
+    one, paired = difference({0: first}, {0: second}), paired_difference({1: first}, {1: second})
+    assert one.points == pytest.approx(paired.points)
+    assert (one.low, one.high) == pytest.approx((paired.low, paired.high), abs=0.3)
+    assert not one.covers_seeds
+    assert not difference({0: first, 1: first}, {0: second}).covers_seeds
+    assert difference({0: first, 1: first}, {0: second, 1: second}).covers_seeds
+
+
+@pytest.mark.parametrize(("videos", "deviations"), [(1000, (1.5, 1.5)), (2000, (1.5, 1.5)), (1000, (3, 3))])
+def test_of_simulated_studies_with_three_seeds_the_interval_covers_the_truth(videos, deviations):
+    truth, made = studies(300, videos, 3, deviations, np.random.default_rng(videos))
+    assert 92 <= covered(truth, intervals(made)) <= 99.5
+
+
+@pytest.mark.parametrize("deviations", [(0, 0), (3, 0.5)])
+def test_it_does_so_where_seeds_do_not_differ_and_where_those_of_one_network_differ_more(deviations):
+    truth, made = studies(300, 1000, 3, deviations, np.random.default_rng(8))
+    assert 92 <= covered(truth, intervals(made)) <= 99.5
+
+
+def test_videos_alone_or_seeds_drawn_without_a_correction_do_not_cover_it():
+    """What the (n - 1) / n of a plain bootstrap and the normal quantile leave out, at three seeds and 2,000 videos."""
+    truth, made = studies(1000, 2000, 3, (3, 3), np.random.default_rng(1))
+    assert covered(truth, [about(o, of_videos(o)) for o in made]) < 60
+    assert covered(truth, [about(o, of_videos(o) + of_seeds(o, 2 / 3)) for o in made]) < 88
+
+
+def test_without_students_t_two_seeds_would_not_cover_it():
+    truth, made = studies(800, 1000, 2, (3, 3), np.random.default_rng(2))
+    assert covered(truth, [about(o, of_videos(o) + of_seeds(o)) for o in made]) < 90
+    assert covered(truth, intervals(made)) >= 91
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """Enough seeds and videos to tell the variances."""
+    return studies(1, 5000, 500, (1.5, 1.5), np.random.default_rng(5))[1][0]
+
+
+@pytest.mark.parametrize(("videos", "seeds"), [(400, 1), (400, 3), (1000, 2), (1000, 5), (2000, 3)])
+def test_the_expected_half_width_is_the_one_that_comes_out(recorded, videos, seeds):
+    """The median of 400 studies of that size: with two seeds the widths spread far."""
+    _, made = studies(400, videos, seeds, (1.5, 1.5), np.random.default_rng(videos + seeds))
+    widths = np.diff(intervals(made), axis=1) / 2
+    assert expected_half_width(recorded, SIGNS, videos, seeds) == pytest.approx(np.median(widths), rel=0.15)
+
+
+def test_what_is_enough_covers_the_seeds_and_is_narrow_enough():
+    _, (recorded,) = studies(1, 1000, 5, (1, 1), np.random.default_rng(0))
+    first, second = ({s: one_clip(right) for s, right in enumerate(own)} for own in recorded)
+    table = needed(first, second, half_width=3.0)
+    assert table["half_width"].iloc[-1] == expected_half_width(recorded, SIGNS, 4000, 5)
+    assert table[["videos", "seeds"]].values.tolist() == [[v, n] for v in (400, 1000, 2000, 4000) for n in (1, 2, 3, 5)]
+    several = table[table["seeds"] > 1].pivot(index="videos", columns="seeds", values="half_width")
+    assert (several.diff(axis=1).iloc[:, 1:] < 0).all(axis=None), "more seeds are narrower"
+    assert (several.diff().iloc[1:] < 0).all(axis=None), "more videos are narrower"
+    one = table[table["seeds"] == 1]
+    assert (one["half_width"] < 3).any()
+    assert not one["enough"].any()
+    assert not one["covers_seeds"].any()
+    assert table.query("seeds > 1").eval("enough == (half_width <= 3)").all()
+    assert table["enough"].any()
+
+
+def test_how_seeds_differ_cannot_be_told_from_one():
+    two = {0: one_clip([1, 0]), 1: one_clip([1, 1])}
+    with pytest.raises(ValueError, match="the second network has one seed"):
+        needed(two, {0: one_clip([1, 0])})
+
+
+def test_a_difference_of_differences_by_hand():
+    """(100 - 50) - (50 - 50) points, of four networks."""
+    nets = [{0: one_clip(right)} for right in ([1, 1], [1, 0], [0, 1], [1, 0])]
+    d = difference_of_differences((nets[0], nets[1]), (nets[2], nets[3]))
+    assert d.points == 50
+    assert d.seeds == ((0,),) * 4
+
+
+def test_its_interval_is_that_of_four_networks_errors():
+    """Four networks right in their own half of 400 videos each, without a common part: twice the variance of two."""
+    rng = np.random.default_rng(4)
+    nets = [{0: one_clip(rng.random(400) < 0.5)} for _ in range(4)]
+    two, four = difference(*nets[:2]), difference_of_differences((nets[0], nets[1]), (nets[2], nets[3]))
+    assert four.half_width / two.half_width == pytest.approx(np.sqrt(2), rel=0.1)
+    same = difference_of_differences((nets[0], nets[1]), (nets[0], nets[1]))
+    assert (same.points, same.low, same.high) == (0, 0, 0)
+
+
+def test_where_nothing_differs_the_interval_has_no_width():
+    one = {0: one_clip([1, 1, 0])}
+    two = {0: one_clip([1, 1, 0]), 1: one_clip([1, 0, 0])}
+    assert difference(one, one).half_width == 0
+    assert difference(two, two).half_width > 0, "seeds of one network differ too"
+
+
+def test_the_seed_of_the_bootstrap_decides_it():
+    first, second = ({s: fake_predictions(seed=s, skill=k) for s in range(3)} for k in (2, 1))
+    assert difference(first, second, seed=1) == difference(first, second, seed=1)
+    assert difference(first, second, seed=1).low != difference(first, second, seed=2).low
+
+
+def test_resamples_of_videos_that_all_differ_stay_small():
+    """As counts of 4,000 x 2,000 they would take 64 MB."""
+    outcomes = list(np.random.default_rng(0).uniform(0, 100, (2, 3, 2000)))
+    tracemalloc.start()
+    crossed_interval(outcomes, SIGNS, resamples=4000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "complaint"),
+    [
+        ({0: [1, 0]}, {0: [1, 0], 3: [1, 0, 0]}, "seed 3 of the second network .* as seed 0 of the first"),
+        ({2: [1, 0], 1: [1]}, {0: [1, 0]}, "seed 2 of the first network .* as seed 1 of the first"),
+        ({}, {0: [1, 0]}, "the first network has no seed"),
+        ({0: [1, 0]}, {}, "the second network has no seed"),
+    ],
+)
+def test_what_is_not_tested_alike_is_not_compared(first, second, complaint):
+    first, second = ({seed: one_clip(right) for seed, right in net.items()} for net in (first, second))
+    with pytest.raises(ValueError, match=complaint):
+        difference(first, second)
+
+
+def test_runs_of_other_classes_are_refused():
+    other = Predictions(["0.mp4"], np.zeros(1, int), [np.array([[1, 0]], np.float16)], ("a", "c"))
+    with pytest.raises(ValueError, match=r"seed 7 of the second network .* of the same classes"):
+        difference({0: one_clip([1])}, {7: other})
+
+
+def test_an_unknown_measure_is_refused():
+    with pytest.raises(ValueError, match="measure is 'top5': it is one of video_top1, clip_top1"):
+        difference({0: one_clip([1, 0])}, {0: one_clip([1, 0])}, "top5")
