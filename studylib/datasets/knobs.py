@@ -111,8 +111,8 @@ HARDEST: dict[str, Range | float] = {
     "stork": (30.0, 52.0),
     "stork_knee": (45.0, 80.0),
     # smaller differences within direction and tempo pairs
-    "circle_half_angle": (18.0, 28.0),
-    "stroke_share": (0.58, 0.64),
+    "circle_half_angle": (28.0, 40.0),
+    "stroke_share": (0.66, 0.72),
     "slow_period": (1.5, 1.9),
     "fast_period": (0.95, 1.2),
 }
