@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -200,3 +201,27 @@ def test_the_notebooks_carry_no_outputs():
         cells = json.loads(path.read_text())["cells"]
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells), path
         assert sum("parameters" in cell["metadata"].get("tags", []) for cell in cells) == 1, path
+
+
+def test_runs_and_the_datasets_they_want_start_in_the_order_of_the_plan(checkout):
+    (checkout / "runs" / "try.yaml").write_text(
+        'title: "try: order"\n'
+        "datasets:\n"
+        "  pantomime-second: {train_videos: 16, test_videos: 16}\n"
+        "  pantomime-first: {train_videos: 16, test_videos: 16, difficulty: 0.5}\n"
+        "runs:\n"
+        "  - {experiment: conv_types, net: [r3d, r2d], dataset: pantomime-first}\n"
+        "  - {experiment: conv_types, net: f_r2d, dataset: pantomime-second}\n"
+    )
+    code, said = run_plan(checkout, "--dry-run", "--printshellcmds")
+    assert code == 0, said
+    found = re.findall(r"rule (\S+):\n(?:    (?!priority).*\n)*    priority: (\d+)", said)
+    order = [name for name, priority in sorted(found, key=lambda rule: (-int(rule[1]), rule[0]))]
+    assert order == [
+        "conv_types_r3d-18_8f_seed0",
+        "dataset_pantomime-first",
+        "conv_types_r2d-18_8f_seed0",
+        "conv_types_f_r2d-18_8f_seed0",
+        "dataset_pantomime-second",
+    ]
+    assert "--train 16 --test 16 --difficulty 0.5" in said

@@ -107,9 +107,9 @@ HARDEST: dict[str, Range | float] = {
     # postures nearer to one another
     "hands_up": (112.0, 132.0),
     "t_pose": (80.0, 104.0),
-    "crouch": (40.0, 62.0),
-    "stork": (30.0, 52.0),
-    "stork_knee": (45.0, 80.0),
+    "crouch": (15.0, 32.0),
+    "stork": (10.0, 28.0),
+    "stork_knee": (20.0, 48.0),
     # smaller differences within direction and tempo pairs
     "circle_half_angle": (28.0, 40.0),
     "stroke_share": (0.66, 0.72),
