@@ -16,7 +16,17 @@ from studylib import audit_benchmarks, audit_cost, audit_networks, audit_table2
 from studylib.audit import CLOSE, KINETICS_VALIDATION, NOT_RUN, OUTCOMES, SAME, Claim, Decision
 from studylib.tables import NOT_RUN as NOT_RUN_HTML
 from studylib.tables import Table
+from studylib.verdicts import RULES, decide
+from studylib.verdicts_counts import LARGEST_WEIGHT, WITHIN
+from studylib.verdicts_depth import SEEDS
+from studylib.verdicts_length import CONSIDERABLE, FEWEST_LENGTHS
+from studylib.verdicts_types import MOST
 
+# What the texts of the rules take from the code.
+CONSTANTS = {
+    "close": CLOSE, "same": SAME, "videos": KINETICS_VALIDATION, "most": MOST, "seeds": SEEDS,
+    "lengths": FEWEST_LENGTHS, "saved": CONSIDERABLE, "within": WITHIN, "weight": LARGEST_WEIGHT,
+}  # fmt: skip
 DECISIONS = audit_networks.DECISIONS | audit_cost.DECISIONS | audit_table2.DECISIONS | audit_benchmarks.DECISIONS
 
 
@@ -24,21 +34,23 @@ def load_claims() -> tuple[Claim, ...]:
     """The claims of evidence/claims.csv, in the order of the paper, arithmetic ones first.
 
     Raises:
-        ValueError: names a claim whose kind does not fit: an arithmetic one that nothing decides, or the reverse.
+        ValueError: names a claim whose kind does not fit: an arithmetic one that nothing decides, or an empirical one
+            without a rule, or the reverse.
     """
     with (files("studylib") / "evidence" / "claims.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        if (row["kind"] == "arithmetic") != (row["id"] in DECISIONS):
-            raise ValueError(f"claims.csv: {row['id']} is {row['kind']}, but code to decide it is " +
-                             ("there" if row["id"] in DECISIONS else "missing"))  # fmt: skip
+        for kind, decides in (("arithmetic", DECISIONS), ("empirical", RULES)):
+            if (row["kind"] == kind) != (row["id"] in decides):
+                found = "there" if row["id"] in decides else "missing"
+                raise ValueError(f"claims.csv: {row['id']} is {row['kind']}, but code for {kind} claims is {found}")
     return tuple(
         Claim(
             row["id"],
             row["section"],
             row["claim"],
             row["printed"],
-            row["rule"].format(close=CLOSE, same=SAME, videos=KINETICS_VALIDATION),
+            row["rule"].format(**CONSTANTS),
             DECISIONS.get(row["id"]),
             row["experiment"],
         )
@@ -54,9 +66,15 @@ def decided() -> list[tuple[Claim, Decision]]:
     return [(claim, claim.decide()) for claim in CLAIMS if claim.decide is not None]
 
 
-def verdict(claim: Claim) -> str:
-    """The outcome of an arithmetic claim; "not run" for an empirical one, whatever has been run."""
-    return NOT_RUN if claim.decide is None else claim.decide().outcome
+def verdict(claim: Claim, runs: pd.DataFrame | None = None, plan: str = "") -> str:
+    """The outcome of an arithmetic claim; of an empirical one what a plan's recorded runs say, or "not run".
+
+    Args:
+        runs, plan: see `verdicts.decide`, which also has the numbers; without them an empirical claim is "not run".
+    """
+    if claim.decide is not None:
+        return claim.decide().outcome
+    return NOT_RUN if runs is None else decide(claim.id, runs, plan).outcome
 
 
 def audit_table(decisions: list[tuple[Claim, Decision]]) -> Table:
@@ -99,4 +117,11 @@ def waiting_table() -> Table:
         for claim in CLAIMS
         if claim.decide is None
     ]
-    return Table(pd.DataFrame(rows), "Claims on what training gives. None has a verdict yet.")
+    return Table(
+        pd.DataFrame(rows),
+        "Claims on what training gives, and the rule for each, which is code too. Unless it says otherwise every "
+        "number has a 95% interval over test videos and seeds. A claim is reproduced when all of its intervals lie "
+        "where the rule puts them, contradicted when one lies wholly elsewhere (at a level corrected for their "
+        "number), else inconclusive. It is not run until all planned runs that it needs are complete. None has a "
+        "verdict yet.",
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k
+from studylib.filters import read_conv1
 from studylib.nets import PRINTED_NAMES
 from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
 from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN, RunFolderError, read_metrics
@@ -69,6 +70,7 @@ def load_run(folder: Path | str) -> Run:
     try:
         spec = load_spec(folder)
         metrics = read_metrics(folder)
+        read_conv1(folder)  # not shown here; a broken one is refused with the rest
     except (SpecError, RunFolderError) as error:
         raise BrokenRun(f"{name}: {error}") from None
     if metrics is None:

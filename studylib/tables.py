@@ -94,7 +94,15 @@ def table2(runs: pd.DataFrame, counts: pd.DataFrame) -> Table:
 
 def _measured(runs: pd.DataFrame, plan: str, net: str) -> str:
     """Video accuracy of a net over the seeds of a plan, with links to the runs."""
-    planned = runs[(runs["plan"] == plan) & (runs["experiment"] == "conv_types") & (runs["net"] == net)]
+    return measured(runs[(runs["plan"] == plan) & (runs["experiment"] == "conv_types") & (runs["net"] == net)])
+
+
+def measured(planned: pd.DataFrame) -> str:
+    """Video accuracy over the seeds of one setting of a net, with links to the runs.
+
+    Args:
+        planned: its rows of `results.load_plan_runs`, a row a seed.
+    """
     done = planned[planned["state"] == "complete"]
     if planned.empty:
         return '<span class="not-run">not planned</span>'

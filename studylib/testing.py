@@ -2,6 +2,7 @@
 
 from studylib.complexity import count_by_name
 from studylib.evaluation import clip_top1, predict, video_top_k, write_predictions
+from studylib.filters import write_conv1
 from studylib.progress import Progress
 from studylib.provenance import now, peak_memory
 from studylib.run_files import write_json
@@ -10,7 +11,7 @@ from studylib.spec import recorded_hash
 
 
 def test(session: Session, progress: Progress) -> None:
-    """Test the net; write predictions, provenance and, last, metrics. All processes call it together.
+    """Test the net; write predictions, filters, provenance and, last, metrics. All processes call it together.
 
     Raises:
         Stopped: a signal came; called again, the test starts anew.
@@ -33,6 +34,7 @@ def test(session: Session, progress: Progress) -> None:
     last = progress.history[-1] if spec.epochs else {"train_error": None, "test_error": None}
     session.faults.write(folder)
     write_predictions(folder / "predictions.parquet", predictions)
+    write_conv1(folder, session.net)
     ended = {"ended": now(), "faults": session.faults.counts()}
     write_json(folder / "provenance.json", progress.provenance | ended)
     metrics = {

@@ -65,6 +65,15 @@ def test_every_claim_has_all_its_fields_and_an_id_of_its_own():
         assert "{" not in claim.rule, claim.id
 
 
+def test_a_claim_that_nothing_decides_is_refused(monkeypatch):
+    for kind, decides in (("arithmetic", claims.DECISIONS), ("empirical", claims.RULES)):
+        id = next(iter(decides))
+        with monkeypatch.context() as changed:
+            changed.delitem(decides, id)
+            with pytest.raises(ValueError, match=f"{id} is {kind}.* is missing"):
+                claims.load_claims()
+
+
 def test_arithmetic_claims_are_all_decided_and_empirical_ones_never_are(decisions):
     for claim in claims.CLAIMS:
         if claim.kind == "arithmetic":

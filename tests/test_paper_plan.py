@@ -22,6 +22,7 @@ DEFAULTS = {field.name: field.default for field in fields(RunSpec) if field.defa
 TRANSFER = ("ucf101", "hmdb51")
 CLASSES = {"kinetics400": 400, "sports1m": 487}
 NOTEBOOKS = ("depth", "clip_length", "resolution", "sports1m", "kinetics")
+BEYOND = ("mechanism", "cues")  # the paper: notebooks of no run of this plan
 
 
 def runs(experiment, **wanted) -> list[PlannedRun]:
@@ -179,8 +180,12 @@ def test_every_experiment_of_every_plan_has_its_notebook():
 
 def opening(experiment: str) -> str:
     """The text that the notebook of an experiment opens with, as one line."""
-    notebook = nbformat.read(REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb", as_version=4)
-    return " ".join(notebook.cells[0].source.split())
+    return " ".join(opening_lines(experiment).split())
+
+
+def opening_lines(experiment: str) -> str:
+    """That text as it is written."""
+    return nbformat.read(REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb", as_version=4).cells[0].source
 
 
 @pytest.mark.parametrize("experiment", NOTEBOOKS)
@@ -203,7 +208,7 @@ def test_a_notebook_quotes_its_table_to_the_digit(experiment, table):
     assert [cell for cell in quoted if cell] == printed
 
 
-@pytest.mark.parametrize("experiment", NOTEBOOKS)
+@pytest.mark.parametrize("experiment", NOTEBOOKS + BEYOND)
 def test_a_notebook_runs_the_cells_of_the_first_one(experiment):
     first, ours = (
         nbformat.read(REPOSITORY / "book" / "experiments" / f"{name}.ipynb", as_version=4).cells
@@ -217,14 +222,18 @@ def test_a_notebook_runs_the_cells_of_the_first_one(experiment):
 
 @pytest.mark.parametrize("experiment", NOTEBOOKS)
 def test_the_commands_of_a_notebook_name_runs_that_there_are(experiment):
-    text = opening(experiment)
-    targets = re.findall(r"runs/paper/(\S+)/metrics.json", text)
-    commands = re.findall(r"papermill book/experiments/.*?(?=papermill|```)", text)
+    targets = re.findall(r"runs/paper/(\S+)/metrics.json", opening(experiment))
     assert targets
-    assert commands
     assert all(target in {f"{run.spec.experiment}/{run.name}" for run in PLAN.runs} for target in targets)
-    for command in commands:
+    assert commanded(experiment)
+
+
+def commanded(experiment: str) -> list[RunSpec]:
+    """The runs of the papermill commands that a notebook opens with."""
+    specs = []
+    for command in re.findall(r"papermill book/experiments/.*?(?=papermill|```)", opening(experiment)):
         given = dict(re.findall(r"-p (\w+) (\S+)", command))
         values = {name: yaml.safe_load(value) for name, value in given.items() if name != "run_folder"}
-        spec = RunSpec.from_parameters({"experiment": experiment, "net": "r2plus1d"} | values)
-        assert spec.dataset == "pantomime-quick"
+        specs.append(RunSpec.from_parameters({"experiment": experiment, "net": "r2plus1d"} | values))
+        assert specs[-1].dataset == "pantomime-quick"
+    return specs

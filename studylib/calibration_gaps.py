@@ -1,0 +1,219 @@
+"""The difference of R(2+1)D and R3D as the book shows it: at each value of a setting, and how sure it is."""
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, seeds_of, variations
+from studylib.calibration_checks import HALF_WIDTH, covers
+from studylib.calibration_tables import MISSING, listed, signed, word
+from studylib.plan import REPOSITORY, Plan, load_plan
+from studylib.seeds import SeedDifference, needed
+from studylib.tables import NOT_RUN, Table, mean_interval, measured, run_link
+
+CAPTION = (
+    f"Video@1 in percent, and {FIRST} minus {SECOND} in points on the same videos, with 95% intervals. Those of "
+    "differences are a bootstrap over videos and seeds. Videos only: of one seed each, which covers the draw of the "
+    "test videos only. Seeds in part: some network has a single seed, so how another would come out is not covered. "
+    "Those of accuracies cover the videos only."
+)
+
+
+def comparison_table(rows: pd.DataFrame, label: str, training: bool = False) -> Table | Markdown:
+    """Both networks and their difference at each value of a field of the spec, and how far the difference moves.
+
+    Args:
+        rows: `calibration.comparison`.
+        label: what the field is called in the head of the table.
+        training: whether to show the accuracy on training clips of the last epoch, too.
+    """
+    if all(complete(own).empty for own in rows["runs"]):
+        return MISSING
+    epochs = listed([str(n) for n in sorted(pd.concat(list(rows["runs"]))["epochs"].unique())])
+    cells = []
+    for value, is_base, runs, difference, change in rows.itertuples(index=False):
+        row = {label: f"{escape(_value(value))}{' (as in the base)' if is_base else ''}"}
+        for net in (FIRST, SECOND):
+            own = runs[runs["net"] == net]
+            row[f"{net}, video@1"] = measured(own)
+            if training:
+                done = complete(own)
+                row[f"{net}, training clips"] = NOT_RUN if done.empty else f"{100 - done['train_error'].mean():.1f}"
+        row["difference, points"] = _points(difference)
+        row["change of the difference"] = "" if is_base else _points(change)
+        cells.append(row)
+    of_training = " Training clips: right in the last epoch, while they are trained on." if training else ""
+    return Table(pd.DataFrame(cells), f"{CAPTION}{of_training} Epochs: {epochs}.")
+
+
+def order_note(rows: pd.DataFrame) -> Markdown:
+    """Whether the two networks come in the same order at every value of a `comparison`, and how sure that is."""
+    if rows.empty or rows["gap"].isna().all():
+        return MISSING
+    done = rows[rows["gap"].notna()]
+    ahead = {net: [] for net in (FIRST, SECOND, "neither")}
+    for value, d in zip(done["value"], done["gap"], strict=True):
+        ahead[FIRST if d.points > 0 else SECOND if d.points < 0 else "neither"].append(_value(value))
+    ahead = {net: values for net, values in ahead.items() if values}
+    if len(done) == 1:
+        told = [f"Of {word(len(rows))} values only {_value(done['value'].iloc[0])} has been run: no order to compare."]
+    elif len(ahead) == 1:
+        winner = next(iter(ahead))
+        told = [f"In {'both' if len(done) == 2 else f'all {word(len(done))}'} the order of the two is the same: "]
+        told[0] += "neither is ahead." if winner == "neither" else f"{winner} is ahead."
+    else:
+        where = ", ".join(f"{net} is ahead at {listed(values)}" for net, values in ahead.items())
+        told = [f"The order of the two changes: {where}."]
+    told += _within(done)
+    if len(done) > 1 and (missing := [_value(v) for v in rows.loc[rows["gap"].isna(), "value"]]):
+        told.append(f"*Not run:* {listed(missing)}.")
+    return Markdown(" ".join(told))
+
+
+def _within(done: pd.DataFrame) -> list[str]:
+    """What the intervals say of the order and of its change."""
+    gaps = {_value(value): d for value, d in zip(done["value"], done["gap"], strict=True)}
+    unsure = [value for value, d in gaps.items() if d.low <= 0 <= d.high]
+    told = [f"The interval of the difference contains 0 at {listed(unsure)}."] if unsure else []
+    changes = {_value(value): c for value, c in zip(done["value"], done["change"], strict=True) if c is not None}
+    moved = [value for value, c in changes.items() if not c.low <= 0 <= c.high]
+    if moved:
+        told.append(f"Against the base's value, the difference changes by more than its interval at {listed(moved)}.")
+    elif changes:
+        told.append("Nowhere does the difference change by more than its interval.")
+    if any(not d.covers_seeds for d in [*gaps.values(), *changes.values()]):
+        told.append("Where a network has a single seed, intervals do not cover that another would come out otherwise.")
+    return told
+
+
+def precision_note(study: Calibration) -> Markdown:
+    """Whether runs that asked for bf16 were trained in it: it is checked before it is used."""
+    asked = complete(variations(study, "amp"))
+    asked = asked[asked["amp"] == "bf16"]
+    used = sum(run.provenance["precision"] == "bf16" for run in asked["result"])
+    return Markdown(f"Of {len(asked)} runs that asked for bf16, {used} were trained in it." if len(asked) else "")
+
+
+def seeds_table(study: Calibration) -> Table | Markdown:
+    """Both networks at the base setting, a column a seed, and their means."""
+    rows = study.base_runs
+    rows = rows[rows["net"].isin([FIRST, SECOND])]
+    done = complete(rows)
+    if done.empty:
+        return MISSING
+    cells = []
+    for net in (FIRST, SECOND):
+        row, own = {"net": escape(net)}, complete(rows, net)
+        for seed in sorted(rows["seed"].unique()):
+            found = own[own["seed"] == seed]
+            row[f"seed {seed}"] = NOT_RUN if found.empty else _linked(found.iloc[0])
+        if len(own):
+            low, high = mean_interval(own)
+            row["mean"] = f'{own["video_top1"].mean():.1f} <span class="interval">({low:.0f}–{high:.0f})</span>'
+        row["spread of seeds, points"] = f"{own['video_top1'].std(ddof=1):.1f}" if len(own) > 1 else ""
+        cells.append(row)
+    return Table(
+        pd.DataFrame(cells),
+        "Video@1 in percent of repeated runs of one setting. The interval of the mean is Wilson's and covers the draw "
+        "of the test videos only; the spread is the standard deviation of the seeds.",
+    )
+
+
+def _linked(row: pd.Series) -> str:
+    return run_link(row["plan"], row["experiment"], row["run"], f"{row['video_top1']:.1f}")
+
+
+def gap_note(study: Calibration) -> Markdown:
+    """The measured gap of the two networks with all recorded seeds."""
+    d = gap(study.base_runs)
+    if d is None:
+        return MISSING
+    seeds = " and ".join(str(len(own)) for own in d.seeds)
+    told = f"{FIRST} minus {SECOND}: {signed(d.points)} points ({signed(d.low)} to {signed(d.high)}, 95%), "
+    told += f"with {seeds} seeds and {d.videos:,} test videos: ±{d.half_width:.1f}."
+    if not d.covers_seeds:
+        told += f" *{covers(d)}*: with a single seed of a network nothing tells how far another would have come out."
+    return Markdown(told)
+
+
+def _sizes(plan: Plan) -> tuple[int, int]:
+    """Test videos and seeds of a plan's runs of R(2+1)D and R3D for Table 2."""
+    runs = [
+        run.spec for run in plan.runs if run.spec.experiment == "conv_types" and run.spec.net in ("r2plus1d", "r3d")
+    ]
+    return plan.datasets[runs[0].dataset]["test_videos"], len({spec.seed for spec in runs})
+
+
+def half_widths(study: Calibration, plan: Plan) -> pd.DataFrame:
+    """`seeds.needed` from the base's runs at a few sizes, with those recorded and those of `plan`; empty until both
+    networks have two seeds."""
+    rows = study.base_runs
+    first, second = seeds_of(rows, FIRST), seeds_of(rows, SECOND)
+    if min(len(first), len(second)) < 2:
+        return pd.DataFrame()
+    recorded = len(next(iter(first.values())).labels)
+    videos, seeds = _sizes(plan)
+    return needed(
+        first,
+        second,
+        HALF_WIDTH,
+        videos=sorted({400, 1000, 2000, 4000, recorded, videos}),
+        seeds=sorted({1, 2, 3, 5, seeds}),
+    )
+
+
+def half_widths_table(study: Calibration, plan: Plan | None = None) -> Table | Markdown:
+    """How wide the interval is expected to be with other numbers of test videos and seeds."""
+    table = half_widths(study, plan or load_plan(REPOSITORY / "runs" / "mini.yaml"))
+    if table.empty:
+        return MISSING
+    rows = []
+    for videos, own in table.groupby("videos"):
+        row = {"test videos": f"{videos:,}"}
+        for r in own.itertuples():
+            text = f"±{r.half_width:.1f}"
+            row[f"{r.seeds} seed{'s' if r.seeds > 1 else ' (videos only)'}"] = (
+                f"<strong>{text}</strong>" if r.enough else text
+            )
+        rows.append(row)
+    return Table(
+        pd.DataFrame(rows),
+        f"Expected half width, points, of the 95% interval of {FIRST} minus {SECOND}, by test videos and seeds. "
+        f"Bold: at most {HALF_WIDTH:g}, the seeds covered. Predicted from the variances of the recorded runs, roughly "
+        "where seeds are few.",
+    )
+
+
+def half_widths_note(study: Calibration, plan: Plan | None = None) -> Markdown:
+    """The fewest test videos that suffice for each number of seeds, and what the plan has."""
+    plan = plan or load_plan(REPOSITORY / "runs" / "mini.yaml")
+    table = half_widths(study, plan)
+    if table.empty:
+        return Markdown("*Not run:* how seeds differ takes two seeds or more of both networks.")
+    enough = table[table["enough"]].groupby("seeds")["videos"].min()
+    told = [f"{v:,} with {s} seeds" for s, v in enough.items()]
+    first = (
+        f"Of these, the fewest test videos for ±{HALF_WIDTH:g} are {listed(told)}."
+        if told
+        else "None of these suffices."
+    )
+    videos, seeds = _sizes(plan)
+    own = table[(table["videos"] == videos) & (table["seeds"] == seeds)].iloc[0]
+    verdict = "enough" if own["enough"] else "not enough"
+    return Markdown(
+        f"{first} The plan *{plan.name}* has {videos:,} test videos and {seeds} seed{'s' if seeds > 1 else ''}: "
+        f"±{own['half_width']:.1f}, {verdict}."
+    )
+
+
+def _points(d: SeedDifference | None) -> str:
+    if d is None:
+        return NOT_RUN
+    note = f"; {covers(d)}" if covers(d) else ""
+    return f'{signed(d.points)} <span class="interval">({signed(d.low)} to {signed(d.high)}{note})</span>'
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

@@ -1,0 +1,142 @@
+"""The calibration as the book shows it: requirements, difficulty and time scale, from the recorded runs."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.calibration import (
+    OVERALL,
+    SECOND,
+    Calibration,
+    accuracies,
+    by_difficulty,
+    by_span,
+    complete,
+    core_hours,
+    time_scale_runs,
+    variations,
+)
+from studylib.calibration_checks import COLUMNS, HEADROOM, clips
+from studylib.tables import NOT_RUN, Table, measured
+
+MISSING = Markdown("*Not run.*")
+
+
+def checks_table(checks: pd.DataFrame, about: str = "") -> Table:
+    """A row a requirement: what was asked, what came out, and whether it is met."""
+    rows = [
+        {
+            "requirement": f'<span class="prose">{escape(c.what)}</span>',
+            "asked": escape(c.required),
+            "measured (95% interval)": NOT_RUN if c.verdict == "not run" else _measured(c),
+            "verdict": NOT_RUN if c.verdict == "not run" else c.verdict,
+        }
+        for c in checks[COLUMNS].itertuples()
+    ]
+    return Table(pd.DataFrame(rows), f"What was required, and what the recorded runs show. {about}".strip())
+
+
+def _measured(check: Any) -> str:
+    if pd.isna(check.measured):
+        return "no such video"
+    if pd.isna(check.low):
+        return f"{check.measured:.1f}"
+    number = signed if "points" in check.what else "{:.1f}".format
+    text = f"{number(check.low)} to {number(check.high)}{'; ' if check.note else ''}{check.note}"
+    return f'{number(check.measured)} <span class="interval">({text})</span>'
+
+
+def checks_note(checks: pd.DataFrame) -> Markdown:
+    """How many requirements are met, and which are not."""
+    counts = checks["verdict"].value_counts()
+    told = [f"{counts.get('met', 0)} of {len(checks)} requirements are met."]
+    if failed := list(checks.loc[checks["verdict"] == "not met", "what"]):
+        told.append(f"Not met: {'; '.join(failed)}.")
+    if waiting := counts.get("not run", 0):
+        told.append(f"*Not run:* {waiting}.")
+    return Markdown(" ".join(told))
+
+
+def difficulty_table(study: Calibration) -> Table | Markdown:
+    """Accuracy of each net at each difficulty, with links to the runs."""
+    rows = variations(study, "dataset")
+    if complete(rows).empty:
+        return MISSING
+    datasets = sorted(rows["dataset"].unique(), key=study.difficulty.__getitem__)
+    cells = [
+        {"net": escape(net)} | {_of_difficulty(study, name): measured(own[own["dataset"] == name]) for name in datasets}
+        for net, own in rows.groupby("net", sort=False)
+    ]
+    return Table(
+        pd.DataFrame(cells),
+        f"Video@1 in percent at {word(len(datasets))} difficulties, the mean over seeds where there are several. "
+        "Wilson intervals; they cover the draw of the test videos only.",
+    )
+
+
+def _of_difficulty(study: Calibration, dataset: str) -> str:
+    chosen = " (chosen)" if dataset == study.base["dataset"] else ""
+    return f"difficulty {study.difficulty[dataset]:g}{chosen}"
+
+
+def difficulty_note(study: Calibration) -> Markdown:
+    """At which difficulties R3D is where it was wanted."""
+    table = by_difficulty(study)
+    least, most = HEADROOM[OVERALL]
+    if table.empty or (own := table[(table["net"] == SECOND) & (table["cue"] == OVERALL)]).empty:
+        return MISSING
+    told = ", ".join(f"{r.accuracy:.1f}% at {r.difficulty:g}" for r in own.itertuples())
+    within = own.loc[own["accuracy"].between(least, most), "difficulty"]
+    where = f"at {listed([f'{d:g}' for d in within])}" if len(within) else "at none of them"
+    return Markdown(f"Video@1 of {SECOND} by difficulty: {told}. It is between {least} and {most}% {where}.")
+
+
+def time_scale_table(study: Calibration) -> Table | Markdown:
+    """Accuracy by cue group with clips of each span, a row a net and span."""
+    planned, table = time_scale_runs(study), by_span(study)
+    if table.empty:
+        return MISSING
+    rows = []
+    for (net, frames, step), own in planned.groupby(["net", "clip_length", "frame_step"], sort=False):
+        done = complete(own)
+        cells = {"net": escape(net), "clip": clips(frames, step), "spans": f"{own['span'].iloc[0]} frames"}
+        if done.empty:
+            rows.append(cells | {OVERALL: NOT_RUN})
+            continue
+        cells[OVERALL] = measured(own)
+        groups = accuracies(own)
+        for g in groups[groups["cue"] != OVERALL].itertuples():
+            cells[g.cue] = f'{g.accuracy:.1f} <span class="interval">({g.low:.0f}–{g.high:.0f})</span>'
+        rows.append(cells)
+    epochs = listed([str(n) for n in sorted(planned["epochs"].unique())])
+    return Table(
+        pd.DataFrame(rows),
+        f"Video@1 in percent by cue group with clips of several lengths and spans, {epochs} epochs, the same videos. "
+        "Wilson intervals; they cover the draw of the videos only.",
+    )
+
+
+def hours_note(study: Calibration) -> Markdown:
+    """What the calibration took."""
+    if complete(study.runs).empty:
+        return MISSING
+    hours = core_hours(study.runs)
+    return Markdown(f"The recorded runs were trained in {hours:.1f} core-hours, their tests not counted.")
+
+
+def signed(points: float) -> str:
+    """ "+1.2" or "−1.2"."""
+    return f"{points:+.1f}".replace("-", "−")
+
+
+def listed(texts: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def word(number: int) -> str:
+    """ "three" of 3, and larger ones in figures."""
+    return {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}.get(number, str(number))
