@@ -1,14 +1,15 @@
 """A plan file (`runs/*.yaml`) becomes the list of its runs.
 
 A plan has `title`, `datasets` (the generated ones and how), `defaults` (fields of a RunSpec) and `runs`: entries of
-RunSpec fields, where a list stands for one run of each value. `python -m studylib.plan runs/quick.yaml` prints it with
-what it takes.
+RunSpec fields, where a list stands for one run of each value, and `init_from` may name other fields of the run in
+braces: `run:mini/conv_types/{net}-{depth}_{clip_length}f_seed{seed}`. `python -m studylib.plan runs/quick.yaml` prints
+it with what it takes.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,23 @@ def _expand(plan: str, entry: dict[str, Any]) -> list[PlannedRun]:
     lists = {key: value for key, value in entry.items() if isinstance(value, list)}
     runs = []
     for values in product(*lists.values()):
-        spec = RunSpec.from_parameters({**entry, **dict(zip(lists, values, strict=True))})
+        spec = RunSpec.from_parameters(_filled_in({**entry, **dict(zip(lists, values, strict=True))}))
         runs.append(PlannedRun(plan, _run_name(spec, name, lists), spec))
     return runs
+
+
+def _filled_in(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a run with the fields that `init_from` names in braces put in, defaults included."""
+    start = parameters.get("init_from")
+    if not isinstance(start, str) or "{" not in start:
+        return parameters
+    usual = {f.name: f.default for f in fields(RunSpec) if f.default is not MISSING}
+    try:
+        return parameters | {"init_from": start.format_map({**usual, **parameters})}
+    except KeyError as error:
+        raise SpecError(f"init_from: {start}: {error.args[0]}: no such parameter of the run") from None
+    except (ValueError, IndexError, AttributeError) as error:
+        raise SpecError(f"init_from: {start}: {error}; write {{seed}} for the run's seed") from None
 
 
 def _run_name(spec: RunSpec, name: str | None, varied: Mapping[str, list]) -> str:

@@ -67,6 +67,37 @@ def test_the_difficulty_of_a_dataset_says_how_many_videos_it_has_unless_the_plan
     assert plan_of(tmp_path, both).datasets["pantomime-try"]["train_videos"] == 32
 
 
+STARTS = """
+title: "try: a start for each run"
+defaults: {dataset: pantomime-try, seed: [0, 1]}
+runs:
+  - {experiment: conv_types, net: [r2d, r3d]}
+  - experiment: cues
+    net: [r2d, r3d]
+    frame_order: [shuffled, frozen]
+    init_from: run:try/conv_types/{net}-{depth}_{clip_length}f_seed{seed}
+    epochs: 0
+"""
+
+
+def test_each_run_of_an_entry_starts_from_its_own_run(tmp_path):
+    plan = plan_of(tmp_path, STARTS)
+    tested = [run for run in plan.runs if run.spec.experiment == "cues"]
+    assert len(tested) == 8
+    for run in tested:
+        assert run.spec.init_from == f"run:try/conv_types/{run.spec.net}-18_8f_seed{run.spec.seed}"
+        start = plan.start_of(run)
+        assert (start.spec.net, start.spec.seed) == (run.spec.net, run.spec.seed)
+
+
+@pytest.mark.parametrize(
+    ("braces", "message"), [("{nett}", "nett: no such parameter"), ("{}", "write {seed}"), ("{net", "write {seed}")]
+)
+def test_a_start_that_names_no_parameter_is_refused(tmp_path, braces, message):
+    with pytest.raises(PlanError, match=rf"run 2: init_from: .*{message}"):
+        plan_of(tmp_path, STARTS.replace("{net}", braces))
+
+
 def test_an_unknown_plan_names_those_there_are(tmp_path):
     plan_of(tmp_path, GOOD)
     with pytest.raises(PlanError, match=r"tyr\.yaml: no such plan; in .* there are try\.yaml"):
