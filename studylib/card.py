@@ -6,9 +6,9 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib.cues import ORDER_BLIND, classes
-from studylib.datasets.actions import CUES, VOCABULARIES
+from studylib.datasets.actions import CUES, VOCABULARIES, training_videos
 from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.knobs import KNOBS
+from studylib.datasets.knobs import HARDEST, KNOBS, at_difficulty
 from studylib.results import load_plans
 from studylib.tables import Table
 
@@ -71,6 +71,45 @@ def nuisances_table() -> Table:
         ("distractor", f"a moving blob in {k.blob:.0%} of the videos"),
     ]  # fmt: skip
     return Table(pd.DataFrame(rows, columns=["what", "range"]), "Nuisances, drawn independently of the class.")
+
+
+# What each knob that difficulty moves is, and its unit.
+MOVED = {
+    "haze": ("haze over the place", ""),
+    "shirt_value": ("lightness of shirts", ""),
+    "trousers_value": ("lightness of trousers", ""),
+    "yaw": ("turn towards the camera", " degrees"),
+    "elevation": ("elevation of the camera", " rad"),
+    "figure_scale": ("size of the person, relative", ""),
+    "offset_x": ("off the middle sideways, of the width", ""),
+    "noise": ("noise of the sensor", " grey levels"),
+    "blob": ("share of videos with a moving blob", ""),
+    "hands_up": ("arms of hands_up", " degrees"),
+    "t_pose": ("arms of t_pose", " degrees"),
+    "crouch": ("hips of crouch", " degrees"),
+    "stork": ("hip of stork", " degrees"),
+    "stork_knee": ("knee of stork", " degrees"),
+    "circle_half_angle": ("half-angle of the cone of circles", " degrees"),
+    "stroke_share": ("share of a stroke that its slow half takes", ""),
+    "slow_period": ("period of slow tempi", " s"),
+    "fast_period": ("period of fast tempi", " s"),
+}
+
+
+def difficulty_table(*difficulties: float) -> Table:
+    """What the knobs that difficulty moves are at some difficulties, and how many videos there are to learn from."""
+    knobs = [at_difficulty(difficulty) for difficulty in difficulties]
+    rows = []
+    for name in HARDEST:
+        what, unit = MOVED[name]
+        values = [getattr(own, name) for own in knobs]
+        texts = [_span(v, unit, 2) if isinstance(v, tuple) else f"{v:.2f}{unit}" for v in values]
+        rows.append([what, *(text.replace(".00", "") for text in texts)])
+    rows.append(
+        ["videos to learn from, where a plan does not say", *(training_videos("source", d) for d in difficulties)]
+    )
+    columns = ["knob", *(f"at {difficulty:g}" for difficulty in difficulties)]
+    return Table(pd.DataFrame(rows, columns=columns), "What difficulty moves, in straight lines, all of it together.")
 
 
 def _span(ends: tuple[float, float], unit: str, digits: int = 0) -> str:
