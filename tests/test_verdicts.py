@@ -632,6 +632,18 @@ def test_the_papers_plan_has_what_its_rules_ask_for():
     assert re.search("48 frames minus 40", found["run-clip-rises"].numbers)
 
 
+def test_the_embedded_study_has_what_the_rules_ask_for_and_leaves_what_needs_the_papers_data():
+    runs = complete(load_plan(REPOSITORY / "runs/mini.yaml"))
+    found = {claim: decide(claim, runs, "mini") for claim in verdicts.RULES}
+    assert {claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE} == {
+        "run-sports", "run-kinetics", "run-transfer", "run-pretraining", "run-sizes",
+        "run-flow-quality", "run-flow-speed", "run-filters",
+    }  # fmt: skip
+    assert {claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN} == {"run-aggregation"}
+    alone = {"run-fusion", "run-finetune-time"}  # one seed of each stream; and a count, of which nothing is drawn
+    assert all(found[c].covers_seeds for c in found if found[c].parts and c not in alone)
+
+
 def test_another_recorded_prediction_gives_another_verdict(tmp_path):
     """Through run folders, as the book reads them."""
     specs = {net: RunSpec(experiment="conv_types", net=net, dataset="pantomime-study", epochs=2) for net in NETS}
