@@ -48,7 +48,8 @@ def clip_top1(predictions: Predictions) -> float:
     """Percent of the clips whose highest score is the video's class, or one of its classes; every clip counts the
     same. Of Sports-1M this is Clip hit@1 (Table 3)."""
     right = [
-        np.isin(s.argmax(1), own) for s, own in zip(predictions.clip_scores, predictions.right_classes, strict=True)
+        (s.argmax(1)[:, None] == own).any(1)
+        for s, own in zip(predictions.clip_scores, predictions.right_classes, strict=True)
     ]
     return 100 * float(np.concatenate(right).mean())
 
@@ -62,7 +63,7 @@ def video_top_k(predictions: Predictions, k: int) -> float:
 def named_right(predictions: Predictions, k: int = 1) -> np.ndarray:
     """(V,) bool: whether each video has one of its classes among the k highest mean scores."""
     order = np.argsort(-predictions.scores.astype(np.float32), axis=1, kind="stable")[:, :k]
-    return np.array([np.isin(best, own).any() for best, own in zip(order, predictions.right_classes, strict=True)])
+    return np.array([(best[:, None] == own).any() for best, own in zip(order, predictions.right_classes, strict=True)])
 
 
 @torch.no_grad()

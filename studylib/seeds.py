@@ -230,7 +230,7 @@ def _clips_right(predictions: Predictions) -> np.ndarray:
     videos, and a video's part in it is how far it moves that ratio (its linearisation), so that the mean is clip@1.
     """
     own = zip(predictions.clip_scores, predictions.right_classes, strict=True)
-    right = np.array([np.isin(scores.argmax(1), classes).sum() for scores, classes in own])
+    right = np.array([(scores.argmax(1)[:, None] == classes).any(1).sum() for scores, classes in own])
     clips = np.array([len(scores) for scores in predictions.clip_scores])
     return (right - right.sum() / clips.sum() * (clips - clips.mean())) / clips.mean()
 
