@@ -24,7 +24,8 @@ def classes_table() -> Table:
         "vocabulary": rows["vocabulary"],
     }
     counts = ", ".join(f"{name} has {len(actions)}" for name, actions in VOCABULARIES.items())
-    return Table(pd.DataFrame(columns), f"The classes, by vocabulary and cue group ({counts}).")
+    caption = f"The classes, by vocabulary and cue group ({counts}). Periods in seconds are those of difficulty 0."
+    return Table(pd.DataFrame(columns), caption)
 
 
 def datasets_table() -> Table:
