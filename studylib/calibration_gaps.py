@@ -8,7 +8,8 @@ from IPython.display import Markdown
 
 from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, seeds_of, variations
 from studylib.calibration_checks import HALF_WIDTH, covers
-from studylib.calibration_tables import MISSING, listed, signed, word
+from studylib.calibration_tables import MISSING, listed, word
+from studylib.magnitudes import signed
 from studylib.plan import REPOSITORY, Plan, load_plan
 from studylib.seeds import SeedDifference, needed
 from studylib.tables import NOT_RUN, Table, mean_interval, measured, run_link

@@ -20,6 +20,7 @@ from studylib.calibration import (
     variations,
 )
 from studylib.calibration_checks import COLUMNS, HEADROOM, clips
+from studylib.magnitudes import signed
 from studylib.tables import NOT_RUN, Table, measured
 
 MISSING = Markdown("*Not run.*")
@@ -125,11 +126,6 @@ def hours_note(study: Calibration) -> Markdown:
         return MISSING
     hours = core_hours(study.runs)
     return Markdown(f"The recorded runs were trained in {hours:.1f} core-hours, their tests not counted.")
-
-
-def signed(points: float) -> str:
-    """ "+1.2" or "−1.2"."""
-    return f"{points:+.1f}".replace("-", "−")
 
 
 def listed(texts: Sequence[str]) -> str:

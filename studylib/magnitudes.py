@@ -31,3 +31,8 @@ def disk(size: float | None) -> str:
     units = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6))
     unit, length = next(((u, n) for u, n in units if size >= 0.995 * n), ("kB", 1e3))
     return f"{two(size / length)} {unit}"
+
+
+def signed(points: float) -> str:
+    """ "+1.2" or "−1.2"."""
+    return f"{points:+.1f}".replace("-", "−")

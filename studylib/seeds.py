@@ -15,7 +15,7 @@ one seed each over the official splits.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import sqrt
+from math import inf, sqrt
 from typing import Literal
 
 import numpy as np
@@ -249,13 +249,16 @@ def _interaction(outcomes: np.ndarray) -> float:
     return (left**2).sum() / ((outcomes.shape[0] - 1) * (outcomes.shape[1] - 1))
 
 
-def _student(numbers: Sequence[int], variances: Sequence[float]) -> float:
-    """The 97.5% quantile of Student's t for a sum of variances, each estimated from so many seeds or videos.
-
-    Satterthwaite's degrees of freedom: (sum of variances)^2 / sum of (variance^2 / (number - 1)).
-    """
+def freedom(variances: Sequence[float], numbers: Sequence[int]) -> float:
+    """Satterthwaite's degrees of freedom of a sum of variances, each of a mean over so many seeds or videos: (sum of
+    variances)^2 / sum of (variance^2 / (number - 1)); infinite where nothing varies."""
     parts = [(variance, number - 1) for variance, number in zip(variances, numbers, strict=True) if variance > 0]
     if not parts:
-        return Z95  # nothing varies
-    freedom = sum(variance for variance, _ in parts) ** 2 / sum(variance**2 / own for variance, own in parts)
-    return float(t.ppf(0.975, freedom))
+        return inf
+    return sum(variance for variance, _ in parts) ** 2 / sum(variance**2 / own for variance, own in parts)
+
+
+def _student(numbers: Sequence[int], variances: Sequence[float]) -> float:
+    """The 97.5% quantile of Student's t for a sum of variances, each estimated from so many seeds or videos."""
+    own = freedom(variances, numbers)
+    return Z95 if own == inf else float(t.ppf(0.975, own))

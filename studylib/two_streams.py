@@ -15,6 +15,7 @@ from studylib.datasets.report import published_counts
 from studylib.evaluation import Predictions, video_top_k
 from studylib.figures import histories
 from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy
+from studylib.magnitudes import signed
 from studylib.paired import paired_difference
 from studylib.results import Run
 from studylib.run_files import CLOCKS, HISTORY
@@ -117,7 +118,7 @@ def transfer_table(runs: pd.DataFrame) -> Table:
         if split in both:
             d = difference.by_split[split]
             alone[column], other[column] = (f"{n} of {d.videos}" for n in (d.only_first, d.only_second))
-            points[column] = _signed(d.points)
+            points[column] = signed(d.points)
         else:
             points[column] = _missing([_state(runs, s, split) for s in (RGB, PRETRAINED)])
     if len(both) == len(OFFICIAL_SPLITS):
@@ -125,8 +126,8 @@ def transfer_table(runs: pd.DataFrame) -> Table:
         for row, field in ((alone, "only_first"), (other, "only_second")):
             total, videos = (sum(getattr(d, name) for d in splits) for name in (field, "videos"))
             row["mean of the three"] = f"{total} of {videos} in all"
-        interval = f'<span class="interval">({_signed(difference.low)} to {_signed(difference.high)})</span>'
-        points["mean of the three"] = f"{_signed(difference.points)} {interval}"
+        interval = f'<span class="interval">({signed(difference.low)} to {signed(difference.high)})</span>'
+        points["mean of the three"] = f"{signed(difference.points)} {interval}"
     else:
         states = [_state(runs, s, n) for s in (RGB, PRETRAINED) for n in OFFICIAL_SPLITS]
         points["mean of the three"] = _missing(states)
@@ -135,10 +136,6 @@ def transfer_table(runs: pd.DataFrame) -> Table:
         "Video@1 in percent, as above. The difference is paired: both networks are tested on the same videos; its 95% "
         "interval is a bootstrap over the test videos of each split. None of the intervals covers the seed.",
     )
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")
 
 
 def source_note(runs: pd.DataFrame) -> Markdown:

@@ -13,9 +13,9 @@ from scipy.stats import t
 
 from studylib.evaluation import Predictions
 from studylib.fusion import fuse
-from studylib.seeds import MEASURES, crossed_interval
+from studylib.seeds import MEASURES, crossed_interval, freedom
 from studylib.verdicts_evidence import Net, Undecidable
-from studylib.verdicts_parts import ABOVE, Part, freedom
+from studylib.verdicts_parts import ABOVE, Part
 
 CLIP, VIDEO = "clip@1", "video@1"
 # Of each video of a test part a number, (V,), whose mean is the accuracy in percent.

@@ -112,14 +112,6 @@ def exact(what: str, value: float, claimed: tuple[float, float], unit: str = "",
     return Part(what, value, value, value, claimed, unit=unit, digits=digits)
 
 
-def freedom(variances: Sequence[float], numbers: Sequence[int]) -> float:
-    """Satterthwaite's degrees of freedom of a sum of variances, each of a mean over so many seeds or videos."""
-    parts = [(variance, number - 1) for variance, number in zip(variances, numbers, strict=True) if variance > 0]
-    if not parts:
-        return inf
-    return sum(variance for variance, _ in parts) ** 2 / sum(variance**2 / own for variance, own in parts)
-
-
 def _place(low: float, high: float, claimed: tuple[float, float]) -> str:
     """Where an interval lies; one that touches the edge of the region holds it."""
     if claimed[0] < low and high < claimed[1]:
