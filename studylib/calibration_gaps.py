@@ -11,7 +11,8 @@ from studylib.calibration_checks import HALF_WIDTH, covers
 from studylib.calibration_tables import MISSING, listed, word
 from studylib.magnitudes import signed
 from studylib.plan import REPOSITORY, Plan, load_plan
-from studylib.seeds import SeedDifference, needed
+from studylib.seeds import SeedDifference
+from studylib.study_size import needed
 from studylib.tables import NOT_RUN, Table, mean_interval, measured, run_link
 
 CAPTION = (
@@ -148,8 +149,8 @@ def _sizes(plan: Plan) -> tuple[int, int]:
 
 
 def half_widths(study: Calibration, plan: Plan) -> pd.DataFrame:
-    """`seeds.needed` from the base's runs at a few sizes, with those recorded and those of `plan`; empty until both
-    networks have two seeds."""
+    """`study_size.needed` from the base's runs at a few sizes, with those recorded and those of `plan`; empty until
+    both networks have two seeds."""
     rows = study.base_runs
     first, second = seeds_of(rows, FIRST), seeds_of(rows, SECOND)
     if min(len(first), len(second)) < 2:

@@ -14,12 +14,10 @@ one seed each over the official splits.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from math import inf, sqrt
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from scipy.stats import t
 
 from studylib.evaluation import Predictions, named_right
@@ -118,7 +116,7 @@ def crossed_interval(
         signs: of each network, 1 or -1.
     """
     rng = np.random.default_rng(seed)
-    per_video = _per_video(outcomes, signs)
+    per_video = per_video_sum(outcomes, signs)
     drawn = resampled_means(per_video - per_video.mean(), resamples, rng)
     for own, sign in zip(outcomes, signs, strict=True):
         if (n := len(own)) > 1:
@@ -126,80 +124,22 @@ def crossed_interval(
             drawn += sign * resampled_means(sqrt(n / (n - 1)) * (means - means.mean()), resamples, rng)
     of_seeds = [own.mean(1).var(ddof=1) / len(own) if len(own) > 1 else 0.0 for own in outcomes]
     variances = [per_video.var(ddof=1) / len(per_video), *of_seeds]
-    stretch = _student([len(per_video), *map(len, outcomes)], variances) / Z95
+    stretch = student([len(per_video), *map(len, outcomes)], variances) / Z95
     low, high = per_video.mean() + stretch * np.percentile(drawn, [2.5, 97.5])
     return float(low), float(high)
-
-
-def needed(
-    first: Seeds,
-    second: Seeds,
-    half_width: float = 3.0,
-    measure: Measure = "video_top1",
-    videos: Sequence[int] = (400, 1000, 2000, 4000),
-    seeds: Sequence[int] = (1, 2, 3, 5),
-) -> pd.DataFrame:
-    """How wide the interval of `difference` is expected to be with other numbers of test videos and seeds.
-
-    Returns a row for each of the `videos` and `seeds`: videos, seeds, half_width (points, see `expected_half_width`),
-    covers_seeds (not with one seed, whose interval is narrower only because it says nothing of another), enough (covers
-    the seeds, in at most `half_width` points).
-
-    Errors: as of `difference`, and ValueError where a network has one seed only.
-    """
-    nets = _require_alike((first, second))
-    if single := [name for name, net in zip(ORDINALS, nets, strict=False) if len(net) < 2]:
-        raise ValueError(f"the {single[0]} network has one seed: how seeds differ takes two or more")
-    outcomes = [_outcomes(net, measure) for net in nets]
-    sizes = list(product(videos, seeds))
-    table = pd.DataFrame(sizes, columns=["videos", "seeds"])
-    table["half_width"] = [expected_half_width(outcomes, (1, -1), *size) for size in sizes]
-    table["covers_seeds"] = table["seeds"] > 1
-    table["enough"] = table["covers_seeds"] & (table["half_width"] <= half_width)
-    return table
-
-
-def expected_half_width(outcomes: Sequence[np.ndarray], signs: Sequence[int], videos: int, seeds: int) -> float:
-    """Half the width, in points, of `crossed_interval` on V `videos` with n `seeds` of each network.
-
-    The variances of a, u and e are estimated from recorded outcomes, N seeds of each network on M videos (the crossed
-    analysis of variance; none is less than 0):
-
-        var e_g = sum over s, v of (outcome - mean of s - mean of v + mean of all)^2 / ((N - 1) (M - 1))
-        var a_g = (variance of the seeds' means) - var e_g / M
-        var u   = (variance over videos of the signed sum of the means over seeds) - sum over g of var e_g / N
-
-    With them, the interval is expected to be as wide as its parts, in which e is counted twice, say:
-
-        of videos  = (var u + sum over g of var e_g / n) / V
-        of seeds_g = (var a_g + var e_g / V) / n,   0 where n is 1
-        half width = t sqrt(of videos + sum over g of of seeds_g)
-
-    with t the 97.5% quantile of Student's distribution and Satterthwaite's degrees of freedom, as `crossed_interval`
-    takes them: about the median of the widths that come out, which with two or three seeds vary much from study to
-    study. From two or three recorded seeds var a_g is a rough guess, and so is this width.
-    """
-    recorded = outcomes[0].shape[1]
-    var_e = np.array([_interaction(own) for own in outcomes])
-    var_a = np.maximum(0, [own.mean(1).var(ddof=1) - e / recorded for own, e in zip(outcomes, var_e, strict=True)])
-    var_u = max(0, _per_video(outcomes, signs).var(ddof=1) - sum(var_e / [len(own) for own in outcomes]))
-    of_videos = (var_u + var_e.sum() / seeds) / videos
-    of_seeds = (var_a + var_e / videos) / seeds if seeds > 1 else np.zeros(len(outcomes))
-    variances = [of_videos, *of_seeds]
-    return _student([videos, *[seeds] * len(outcomes)], variances) * sqrt(sum(variances))
 
 
 def _contrast(
     nets: Sequence[Seeds], signs: Sequence[int], measure: Measure, resamples: int, seed: int
 ) -> SeedDifference:
-    nets = _require_alike(nets)
-    outcomes = [_outcomes(net, measure) for net in nets]
-    per_video = _per_video(outcomes, signs)
+    nets = require_alike(nets)
+    outcomes = [outcomes_of(net, measure) for net in nets]
+    per_video = per_video_sum(outcomes, signs)
     low, high = crossed_interval(outcomes, signs, resamples, seed)
     return SeedDifference(float(per_video.mean()), low, high, tuple(tuple(net) for net in nets), len(per_video))
 
 
-def _require_alike(nets: Sequence[Seeds]) -> list[Seeds]:
+def require_alike(nets: Sequence[Seeds]) -> list[Seeds]:
     """The networks with their seeds in order, all tested on the same videos of the same classes."""
     for name, net in zip(ORDINALS, nets, strict=False):
         if not net:
@@ -216,7 +156,7 @@ def _require_alike(nets: Sequence[Seeds]) -> list[Seeds]:
     return nets
 
 
-def _outcomes(net: Seeds, measure: Measure) -> np.ndarray:
+def outcomes_of(net: Seeds, measure: Measure) -> np.ndarray:
     """(n seeds, V videos) in points, whose mean over videos is the seed's accuracy in percent."""
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}: it is one of {', '.join(MEASURES)}")
@@ -238,15 +178,9 @@ def _clips_right(predictions: Predictions) -> np.ndarray:
 MEASURES: dict[str, Callable[[Predictions], np.ndarray]] = {"video_top1": named_right, "clip_top1": _clips_right}
 
 
-def _per_video(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> np.ndarray:
+def per_video_sum(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> np.ndarray:
     """(V,): of each video the sum over networks of sign times mean over seeds."""
     return sum(sign * own.mean(0) for own, sign in zip(outcomes, signs, strict=True))
-
-
-def _interaction(outcomes: np.ndarray) -> float:
-    """The variance of e: what is left of the outcomes without the means of seeds and of videos."""
-    left = outcomes - outcomes.mean(0) - outcomes.mean(1, keepdims=True) + outcomes.mean()
-    return (left**2).sum() / ((outcomes.shape[0] - 1) * (outcomes.shape[1] - 1))
 
 
 def freedom(variances: Sequence[float], numbers: Sequence[int]) -> float:
@@ -258,7 +192,7 @@ def freedom(variances: Sequence[float], numbers: Sequence[int]) -> float:
     return sum(variance for variance, _ in parts) ** 2 / sum(variance**2 / own for variance, own in parts)
 
 
-def _student(numbers: Sequence[int], variances: Sequence[float]) -> float:
+def student(numbers: Sequence[int], variances: Sequence[float]) -> float:
     """The 97.5% quantile of Student's t for a sum of variances, each estimated from so many seeds or videos."""
     own = freedom(variances, numbers)
     return Z95 if own == inf else float(t.ppf(0.975, own))

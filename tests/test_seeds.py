@@ -8,7 +8,8 @@ from scipy.stats import norm
 
 from studylib.evaluation import Predictions, clip_top1, video_top_k
 from studylib.paired import paired_difference
-from studylib.seeds import crossed_interval, difference, difference_of_differences, expected_half_width, needed
+from studylib.seeds import crossed_interval, difference, difference_of_differences
+from studylib.study_size import expected_half_width, needed
 from tests.fake_runs import fake_predictions
 
 CLASSES = ("a", "b")
