@@ -187,7 +187,7 @@ def test_a_difficulty_out_of_range_is_refused(difficulty):
 def test_at_every_difficulty_jitter_leaves_the_tempi_apart_and_a_stroke_has_a_slow_and_a_fast_half(difficulty):
     knobs = at_difficulty(difficulty)
     assert knobs.slow_period[0] * (1 - knobs.tempo_jitter) > knobs.fast_period[1] * (1 + knobs.tempo_jitter)
-    assert 0.55 < knobs.stroke_share[0] < knobs.stroke_share[1] < 0.9
+    assert 0.5 < knobs.stroke_share[0] < knobs.stroke_share[1] < 0.9
     assert knobs.hands_up[0] > knobs.t_pose[1] + 5, "the level of the arms tells the two, with 5 degrees of sway"
 
 
