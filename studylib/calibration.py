@@ -212,8 +212,17 @@ def _in_order(values: Sequence, base: Any) -> list:
     return sorted(values)
 
 
-def core_hours(rows: pd.DataFrame) -> float:
-    """Hours of training of the complete runs times the threads of each of their processes; their tests not counted."""
-    done = complete(rows)
-    cores = [run.provenance["threads"] * run.provenance.get("processes", 1) for run in done["result"]]
-    return float((done["seconds"] * cores).sum() / 3600) if len(done) else 0.0
+def hours(rows: pd.DataFrame) -> dict[str, float]:
+    """Hours of training of the complete runs by what they ran on, their tests not counted.
+
+    Of a CPU core-hours, the time of each run times the threads of each of its processes; of a GPU the time of each run,
+    also where runs shared it.
+    """
+    spent: dict[str, float] = {}
+    for seconds, run in complete(rows)[["seconds", "result"]].itertuples(index=False):
+        told = run.provenance
+        on_cpu = told["device"] == "cpu"
+        device = told["cpu"].partition(" (")[0] if on_cpu else told["device"]
+        cores = told["threads"] if on_cpu else 1
+        spent[device] = spent.get(device, 0) + seconds * cores * told.get("processes", 1) / 3600
+    return spent

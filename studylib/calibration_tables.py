@@ -15,7 +15,7 @@ from studylib.calibration import (
     by_difficulty,
     by_span,
     complete,
-    core_hours,
+    hours,
     time_scale_runs,
     variations,
 )
@@ -124,8 +124,11 @@ def hours_note(study: Calibration) -> Markdown:
     """What the calibration took."""
     if complete(study.runs).empty:
         return MISSING
-    hours = core_hours(study.runs)
-    return Markdown(f"The recorded runs were trained in {hours:.1f} core-hours, their tests not counted.")
+    spent = [f"{time:.1f} hours on {device}" for device, time in hours(study.runs).items()]
+    return Markdown(
+        f"The recorded runs were trained in {listed(spent)}, their tests not counted: the time of each run, also of "
+        "those that shared a GPU, and on a CPU times its cores."
+    )
 
 
 def listed(texts: Sequence[str]) -> str:

@@ -377,11 +377,17 @@ def test_the_width_of_the_interval_is_a_requirement(study):
     assert table["verdict"] == ("met" if d.half_width <= 3 else "not met")
 
 
-def test_core_hours_are_those_of_the_complete_runs(study):
+def test_hours_are_those_of_the_complete_runs_by_what_they_ran_on(study):
     study.run(net="f_r2d", **BASE).run(experiment="clip_length", clip_length=16)
     loaded = study.load()
-    assert calibration.core_hours(loaded.runs) == pytest.approx((48 + 24) / 3600)
-    assert "trained in 0.0 core-hours" in calibration_tables.hours_note(loaded).data
+    assert calibration.hours(loaded.runs) == {"Imagined CPU": pytest.approx((48 + 24) / 3600)}
+    done = calibration.complete(loaded.runs)
+    done["result"].iloc[0].provenance.update(threads=2)
+    done["result"].iloc[1].provenance.update(device="Imagined GPU", threads=8, processes=4)
+    times = list(done["seconds"])
+    spent = {"Imagined CPU": pytest.approx(2 * times[0] / 3600), "Imagined GPU": pytest.approx(4 * times[1] / 3600)}
+    assert calibration.hours(loaded.runs) == spent
+    assert "0.0 hours on Imagined CPU and 0.0 hours on Imagined GPU" in calibration_tables.hours_note(loaded).data
 
 
 def test_it_is_told_where_bf16_was_not_used(study):

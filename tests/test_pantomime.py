@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from studylib import card
 from studylib.datasets import pantomime, production
 from studylib.datasets.actions import ACTIONS, CUES, SOURCE, TARGET, VOCABULARIES, motion, training_videos
 from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.knobs import HARDEST, KNOBS, Knobs, at_difficulty, recorded
+from studylib.datasets.knobs import HARDEST, KNOBS, Knobs, at_difficulty
 from studylib.datasets.motions import Beat, Draw, events
 from studylib.datasets.nuisances import PARTS, beat, draw_nuisances, draw_sway, generator, person_of, with_sway
 from studylib.datasets.puppet import JOINTS, joints
@@ -142,15 +143,11 @@ def test_the_person_is_in_the_frame_whatever_it_does(difficulty):
 # --- difficulty ---------------------------------------------------------------------------------------------------
 
 
-def test_difficulty_0_is_the_dataset_of_before_and_1_the_hardest():
+def test_difficulty_0_is_the_easiest_and_1_the_hardest():
     assert at_difficulty(0) == KNOBS
-    assert not {"difficulty", "hands_up", "circle_half_angle"} & set(recorded(KNOBS)), "their datasets keep their hash"
     hardest = at_difficulty(1)
     assert {name: getattr(hardest, name) for name in HARDEST} == HARDEST
-    assert set(recorded(hardest)) == set(recorded(KNOBS)) | {
-        "hands_up", "t_pose", "crouch", "stork", "stork_knee", "circle_half_angle", "difficulty",
-    }  # fmt: skip
-    assert recorded(hardest)["crf"] == KNOBS.crf
+    assert replace(hardest, difficulty=0.0, **{name: getattr(KNOBS, name) for name in HARDEST}) == KNOBS
 
 
 def test_the_harder_the_fewer_videos_there_are_to_learn_from():
@@ -187,7 +184,7 @@ def test_a_difficulty_out_of_range_is_refused(difficulty):
 def test_at_every_difficulty_jitter_leaves_the_tempi_apart_and_a_stroke_has_a_slow_and_a_fast_half(difficulty):
     knobs = at_difficulty(difficulty)
     assert knobs.slow_period[0] * (1 - knobs.tempo_jitter) > knobs.fast_period[1] * (1 + knobs.tempo_jitter)
-    assert 0.5 < knobs.stroke_share[0] < knobs.stroke_share[1] < 0.9
+    assert 0.5 < knobs.stroke_share[0] < knobs.stroke_share[1] < 0.95
     assert knobs.hands_up[0] > knobs.t_pose[1] + 5, "the level of the arms tells the two, with 5 degrees of sway"
 
 

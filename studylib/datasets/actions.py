@@ -39,7 +39,12 @@ SOURCE = (
     Action("t_pose", "pose", "both arms held out sideways", motions.t_pose),
     Action("crouch", "pose", "crouching, trunk forward, arms in front", motions.crouch),
     Action("stork", "pose", "standing on one leg, the other knee held high", motions.stork),
-    Action("circle_cw", "direction", "both arms circle in front, clockwise as the person sees it", motions.circle),
+    Action(
+        "circle_cw",
+        "direction",
+        "both arms circle in front, clockwise as the person sees it, slowly below, fast above",
+        motions.circle,
+    ),
     Action("circle_ccw", "direction", "circle_cw backwards in time", motions.circle, backwards=True),
     Action("lift_slow_up", "direction", "both arms rise slowly and drop fast, again and again", motions.lift),
     Action("lift_fast_up", "direction", "lift_slow_up backwards: arms rise fast, sink slowly", motions.lift, True),

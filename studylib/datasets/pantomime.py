@@ -8,7 +8,7 @@ classes with one split, and `target`, 8 other classes with three splits and few 
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,7 @@ import numpy as np
 from studylib.datasets import renderer, scenery
 from studylib.datasets.actions import ACTIONS, CUES, VOCABULARIES, Action, motion, training_videos
 from studylib.datasets.index import Index, index_folder, write_index
-from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty, recorded
+from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty
 from studylib.datasets.nuisances import beat, draw_nuisances, draw_sway, generator, person_of, place_of, with_sway
 from studylib.datasets.production import produce
 from studylib.files import locked
@@ -25,7 +25,7 @@ from studylib.video import write_video
 
 __all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "contact_sheet", "draw_nuisances", "frames", "make"]
 
-GENERATOR_VERSION = 1  # raise it with any change of the code that changes a frame
+GENERATOR_VERSION = 2  # raise it with any change of the code that changes a frame
 DEFAULT_SEED = 7
 DEFAULT_TEST_VIDEOS = {"source": 400, "target": 80}
 
@@ -136,7 +136,7 @@ def make(
     if seed < 0:
         raise ValueError(f"seed must not be negative, not {seed}")
     folder, actions = index_folder(name, data_root), VOCABULARIES[vocabulary]
-    settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **recorded(knobs)}
+    settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **asdict(knobs)}
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
         hashes = produce(folder, settings, jobs, write_one, workers, progress)
