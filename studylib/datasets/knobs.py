@@ -90,9 +90,7 @@ class Knobs:
 
 KNOBS = Knobs()
 
-# What difficulty 1 has where it differs; the difficulties between lie on straight lines. Inside the pairs,
-# plain differences stay beside hardly visible ones: with small ones alone a network discovers late, or not at all, what
-# to look for, and two seeds of it then differ by more than two networks do.
+# What difficulty 1 has where it differs; the difficulties between lie on straight lines.
 HARDEST: dict[str, Range | float] = {
     # less contrast between the person and the place
     "haze": (0.5, 0.7),
@@ -108,14 +106,14 @@ HARDEST: dict[str, Range | float] = {
     # postures nearer to one another
     "hands_up": (110.0, 130.0),
     "t_pose": (79.0, 101.0),
-    "crouch": (8.0, 20.0),
-    "stork": (4.0, 16.0),
-    "stork_knee": (8.0, 30.0),
-    # differences within direction and tempo pairs that range from plain to hardly any
+    "crouch": (16.0, 31.0),
+    "stork": (8.0, 24.0),
+    "stork_knee": (12.0, 39.0),
+    # smaller differences within direction and tempo pairs
     "circle_half_angle": (26.0, 52.0),
-    "stroke_share": (0.56, 0.87),
-    "slow_period": (1.42, 2.7),
-    "fast_period": (0.76, 1.18),
+    "stroke_share": (0.51, 0.665),
+    "slow_period": (1.36, 1.7),
+    "fast_period": (0.99, 1.2),
 }
 
 
