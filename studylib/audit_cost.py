@@ -11,7 +11,8 @@ from studylib.audit_networks import CLIP_LENGTHS, KEYS, built
 from studylib.audit_table2 import CLIP, MC, VIDEO, kinetics
 from studylib.complexity import Complexity, count_by_name
 from studylib.convolutions import TEMPORAL_EXTENT, middle_channels
-from studylib.nets import PAPER_NAMES, BasicBlock
+from studylib.net_table import PAPER_NAMES
+from studylib.nets import BasicBlock
 
 
 @cache

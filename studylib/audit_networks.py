@@ -10,7 +10,8 @@ from studylib.audit import Decision, compare, listed, number, statement, worst
 from studylib.audit_table2 import MC, RMC
 from studylib.complexity import count_relus, output_sizes
 from studylib.convolutions import TEMPORAL_EXTENT, middle_channels
-from studylib.nets import NETS, PAPER_NAMES, VideoResNet, block_stride, build_net
+from studylib.net_table import NETS, PAPER_NAMES
+from studylib.nets import VideoResNet, block_stride, build_net
 
 KEYS = {printed: key for key, printed in PAPER_NAMES.items()}
 GROUPS = ("stem", "layer1", "layer2", "layer3", "layer4")  # conv1, conv2_x .. conv5_x of Table 1

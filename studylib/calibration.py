@@ -17,7 +17,7 @@ import yaml
 from studylib import cues
 from studylib.datasets.actions import CUES
 from studylib.evaluation import Predictions
-from studylib.nets import PRINTED_NAMES
+from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, load_plan
 from studylib.results import load_plan_runs
 from studylib.seeds import SeedDifference, difference, difference_of_differences

@@ -1,40 +1,15 @@
 """How one convolution of a network is made, and the variants that change it (paper, sections 3.3 to 3.5)."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from studylib.net_table import UNCHANGED, Variant
 from studylib.precision import cpu_bf16_is_on
 
 TEMPORAL_EXTENT = 3  # t, section 3.3
 BN_EPS = 1e-3  # VMZ's spatial BN; the paper does not say
 BN_MOMENTUM = 0.1  # PyTorch's meaning; Caffe2 writes the complement, 0.9
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A network of the paper with one thing changed; the defaults are the paper's.
-
-    What a (2+1)D convolution without a change is: spatial, BN, ReLU, temporal, with M middle channels between.
-    """
-
-    base: str  # the network that is changed, a key of `nets.NETS`
-    printed: str  # its name in tables and figures
-    # M: by section 3.5 for each convolution, once for both convolutions of a block (torchvision), or N_out (P3D)
-    midplanes: str = "per_convolution"
-    middle_factor: float = 1.0  # times M, in conv1 too
-    stem_middle: int = 45  # spatial filters of conv1 beside 64 temporal ones
-    inner_bn: bool = True  # between spatial and temporal convolution, in conv1 too
-    inner_relu: bool = True
-    # "spatial_first", "temporal_first", "parallel" (sum of both, P3D-B) or "skip" (spatial output added to the
-    # temporal one, P3D-C); of the residual blocks, conv1 stays spatial first
-    order: str = "spatial_first"
-    added_relu: bool = False  # a further BN and ReLU after each 3D convolution, conv1's among them
-
-
-UNCHANGED = Variant(base="", printed="")
 
 
 class Conv3d(nn.Conv3d):

@@ -7,7 +7,8 @@ import torch
 
 from studylib import published
 from studylib.complexity import count, count_by_name, count_relus, count_weights, output_sizes
-from studylib.nets import BLOCKS, NETS, PAPER_NAMES, PRINTED_NAMES, VARIANTS, build_net
+from studylib.net_table import BLOCKS, NETS, PAPER_NAMES, PRINTED_NAMES, VARIANTS
+from studylib.nets import build_net
 from studylib.tables import Table
 
 GROUPS = {"stem": "conv1", "layer1": "conv2", "layer2": "conv3", "layer3": "conv4", "layer4": "conv5", "fc": "fc"}

@@ -10,7 +10,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectang
 from studylib.complexity import output_sizes
 from studylib.convolutions import middle_channels
 from studylib.figures import GREY, STYLE, WIDTH
-from studylib.nets import NETS, PAPER_NAMES, build_net
+from studylib.net_table import NETS, PAPER_NAMES
+from studylib.nets import build_net
 
 # Light tints, dark text on them: what a convolution covers. In words as well, colour alone says nothing.
 SPATIAL, TEMPORAL, FULL, PLAIN = "#CFE8F7", "#FBE3B5", "#F3C9B0", "#EEEEEE"

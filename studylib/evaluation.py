@@ -5,22 +5,14 @@ from `predictions.parquet`.
 """
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
-from studylib.clips import centre_window
 from studylib.files import write_atomically
-from studylib.inputs import to_input
-from studylib.loading import video_loader
-from studylib.precision import autocast
-from studylib.session import SECONDS_BETWEEN_LINES, Session
-from studylib.stopping import Stopped, asked
 
 
 @dataclass(frozen=True)
@@ -64,50 +56,6 @@ def named_right(predictions: Predictions, k: int = 1) -> np.ndarray:
     """(V,) bool: whether each video has one of its classes among the k highest mean scores."""
     order = np.argsort(-predictions.scores.astype(np.float32), axis=1, kind="stable")[:, :k]
     return np.array([(best[:, None] == own).any() for best, own in zip(order, predictions.right_classes, strict=True)])
-
-
-@torch.no_grad()
-def predict(session: Session) -> Predictions | None:
-    """Test the session's net on every video of its test part, each decoded once; those that cannot be read are added
-    to its faults. Several processes share the videos; the leading one gets the predictions, the others None.
-
-    Raises:
-        Stopped: a signal came.
-        TooManyFaults: more of the videos are broken than a test may go on with.
-    """
-    spec, part, processes, net = session.spec, session.test_part, session.processes, session.net
-    processes.spread_statistics(net)
-    net.eval()
-    own: list[tuple[int, np.ndarray]] = []
-    window = torch.tensor((*centre_window(part.size, spec.resolution), 0))
-    spoken = time.perf_counter()
-    for number, (i, clips, fault) in enumerate(video_loader(part, spec, processes)):
-        # every process has as many videos as this
-        if number < len(part.rows) // processes.count and (stop := processes.largest([asked()])[0]):
-            raise Stopped(stop, "in the test at the end")
-        if fault is not None:
-            session.faults.add(part.name, [fault], len(part.rows))
-            continue
-        outputs = []
-        for batch in clips.split(spec.batch_size):
-            x = to_input(batch, window.expand(len(batch), 3), spec, session.device)
-            with autocast(session.device, session.precision):
-                outputs.append(net(x))
-        if time.perf_counter() - spoken > SECONDS_BETWEEN_LINES:
-            spoken = time.perf_counter()
-            session.say(f"testing {processes.count * (number + 1)}/{len(part.rows)}")
-        own.append((i, torch.cat(outputs).float().softmax(1).cpu().numpy().astype(np.float16)))
-    gathered = processes.gather((own, session.faults.rows()))
-    if not processes.leads:
-        return None
-    session.faults.replace(row for _, rows in gathered for row in rows)
-    session.faults.require_few(part.name, len(part.rows))
-    scores = dict(pair for pairs, _ in gathered for pair in pairs)
-    tested = sorted(scores)
-    label_sets = [part.label_set(i) for i in tested] if part.has_label_sets else None
-    paths = part.paths
-    in_order = [scores[i] for i in tested]
-    return Predictions([paths[i] for i in tested], part.labels[tested], in_order, part.index.classes, label_sets)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

@@ -6,17 +6,20 @@ the file, and no run has it that was recorded before it was thought of.
 
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import nn
 
 from studylib.files import write_atomically
 from studylib.run_files import RunFolderError
 
+if TYPE_CHECKING:
+    from torch import nn
+
 FILE = "conv1.npz"
 
 
-def conv1_filters(net: nn.Module) -> tuple[np.ndarray, np.ndarray] | None:
+def conv1_filters(net: "nn.Module") -> tuple[np.ndarray, np.ndarray] | None:
     """Weights of conv1's two factors; None of a net whose conv1 is one convolution, and of C3D.
 
     Args:
@@ -26,6 +29,8 @@ def conv1_filters(net: nn.Module) -> tuple[np.ndarray, np.ndarray] | None:
         float32, axes as in torch's Conv3d (outputs, inputs, time, height, width), on the CPU: spatial
         (45, 3, 1, 7, 7) and temporal (64, 45, 3, 1, 1) in the paper's R(2+1)D; 2 inputs on flow.
     """
+    from torch import nn  # here, because who only reads filters, as the book does, can do without torch
+
     factors = [module for module in getattr(net, "stem", ()) if isinstance(module, nn.Conv3d)]
     if len(factors) != 2:
         return None
@@ -33,7 +38,7 @@ def conv1_filters(net: nn.Module) -> tuple[np.ndarray, np.ndarray] | None:
     return spatial, temporal
 
 
-def write_conv1(run_folder: Path, net: nn.Module) -> None:
+def write_conv1(run_folder: Path, net: "nn.Module") -> None:
     """Write `conv1.npz` (arrays `spatial` and `temporal`, see `conv1_filters`) in one step, where the net has them.
 
     The same weights give the same bytes.

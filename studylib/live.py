@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studylib.nets import PRINTED_NAMES
+from studylib.net_table import PRINTED_NAMES
 from studylib.spec import load_spec
 
 if TYPE_CHECKING:  # drawing is imported where a curve is drawn: the trainer needs none of it, and it stops no run

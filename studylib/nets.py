@@ -1,4 +1,4 @@
-"""The twelve networks of Table 2 as one table and one builder (paper, sections 3 and 4.1).
+"""One builder for the twelve networks of Table 2 and their variants (paper, sections 3 and 4.1).
 
 A network is a choice of convolution for each of the five groups conv1..conv5 of a residual network with basic blocks.
 Parameter names follow torchvision (`stem`, `layer1..4`, `conv1.0`, `downsample`, `fc`), so its weights load by name.
@@ -7,59 +7,8 @@ Parameter names follow torchvision (`stem`, `layer1..4`, `conv1.0`, `downsample`
 from torch import Tensor, nn
 
 from studylib.c3d import C3D
-from studylib.convolutions import UNCHANGED, Conv3d, Variant, batch_norm, convolution, stem_convolution
-
-# How each group convolves: "3d" t x d x d, "2d" 1 x d x d, "2+1d" 1 x d x d then t x 1 x 1,
-# "folded" only as R2D's conv1: all L frames become channels, a kernel of L x d x d without temporal padding.
-NETS: dict[str, tuple[str, str, str, str, str]] = {
-    #            conv1     conv2   conv3   conv4   conv5
-    "r2d":      ("folded", "2d",   "2d",   "2d",   "2d"),
-    "f_r2d":    ("2d",     "2d",   "2d",   "2d",   "2d"),
-    "r3d":      ("3d",     "3d",   "3d",   "3d",   "3d"),
-    "mc2":      ("3d",     "2d",   "2d",   "2d",   "2d"),
-    "mc3":      ("3d",     "3d",   "2d",   "2d",   "2d"),
-    "mc4":      ("3d",     "3d",   "3d",   "2d",   "2d"),
-    "mc5":      ("3d",     "3d",   "3d",   "3d",   "2d"),
-    "rmc2":     ("2d",     "3d",   "3d",   "3d",   "3d"),
-    "rmc3":     ("2d",     "2d",   "3d",   "3d",   "3d"),
-    "rmc4":     ("2d",     "2d",   "2d",   "3d",   "3d"),
-    "rmc5":     ("2d",     "2d",   "2d",   "2d",   "3d"),
-    "r2plus1d": ("2+1d",   "2+1d", "2+1d", "2+1d", "2+1d"),
-}  # fmt: skip
-
-PAPER_NAMES: dict[str, str] = {
-    "r2d": "R2D", "f_r2d": "f-R2D", "r3d": "R3D", "mc2": "MC2", "mc3": "MC3", "mc4": "MC4", "mc5": "MC5",
-    "rmc2": "rMC2", "rmc3": "rMC3", "rmc4": "rMC4", "rmc5": "rMC5", "r2plus1d": "R(2+1)D",
-}  # fmt: skip
-
-# One thing changed at a time, for the question which part of (2+1)D makes the difference. P3D-B and P3D-C have no free
-# M: what they are to be compared with is M = N_out, which has as many weights or nearly so, and not R(2+1)D itself.
-VARIANTS: dict[str, Variant] = {
-    "r2plus1d_per_block": Variant("r2plus1d", "R(2+1)D, M per block", midplanes="per_block"),
-    "r2plus1d_stem83": Variant("r2plus1d", "R(2+1)D, 83 in conv1", stem_middle=83),
-    "r2plus1d_half_m": Variant("r2plus1d", "R(2+1)D, M halved", middle_factor=0.5),
-    "r2plus1d_double_m": Variant("r2plus1d", "R(2+1)D, M doubled", middle_factor=2),
-    "r2plus1d_no_inner_relu": Variant("r2plus1d", "R(2+1)D, no inner ReLU", inner_relu=False),
-    "r2plus1d_no_inner_bn_relu": Variant("r2plus1d", "R(2+1)D, no inner BN, ReLU", inner_bn=False, inner_relu=False),
-    "r2plus1d_temporal_first": Variant("r2plus1d", "R(2+1)D, temporal first", order="temporal_first"),
-    "r2plus1d_m_is_n_out": Variant("r2plus1d", "R(2+1)D, M = N out (P3D-A)", midplanes="n_out"),
-    "r2plus1d_parallel": Variant("r2plus1d", "R(2+1)D, parallel (P3D-B)", midplanes="n_out", order="parallel"),
-    "r2plus1d_skip": Variant("r2plus1d", "R(2+1)D, skip (P3D-C)", midplanes="n_out", order="skip"),
-    "r3d_added_relu": Variant("r3d", "R3D, added ReLU", added_relu=True),
-}
-
-# Every name `build_net` takes -> how it is printed. C3D is the baseline from outside the family (section 4.3, VMZ).
-PRINTED_NAMES: dict[str, str] = {
-    **PAPER_NAMES,
-    **{name: variant.printed for name, variant in VARIANTS.items()},
-    "c3d": "C3D",
-}
-
-# Blocks in conv2..conv5 (Table 1).
-BLOCKS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
-
-# What the variance of a convolution's first weights is 2 over, see `initialise`.
-INITIALISATIONS = ("fan_out", "fan_in")
+from studylib.convolutions import Conv3d, batch_norm, convolution, stem_convolution
+from studylib.net_table import BLOCKS, INITIALISATIONS, NETS, PRINTED_NAMES, UNCHANGED, VARIANTS, Variant
 
 
 class BasicBlock(nn.Module):

@@ -16,7 +16,7 @@ import torch
 
 from studylib import benchmarks
 from studylib.complexity import count_by_name
-from studylib.nets import NETS, PRINTED_NAMES, VARIANTS
+from studylib.net_table import NETS, PRINTED_NAMES, VARIANTS
 from studylib.plan import REPOSITORY
 from studylib.provenance import of_code
 from studylib.run_files import RunFolderError, read_metrics

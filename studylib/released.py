@@ -5,8 +5,7 @@ from html import escape
 import pandas as pd
 
 from studylib import published
-from studylib.complexity import count_by_name
-from studylib.nets import PAPER_NAMES, PRINTED_NAMES
+from studylib.net_table import PAPER_NAMES, PRINTED_NAMES
 from studylib.results import Run
 from studylib.tables import NOT_RUN, Table, run_link
 
@@ -20,7 +19,7 @@ VMZ_34 = {"Kinetics only": "", "Sports-1M then Kinetics": "_sports1m"}
 def models() -> pd.DataFrame:
     """A row for each released file that the plan `released` tests.
 
-    Columns: init_from, net (key of nets.PRINTED_NAMES), depth, clip_length, released (by whom, and trained on what),
+    Columns: init_from, net (key of PRINTED_NAMES), depth, clip_length, released (by whom, and trained on what),
     evaluation (as published, "" where it is not said), clip_top1, video_top1, video_top5 (percent, published).
     """
     rows = []
@@ -90,6 +89,8 @@ def comparison(runs: pd.DataFrame) -> Table:
 
 def multiply_adds(videos: int, clips: int = 10) -> float:
     """Multiply-adds of testing every released file on that many videos and clips a video."""
+    from studylib.complexity import count_by_name  # torch, which the tables do without
+
     return sum(
         videos * clips * count_by_name(m["net"], m["depth"], clip_length=m["clip_length"]).flops
         for _, m in models().iterrows()

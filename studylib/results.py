@@ -14,7 +14,7 @@ import pandas as pd
 
 from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k
 from studylib.filters import read_conv1
-from studylib.nets import PRINTED_NAMES
+from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
 from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN, RunFolderError, read_metrics
 from studylib.spec import RunSpec, SpecError, load_spec, require_same_spec

@@ -15,7 +15,7 @@ from typing import Any
 
 from studylib.files import write_text
 from studylib.init_from import parse
-from studylib.nets import BLOCKS, INITIALISATIONS, PRINTED_NAMES
+from studylib.net_table import BLOCKS, INITIALISATIONS, PRINTED_NAMES
 
 # The first word of a dataset's name says how it is made and read; the rest tells versions apart ("pantomime-quick").
 DATASET_FAMILIES = (
@@ -32,7 +32,7 @@ class RunSpec:
     """One run: what is trained, on what, how, and how it is tested. Defaults are the paper's (section 4.1)."""
 
     experiment: str  # the notebook in book/experiments
-    net: str  # a key of nets.PRINTED_NAMES: a net of Table 2, a variant, or c3d
+    net: str  # a key of net_table.PRINTED_NAMES: a net of Table 2, a variant, or c3d
     dataset: str  # name of an indexed dataset, "kinetics400" or "pantomime-quick"
     depth: int = 18  # 18 or 34, Table 1
     width: int = 64  # filters of conv1

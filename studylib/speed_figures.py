@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from studylib.benchmarks import FOLDER, rows_of
 from studylib.figures import COLOURS, STYLE, WIDTH
-from studylib.nets import PAPER_NAMES
+from studylib.net_table import PAPER_NAMES
 
 # Segment of a bar -> columns of the benchmark `profile`; what is in none of them is the last segment, the rest.
 SEGMENTS = {

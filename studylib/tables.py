@@ -8,8 +8,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import published
-from studylib.complexity import count_by_name
-from studylib.nets import NETS, PAPER_NAMES
+from studylib.net_table import NETS, PAPER_NAMES
 from studylib.results import Run
 from studylib.spec import RunSpec
 
@@ -54,6 +53,8 @@ def counted() -> pd.DataFrame:
 
     Columns: net (the paper's name), params (millions, convolutions and FC without BN, as in the paper) and gflops.
     """
+    from studylib.complexity import count_by_name  # torch, which the other tables do without
+
     rows = []
     for key in NETS:
         complexity = count_by_name(key)

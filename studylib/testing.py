@@ -1,13 +1,23 @@
 """The test at the end of a run by its spec's protocol (paper, section 4.1), and the results it writes."""
 
+import time
+
+import numpy as np
+import torch
+
+from studylib.clips import centre_window
 from studylib.complexity import count_by_name
-from studylib.evaluation import clip_top1, predict, video_top_k, write_predictions
+from studylib.evaluation import Predictions, clip_top1, video_top_k, write_predictions
 from studylib.filters import write_conv1
+from studylib.inputs import to_input
+from studylib.loading import video_loader
+from studylib.precision import autocast
 from studylib.progress import Progress
 from studylib.provenance import now, peak_memory
 from studylib.run_files import write_json
-from studylib.session import Session
+from studylib.session import SECONDS_BETWEEN_LINES, Session
 from studylib.spec import recorded_hash
+from studylib.stopping import Stopped, asked
 
 
 def test(session: Session, progress: Progress) -> None:
@@ -55,3 +65,47 @@ def test(session: Session, progress: Progress) -> None:
 
 
 test.__test__ = False
+
+
+@torch.no_grad()
+def predict(session: Session) -> Predictions | None:
+    """Test the session's net on every video of its test part, each decoded once; those that cannot be read are added
+    to its faults. Several processes share the videos; the leading one gets the predictions, the others None.
+
+    Raises:
+        Stopped: a signal came.
+        TooManyFaults: more of the videos are broken than a test may go on with.
+    """
+    spec, part, processes, net = session.spec, session.test_part, session.processes, session.net
+    processes.spread_statistics(net)
+    net.eval()
+    own: list[tuple[int, np.ndarray]] = []
+    window = torch.tensor((*centre_window(part.size, spec.resolution), 0))
+    spoken = time.perf_counter()
+    for number, (i, clips, fault) in enumerate(video_loader(part, spec, processes)):
+        # every process has as many videos as this
+        if number < len(part.rows) // processes.count and (stop := processes.largest([asked()])[0]):
+            raise Stopped(stop, "in the test at the end")
+        if fault is not None:
+            session.faults.add(part.name, [fault], len(part.rows))
+            continue
+        outputs = []
+        for batch in clips.split(spec.batch_size):
+            x = to_input(batch, window.expand(len(batch), 3), spec, session.device)
+            with autocast(session.device, session.precision):
+                outputs.append(net(x))
+        if time.perf_counter() - spoken > SECONDS_BETWEEN_LINES:
+            spoken = time.perf_counter()
+            session.say(f"testing {processes.count * (number + 1)}/{len(part.rows)}")
+        own.append((i, torch.cat(outputs).float().softmax(1).cpu().numpy().astype(np.float16)))
+    gathered = processes.gather((own, session.faults.rows()))
+    if not processes.leads:
+        return None
+    session.faults.replace(row for _, rows in gathered for row in rows)
+    session.faults.require_few(part.name, len(part.rows))
+    scores = dict(pair for pairs, _ in gathered for pair in pairs)
+    tested = sorted(scores)
+    label_sets = [part.label_set(i) for i in tested] if part.has_label_sets else None
+    paths = part.paths
+    in_order = [scores[i] for i in tested]
+    return Predictions([paths[i] for i in tested], part.labels[tested], in_order, part.index.classes, label_sets)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from studylib.init_from import parse
-from studylib.nets import PRINTED_NAMES
+from studylib.net_table import PRINTED_NAMES
 from studylib.results import Run
 from studylib.spec import RunSpec
 

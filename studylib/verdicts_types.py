@@ -6,7 +6,7 @@ its side: how many points two networks are apart depends on the data.
 
 from collections.abc import Sequence
 
-from studylib.nets import NETS
+from studylib.net_table import NETS
 from studylib.verdicts_evidence import Evidence, Net, printed, require_comparable, require_same_weights
 from studylib.verdicts_intervals import CLIP, Outcomes, contrast, outcomes
 from studylib.verdicts_parts import ABOVE, EQUAL, Part

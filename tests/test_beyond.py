@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from studylib.complexity import count_by_name
-from studylib.nets import VARIANTS
+from studylib.net_table import VARIANTS
 from studylib.plan import REPOSITORY, PlannedRun, load_plan
 from studylib.spec import RunSpec
 from tests.test_paper_plan import BEYOND, commanded, opening, opening_lines

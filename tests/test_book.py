@@ -2,15 +2,22 @@
 
 import importlib.util
 import json
+import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import nbformat
 import pytest
 import yaml
 from jupyter_book.config import get_final_config
-from sphinx.errors import ConfigError
+from myst_nb.core.config import NbParserConfig
+from myst_nb.core.execute import create_client
+from myst_nb.core.read import create_nb_reader
+from myst_parser.config.main import MdParserConfig
+from sphinx.errors import ConfigError, SphinxError
 
 from studylib.plan import REPOSITORY, Plan, PlannedRun
 from studylib.results import load_plan_runs
@@ -23,13 +30,60 @@ PLANNED = PlannedRun("quick", "r3d-18_8f_seed0", SPEC)
 PLAN = Plan("quick", "quick: a smoke check", {}, (PLANNED,))
 
 
-@pytest.fixture
-def extension():
-    """The module book/_ext/run_pages.py."""
-    spec = importlib.util.spec_from_file_location("run_pages", BOOK / "_ext" / "run_pages.py")
+# They count networks; the others read tables and records.
+CHAPTERS_WITH_NETWORKS = {"audit", "costs", "discrepancies", "networks", "what_it_costs"}
+
+CHAPTER = """---
+kernelspec:
+  name: python3
+  display_name: Python 3
+file_format: mystnb
+---
+
+# A chapter
+
+```{code-cell}
+%s
+```
+"""
+
+
+def load_extension(name: str) -> ModuleType:
+    """The module book/_ext/`name`.py."""
+    spec = importlib.util.spec_from_file_location(name, BOOK / "_ext" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def extension():
+    return load_extension("run_pages")
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Execute chapters, name -> code of their one cell, as a build does; gives what each page then shows."""
+    extension = load_extension("execute_chapters")
+    config = NbParserConfig(execution_mode="cache", execution_cache_path=str(tmp_path / "cache"))
+    config = config.copy(execution_timeout=60)
+    env = SimpleNamespace(
+        myst_config=MdParserConfig(), mystnb_config=config, doc2path=lambda name: str(tmp_path / f"{name}.md")
+    )
+
+    def run(**cells: str) -> dict[str, str]:
+        for name, code in cells.items():
+            (tmp_path / f"{name}.md").write_text(CHAPTER % code)
+        extension.execute_chapters(None, env, list(cells))
+        return {name: shown(tmp_path / f"{name}.md") for name in cells}
+
+    def shown(path: Path) -> str:
+        reader = create_nb_reader(str(path), env.myst_config, config, path.read_text())
+        log = logging.getLogger(__name__)
+        with create_client(reader.read(path.read_text()), str(path), config, log, reader.read_fmt) as client:
+            return client.notebook.cells[1].outputs[0]["text"]
+
+    return run
 
 
 @pytest.fixture
@@ -60,10 +114,50 @@ def test_chapters_run_at_each_build_and_recorded_notebooks_never_do():
         cli_config={"latex_individualpages": False},
         raise_on_invalid=True,
     )
-    assert config["nb_execution_mode"] == "force"
+    assert config["nb_execution_mode"] == "cache"
+    assert "execute_chapters" in config["extensions"]  # which empties it
     assert config["nb_execution_raise_on_error"] is True
     assert {"run_pages/*", "experiments/*"} <= set(config["nb_execution_excludepatterns"])
     assert config["html_theme_options"]["repository_url"] == ""
+
+
+def test_a_chapter_is_executed_once_a_build_and_shows_what_its_files_say_at_that_build(build, tmp_path):
+    code = "open('times', 'a').write('x'); print(open('record').read(), end='')"
+    (tmp_path / "record").write_text("63.9")
+    assert build(chapter=code) == {"chapter": "63.9"}
+    (tmp_path / "record").write_text("61.2")
+    assert build(chapter=code) == {"chapter": "61.2"}
+    assert (tmp_path / "times").read_text() == "xx"
+
+
+def test_chapters_of_one_build_keep_their_own_outputs(build):
+    cells = {name: f"print('{name}', end='')" for name in ("index", "table2", "speed")}
+    assert build(**cells) == {name: name for name in cells}
+
+
+def test_a_failing_cell_stops_the_build_and_the_message_names_chapter_and_error(build, tmp_path):
+    with pytest.raises(SphinxError, match=r"(?s)table2\.md: .*no_such_run.*KeyError") as stopped:
+        build(index="print('fine')", table2="{}['no_such_run']")
+    assert stopped.value.category == "Chapter failed"
+
+
+def test_a_kernel_that_dies_stops_the_build_with_the_chapters_name(build):
+    with pytest.raises(SphinxError, match=r"speed\.md: Kernel died"):
+        build(speed="import os; os._exit(1)")
+
+
+def test_chapters_that_read_records_start_without_torch():
+    lines = [
+        line
+        for path in BOOK.glob("*.md")
+        if path.stem not in CHAPTERS_WITH_NETWORKS
+        for cell in re.findall(r"```\{code-cell\}.*?```", path.read_text(), re.DOTALL)
+        for line in re.findall(r"^(?:from|import) .*", cell, re.MULTILINE)
+    ]
+    assert len(lines) > 10
+    code = "\n".join(["import sys", *lines, "print(*{'torch', 'torchvision'} & sys.modules.keys())"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == ""
 
 
 def test_templates_of_experiments_have_no_output():

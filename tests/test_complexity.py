@@ -9,7 +9,8 @@ from torch import nn
 from studylib import counts
 from studylib.complexity import count, count_by_name, count_relus
 from studylib.convolutions import convolution
-from studylib.nets import BLOCKS, NETS, PRINTED_NAMES, build_net
+from studylib.net_table import BLOCKS, NETS, PRINTED_NAMES
+from studylib.nets import build_net
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import torch
 
 from studylib import training
 from studylib.filters import FILE, conv1_filters, read_conv1, write_conv1
-from studylib.nets import NETS, PRINTED_NAMES, VARIANTS, build_net
+from studylib.net_table import NETS, PRINTED_NAMES, VARIANTS
+from studylib.nets import build_net
 from studylib.results import BrokenRun, load_run
 from studylib.run_files import RunFolderError
 from tests.fake_runs import write_fake_run

@@ -6,7 +6,8 @@ import torchvision
 
 from studylib.complexity import output_sizes
 from studylib.convolutions import middle_channels, stem_middle_channels
-from studylib.nets import BLOCKS, NETS, build_net
+from studylib.net_table import BLOCKS, NETS
+from studylib.nets import build_net
 
 
 def group_shapes(name, depth=18, clip_length=8, resolution=112):

@@ -9,7 +9,7 @@ import yaml
 
 from studylib import published
 from studylib.complexity import count_by_name
-from studylib.nets import NETS, PAPER_NAMES
+from studylib.net_table import NETS, PAPER_NAMES
 from studylib.plan import REPOSITORY, PlannedRun, load_plan
 from studylib.spec import RunSpec
 from studylib.splits import OFFICIAL_SPLITS

@@ -20,7 +20,8 @@ from studylib.datasets.index import load_index
 from studylib.evaluation import Predictions
 from studylib.inputs import to_input
 from studylib.loading import TestClips
-from studylib.nets import PRINTED_NAMES, build_net
+from studylib.net_table import PRINTED_NAMES
+from studylib.nets import build_net
 from studylib.optimizer import learning_rate
 from studylib.parts import open_parts
 from studylib.results import load_run

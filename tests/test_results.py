@@ -11,7 +11,7 @@ import pytest
 
 from studylib import cues, published, tables, two_streams
 from studylib.evaluation import Predictions
-from studylib.nets import NETS, PAPER_NAMES
+from studylib.net_table import NETS, PAPER_NAMES
 from studylib.plan import Plan, PlannedRun
 from studylib.results import (
     BrokenRun,

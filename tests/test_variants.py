@@ -6,7 +6,8 @@ from torch import nn
 
 from studylib import counts
 from studylib.complexity import count, count_relus, output_sizes
-from studylib.nets import BLOCKS, NETS, PRINTED_NAMES, VARIANTS, build_net
+from studylib.net_table import BLOCKS, NETS, PRINTED_NAMES, VARIANTS
+from studylib.nets import build_net
 from studylib.spec import RunSpec
 
 CLIP = (3, 8, 112, 112)

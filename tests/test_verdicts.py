@@ -14,7 +14,7 @@ from studylib import claims, verdicts, verdicts_parts
 from studylib.audit import CLOSE, NOT_RUN
 from studylib.evaluation import Predictions
 from studylib.filters import FILE
-from studylib.nets import NETS, PRINTED_NAMES
+from studylib.net_table import NETS, PRINTED_NAMES
 from studylib.paired import paired_difference
 from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
 from studylib.results import Run, load_plan_runs

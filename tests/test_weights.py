@@ -10,7 +10,8 @@ import torch
 import torchvision
 
 from studylib.caffe2_weights import blob_names, read_blobs
-from studylib.nets import NETS, build_net
+from studylib.net_table import NETS
+from studylib.nets import build_net
 from studylib.weights import (
     Weights,
     WeightsError,
