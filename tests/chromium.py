@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -22,7 +24,8 @@ def find() -> str | None:
 class Chromium:
     """One browser with one tab: `async with Chromium(program, folder) as tab: await tab.send("Page.enable")`.
 
-    Everything that the page makes happen is kept in `events`, as (method, parameters), until `events` is emptied.
+    Everything that the page makes happen is kept in `events`, as (method, parameters), until `events` is emptied. A
+    request that `Fetch.enable` holds is answered with nothing.
     """
 
     def __init__(self, program: str, profile: Path) -> None:
@@ -36,7 +39,9 @@ class Chromium:
         # --no-sandbox: root has none; the pages are our own, and requests to anywhere else are answered with nothing
         options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0")
         self.process = subprocess.Popen(
-            [self.program, *options, f"--user-data-dir={self.profile}", "about:blank"], stderr=subprocess.DEVNULL
+            [self.program, *options, f"--user-data-dir={self.profile}", "about:blank"],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a browser is many processes: they end together
         )
         port = await self._port()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE) as answer:
@@ -50,7 +55,7 @@ class Chromium:
     ) -> None:
         self.reader.cancel()
         self.socket.close()
-        self.process.terminate()
+        os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(PATIENCE)
 
     async def _port(self) -> int:
@@ -64,16 +69,25 @@ class Chromium:
     async def _read(self) -> None:
         while (text := await self.socket.read_message()) is not None:
             message = json.loads(text)
-            if "id" in message:
-                self.answers.pop(message["id"]).set_result(message)
+            if message.get("method") == "Fetch.requestPaused":
+                # at once, whatever else is waited for: a held request keeps its page from being left
+                await self._write("Fetch.fulfillRequest", requestId=message["params"]["requestId"], responseCode=200)
+            elif "id" in message:
+                if answer := self.answers.pop(message["id"], None):
+                    answer.set_result(message)
             else:
                 self.events.append((message["method"], message["params"]))
 
+    async def _write(self, method: str, answer: asyncio.Future | None = None, /, **parameters: object) -> None:
+        self.sent += 1
+        if answer:
+            self.answers[self.sent] = answer
+        await self.socket.write_message(json.dumps({"id": self.sent, "method": method, "params": parameters}))
+
     async def send(self, method: str, **parameters: object) -> dict:
         """The result of a DevTools command; RuntimeError where the browser refuses it."""
-        self.sent += 1
-        self.answers[self.sent] = answer = asyncio.get_running_loop().create_future()
-        await self.socket.write_message(json.dumps({"id": self.sent, "method": method, "params": parameters}))
+        answer = asyncio.get_running_loop().create_future()
+        await self._write(method, answer, **parameters)
         message = await asyncio.wait_for(answer, PATIENCE)
         if "error" in message:
             raise RuntimeError(f"{method}: {message['error']['message']}")
