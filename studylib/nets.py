@@ -122,8 +122,10 @@ def initialise(net: nn.Module, mode: str = "fan_out") -> None:
     """He normal for convolutions, BN as the identity, a small normal FC layer; the paper does not say.
 
     `mode` is what the variance of a convolution's weights is 2 over: "fan_out", t d^2 N_out, or "fan_in", t d^2 N_in.
-    Both draw the same numbers and scale them differently.
+    Both draw the same numbers and scale them differently. On the `meta` device there is nothing to draw.
     """
+    if next(net.parameters()).is_meta:  # pretending to draw takes longer than counting the network
+        return
     for module in net.modules():
         if isinstance(module, nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
