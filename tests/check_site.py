@@ -167,7 +167,7 @@ def main() -> int:
     """0 where all is well, 1 with a line for each fault."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("root", type=Path, help="the built book, book/_build/html")
-    root = parser.parse_args().root
+    root = parser.parse_args().root.resolve()
     if not (root / "index.html").exists():
         print(f"{root}: there is no index.html; build the book first: jupyter-book build book/")
         return 1

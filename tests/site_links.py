@@ -33,7 +33,8 @@ def read(path: Path) -> Page:
 
 
 def pages(root: Path) -> list[Path]:
-    """The pages of the built book in `root`; what the theme keeps in `_static` is none."""
+    """The pages of the built book in `root`, as absolute paths; what the theme keeps in `_static` is none."""
+    root = root.resolve()
     return sorted(path for path in root.rglob("*.html") if "_static" not in path.relative_to(root).parts)
 
 
@@ -42,6 +43,7 @@ def broken(root: Path) -> list[str]:
 
     Links of a page with a `<base>` (the page of missing pages) begin at the root.
     """
+    root = root.resolve()
     return [
         f"{path.relative_to(root)}: the link {link!r} leads nowhere"
         for path in pages(root)
@@ -58,6 +60,6 @@ def _leads_somewhere(link: str, path: Path, root: Path) -> bool:
     start = root if read(path).base else path.parent
     target = (start / unquote(parts.path)).resolve() if parts.path else path
     target = target / "index.html" if target.is_dir() else target
-    if not target.is_file() or not target.is_relative_to(root.resolve()):
+    if not target.is_file() or not target.is_relative_to(root):
         return False
     return not place or target.suffix != ".html" or unquote(place) in read(target).places | {"top"}

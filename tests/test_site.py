@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -226,8 +227,10 @@ def site(tmp_path):
     return tmp_path
 
 
-def test_links_that_lead_somewhere_are_not_reported(site):
+def test_links_that_lead_somewhere_are_not_reported(site, monkeypatch):
     assert site_links.broken(site) == []
+    monkeypatch.chdir(site.parent)
+    assert site_links.broken(Path(site.name)) == []
 
 
 @pytest.mark.parametrize("link", ["two.html", "part/one.html#there", "#there", "part/logo.svg", "../outside.html"])
