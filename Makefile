@@ -9,6 +9,7 @@ INDEX := book/_build/html/index.html
 # What the built book depends on; run folders count by their results.
 BOOK_SOURCES := $(shell find book studylib runs -type f \
 	\( -name '*.py' -o -name '*.md' -o -name '*.yml' -o -name '*.yaml' -o -name '*.css' -o -name '*.csv' -o -name '*.bib' \
+	-o -name '*.js' -o -name '*.html' \
 	-o -name '*.ipynb' -o -name '*.svg' -o -name '*.png' -o -name 'metrics.json' -o -path 'runs/benchmarks/*.json' \) \
 	-not -path '*/_build/*' -not -path 'book/run_pages/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null)
 
