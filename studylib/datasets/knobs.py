@@ -104,16 +104,16 @@ HARDEST: dict[str, Range | float] = {
     "noise": (1.7, 5.2),
     "blob": 0.6,
     # postures nearer to one another
-    "hands_up": (110.0, 130.0),
-    "t_pose": (79.0, 101.0),
+    "hands_up": (103.0, 124.0),
+    "t_pose": (80.0, 102.5),
     "crouch": (16.0, 31.0),
     "stork": (8.0, 24.0),
     "stork_knee": (12.0, 39.0),
     # smaller differences within direction and tempo pairs
-    "circle_half_angle": (26.0, 52.0),
-    "stroke_share": (0.51, 0.665),
-    "slow_period": (1.36, 1.7),
-    "fast_period": (0.99, 1.2),
+    "circle_half_angle": (27.0, 52.0),
+    "stroke_share": (0.53, 0.68),
+    "slow_period": (1.4, 1.78),
+    "fast_period": (0.975, 1.19),
 }
 
 
