@@ -110,10 +110,10 @@ HARDEST: dict[str, Range | float] = {
     "stork": (8.0, 24.0),
     "stork_knee": (12.0, 39.0),
     # smaller differences within direction and tempo pairs
-    "circle_half_angle": (27.0, 52.0),
-    "stroke_share": (0.53, 0.68),
-    "slow_period": (1.4, 1.78),
-    "fast_period": (0.975, 1.19),
+    "circle_half_angle": (28.0, 52.0),
+    "stroke_share": (0.56, 0.72),
+    "slow_period": (1.45, 1.85),
+    "fast_period": (0.965, 1.185),
 }
 
 
