@@ -1,15 +1,16 @@
 """A plan file (`runs/*.yaml`) becomes the list of its runs.
 
-A plan has `title`, `datasets` (the generated ones and how), `defaults` (fields of a RunSpec) and `runs`: entries of
-RunSpec fields, where a list stands for one run of each value, and `init_from` may name other fields of the run in
-braces: `run:mini/conv_types/{net}-{depth}_{clip_length}f_seed{seed}`. `python -m studylib.plan runs/quick.yaml` prints
-it with what it takes.
+A plan has `title`, `datasets` (the generated ones and how), `resources` (what its runs ask of a cluster), `defaults`
+(fields of a RunSpec) and `runs`: entries of RunSpec fields, and of `resources` where they differ. A list stands for one
+run of each value, and `init_from` may name other fields of the run in braces:
+`run:mini/conv_types/{net}-{depth}_{clip_length}f_seed{seed}`. `python -m studylib.plan runs/quick.yaml` prints it with
+what it takes.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ import yaml
 
 from studylib.datasets.actions import training_videos
 from studylib.init_from import parse
+from studylib.resources import Resources, ResourcesError
 from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_same_spec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PLAN_KEYS = ("title", "datasets", "defaults", "runs")
+PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
 DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty")
 
 
@@ -31,11 +33,12 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a plan: its spec and where its results go."""
+    """One run of a plan: its spec, where its results go and what it asks of a cluster."""
 
     plan: str
     name: str
     spec: RunSpec
+    resources: Resources = field(default_factory=Resources)
 
     @property
     def folder(self) -> Path:
@@ -91,13 +94,18 @@ def load_plan(path: Path | str) -> Plan:
         raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     _require_keys(path, "the plan", content, PLAN_KEYS, required=("title", "runs"))
     datasets = {name: _dataset(path, name, given) for name, given in (content.get("datasets") or {}).items()}
+    try:
+        usual = Resources().with_changes(content.get("resources"))
+    except ResourcesError as error:
+        raise PlanError(f"{path}: {error}") from None
     runs: list[PlannedRun] = []
     for number, entry in enumerate(content["runs"] or [], 1):
         where = f"run {number}"
-        _require_keys(path, where, entry, ("name", *(f.name for f in fields(RunSpec))), required=())
+        _require_keys(path, where, entry, ("name", "resources", *(f.name for f in fields(RunSpec))), required=())
         try:
-            runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry})
-        except SpecError as error:
+            resources = usual.with_changes(entry.pop("resources", None))
+            runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry}, resources)
+        except (SpecError, ResourcesError) as error:
             raise PlanError(f"{path}: {where}: {error}") from None
     folders = [run.folder for run in runs]
     for folder in folders:
@@ -143,14 +151,14 @@ def _require_start(path: Path, plan: Plan, run: PlannedRun) -> None:
         raise PlanError(f"{path}: {seen[-1].name}: init_from: {seen[-1].spec.init_from} is no run of this plan")
 
 
-def _expand(plan: str, entry: dict[str, Any]) -> list[PlannedRun]:
+def _expand(plan: str, entry: dict[str, Any], resources: Resources) -> list[PlannedRun]:
     """One run for each combination of an entry's lists."""
     name = entry.pop("name", None)
     lists = {key: value for key, value in entry.items() if isinstance(value, list)}
     runs = []
     for values in product(*lists.values()):
         spec = RunSpec.from_parameters(_filled_in({**entry, **dict(zip(lists, values, strict=True))}))
-        runs.append(PlannedRun(plan, _run_name(spec, name, lists), spec))
+        runs.append(PlannedRun(plan, _run_name(spec, name, lists), spec, resources))
     return runs
 
 

@@ -11,6 +11,20 @@ GPUS = 8  # at a time, for which a plan's days are told
 HEADER = ("run", "dataset", "epochs", "clips", "GFLOPs a clip", "time", "memory", "disk")
 
 
+def times(plan: Plan) -> list[tuple[tuple[float, float] | None, str]]:
+    """(least, most) seconds of each run on one device of its `resources`, or this machine's, and the words for them.
+
+    None in place of the seconds where the device's speed is not known.
+    """
+    measured, told = measured_rates(), []
+    for run, cost in zip(plan.runs, costs_of(plan), strict=True):
+        name = run.resources.device or this_device()
+        rate = rate_of(cost.spec, name, measured)
+        span = None if rate is None else cost.seconds(rate)
+        told.append((span, f"{duration(*span)} of one {name}" if span else f"time not known for {name}"))
+    return told
+
+
 def report(plan: Plan, device: str | None = None) -> str:
     """The plan as text, a run a line.
 

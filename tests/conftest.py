@@ -1,10 +1,12 @@
 """What several tests share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from studylib.datasets import pantomime
+from studylib.plan import REPOSITORY
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,14 @@ def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data root of the test's own."""
     monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a plan needs of the repository, without plans."""
+    root = tmp_path / "checkout"
+    for name in ("studylib", "book/experiments", "runs/profiles"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "runs" / "Snakefile", root / "runs")
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    return root

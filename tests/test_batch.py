@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,15 +29,10 @@ FOLDER = "runs/try/conv_types/first_seed0"
 
 
 @pytest.fixture
-def checkout(tmp_path, tiny_data, monkeypatch):
+def checkout(checkout):
     """What a plan needs of the repository, with a plan of its own."""
-    root = tmp_path / "checkout"
-    for name in ("studylib", "book/experiments", "runs/profiles"):
-        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPOSITORY / "runs" / "Snakefile", root / "runs")
-    (root / "runs" / "try.yaml").write_text(PLAN)
-    monkeypatch.setenv("PYTHONPATH", str(root))
-    return root
+    (checkout / "runs" / "try.yaml").write_text(PLAN)
+    return checkout
 
 
 def start(root, *options):
@@ -87,21 +81,17 @@ def wait_for_new_checkpoint(spec):
         time.sleep(0.05)
 
 
-def test_a_run_that_a_signal_stops_fails_its_notebook_and_goes_on_when_snakemake_is_called_again(checkout):
+def test_a_run_that_a_signal_stops_fails_its_notebook_and_is_tried_again_from_where_it_stopped(checkout):
     folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
     plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 60"))
     process = start(checkout)
     wait_for_new_checkpoint(load_plan(plan_file).runs[0].spec)
     os.kill(trainer_of(checkout), signal.SIGTERM)  # as a cluster does
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode != 0
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
     assert "RunStopped: stopped by SIGTERM" in said
-    assert json.loads((folder / "notebook.ipynb").read_text())["metadata"]["papermill"]["exception"]
-    assert not (folder / "metrics.json").exists()
-
-    code, said = run_plan(checkout)
-    assert code == 0, said
-    assert "going on in epoch" in said
+    assert "Trying to restart job" in said
+    assert (folder / "train.log").read_text().count("going on in epoch") == 1
     assert load_planned_run(load_plan(plan_file).runs[0], checkout)[0] == "complete"
 
 
@@ -118,7 +108,7 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     results = checkout / "studylib" / "results.py"
     working = results.read_text()
     results.write_text("raise ImportError('broken after the training')")
-    code, said = run_plan(checkout)
+    code, said = run_plan(checkout, "--retries", "0")
     assert code != 0
     assert "broken after the training" in said
     assert not (folder / "metrics.json").exists()
@@ -149,15 +139,16 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     assert contents(folder) == before
 
 
-def test_a_run_waits_for_the_one_whose_weights_it_starts_from(checkout):
+def test_a_dry_run_prints_the_runs_in_their_order_with_what_they_take_and_wait_for(checkout):
     second = "  - {experiment: conv_types, net: r2d, name: second, init_from: run:try/conv_types/first_seed0}\n"
     (checkout / "runs" / "try.yaml").write_text(PLAN.replace("runs:\n", "runs:\n" + second))
     code, said = run_plan(checkout, "--dry-run")
     assert code == 0, said
-    inputs = f"input: {FOLDER}/metrics.json, book/experiments/conv_types.ipynb"
-    lines = [line.strip() for line in said.splitlines()]
-    assert lines[lines.index(inputs) + 1] == "output: runs/try/conv_types/second_seed0/metrics.json"
-    assert lines.index(f"output: {FOLDER}/metrics.json") < lines.index(inputs)
+    lines = re.findall(r"^  (runs/try/.*)", said, re.MULTILINE)
+    assert [line.split(", ")[0] for line in lines] == [FOLDER, "runs/try/conv_types/second_seed0"]
+    assert all(re.search(r", [\d.]+ s of one |, time not known for ", line) for line in lines), lines
+    assert lines[1].endswith(f", after {FOLDER}")
+    assert "2 of 2 runs to do, in this order:" in said
 
 
 def test_a_typo_in_a_plan_ends_snakemake_with_its_name(checkout):

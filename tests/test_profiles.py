@@ -1,0 +1,72 @@
+"""Profiles of Snakemake: each plans a batch. Kubernetes' manifests, which no test can run, have the documented form."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from studylib.plan import REPOSITORY
+
+PROFILES = REPOSITORY / "runs" / "profiles"
+KUBERNETES = PROFILES / "kubernetes"
+# Of the reference of the Kubernetes API: a kind's apiVersion, and what its spec must have.
+KINDS = {
+    "PersistentVolumeClaim": ("v1", {"accessModes", "resources"}),
+    "Job": ("batch/v1", {"template"}),
+}
+
+
+def manifests():
+    """Every document of the manifests, with its file's name."""
+    files = sorted(KUBERNETES.glob("*.yaml"))
+    return [(f.name, doc) for f in files if f.name != "config.yaml" for doc in yaml.safe_load_all(f.read_text())]
+
+
+def test_every_manifest_has_its_kind_version_name_and_what_the_kind_requires():
+    assert {name for name, _ in manifests()} == {"batch.yaml", "volume.yaml"}
+    for file, doc in manifests():
+        version, required = KINDS[doc["kind"]]
+        assert doc["apiVersion"] == version, file
+        assert doc["metadata"]["name"], file
+        assert required <= set(doc["spec"]), file
+
+
+def test_the_job_starts_snakemake_on_the_shared_volume_with_a_profile_and_a_plan_of_the_repository():
+    documents = {doc["kind"]: doc for _, doc in manifests()}
+    pod = documents["Job"]["spec"]["template"]["spec"]
+    assert pod["restartPolicy"] == "OnFailure"
+    container = pod["containers"][0]
+    claims = {v["name"]: v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "emptyDir" not in v}
+    assert claims == {"study": documents["PersistentVolumeClaim"]["metadata"]["name"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+    assert container["workingDir"].startswith(mounts["study"] + "/")
+    command = container["command"]
+    assert (REPOSITORY / command[command.index("--profile") + 1] / "config.yaml").is_file()
+    assert (REPOSITORY / "runs" / (command[-1].removeprefix("plan=") + ".yaml")).is_file()
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm", "kubernetes"])
+def test_a_plan_is_planned_with_the_profile(profile, checkout):
+    (checkout / "runs" / "try.yaml").write_text(
+        'title: "try: a test"\nresources: {gpus: 2, cores: 3, hours: 1}\n'
+        "runs:\n  - {experiment: conv_types, net: r2d, dataset: pantomime-tiny}\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "-s", "runs/Snakefile", "--profile", f"runs/profiles/{profile}"]
+    told = subprocess.run(
+        [*command, "--config", "plan=try", "-n"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    said = told.stdout + told.stderr
+    assert told.returncode == 0, said
+    assert "runtime=60" in said
+    assert "gres=gpu:2" in said
+    assert "1 of 1 runs to do, in this order:\n  runs/try/conv_types/r2d-18_8f_seed0, time not known for" in said
+
+
+def test_every_profile_tries_a_failed_run_again_and_lets_the_others_go_on():
+    for path in PROFILES.glob("*/config.yaml"):
+        profile = yaml.safe_load(path.read_text())
+        assert profile["retries"] >= 2, path
+        assert profile["keep-going"], path
+        assert profile["rerun-incomplete"], path

@@ -1,0 +1,130 @@
+"""What runs ask of a cluster, and how a batch shares the GPUs of a machine."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from studylib import gpus, requeue
+from studylib.plan import PlanError, load_plan
+from studylib.resources import Resources
+from tests.fake_runs import write_notebook
+
+PLAN = """
+title: "try: resources"
+resources: {gpus: 1, cores: 8, device: A100}
+defaults: {dataset: folder-mine}
+runs:
+  - {experiment: conv_types, net: [r2d, r3d]}
+  - {experiment: conv_types, net: mc3, resources: {nodes: 2, gpus: 8, hours: 24, requeue: false}}
+"""
+
+
+def plan_of(tmp_path, text):
+    path = tmp_path / "try.yaml"
+    path.write_text(text)
+    return load_plan(path)
+
+
+def test_a_plan_says_what_its_runs_ask_for_and_an_entry_what_differs(tmp_path):
+    runs = plan_of(tmp_path, PLAN).runs
+    assert runs[0].resources == runs[1].resources == Resources(gpus=1, cores=8, device="A100")
+    assert runs[2].resources == Resources(nodes=2, gpus=8, cores=8, hours=24, device="A100", requeue=False)
+
+
+def test_resources_are_no_part_of_a_run(tmp_path):
+    bare = PLAN.replace("resources: {gpus: 1, cores: 8, device: A100}\n", "").replace(
+        ", resources: {nodes: 2, gpus: 8, hours: 24, requeue: false}", ""
+    )
+    assert [run.spec.hash for run in plan_of(tmp_path, PLAN).runs] == [
+        r.spec.hash for r in plan_of(tmp_path, bare).runs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("cores: 8", "core: 8", r"try\.yaml: resources: core: no such resource; did you mean 'cores'"),
+        ("nodes: 2", "nodes: 0", r"try\.yaml: run 2: resources: nodes: 0 is out of range"),
+        ("gpus: 8", "gpus: many", r"run 2: resources: gpus: 'many' is not a whole number"),
+        ("hours: 24", "hours: 24:00:00", r"run 2: resources: hours: 86400 is out of range"),
+        ("requeue: false", "requeue: 3", r"run 2: resources: requeue: 3 is not true or false"),
+        ("{gpus: 1, cores: 8, device: A100}", "8", r"try\.yaml: resources: 8 is not a mapping"),
+    ],
+)
+def test_a_typo_in_resources_is_named(tmp_path, old, new, message):
+    with pytest.raises(PlanError, match=message):
+        plan_of(tmp_path, PLAN.replace(old, new))
+
+
+def test_slurm_is_asked_for_nodes_their_gpus_and_a_signal_before_the_end():
+    asked = Resources(nodes=2, gpus=8, memory_gb=64).of_slurm()
+    assert asked == {
+        "nodes": 2,
+        "gres": "gpu:8",
+        "mem_mb": 64000,
+        "slurm_extra": "--signal=USR1@300 --requeue",
+    }
+    plain = Resources(requeue=False).of_slurm()
+    assert plain == {"nodes": 1, "tasks": 1, "mem_mb": 0, "slurm_extra": "--signal=USR1@300 --no-requeue"}
+
+
+def test_time_is_what_the_plan_says_or_the_estimate_with_a_margin():
+    assert Resources(hours=2.5).minutes(1e9, 8) == 150
+    assert Resources().minutes(36000, 4) == 225
+    assert Resources().minutes(10, 1) == 15
+    assert Resources().minutes(None, 1) is None
+
+
+def test_no_two_commands_get_the_same_gpu(tmp_path):
+    first = gpus.take(2, ["0", "1", "2"], tmp_path)
+    assert list(first) == ["0", "1"]
+    assert gpus.take(2, ["0", "1", "2"], tmp_path) == {}
+    second = gpus.take(1, ["0", "1", "2"], tmp_path)
+    assert list(second) == ["2"]
+    first["0"].close()
+    first["1"].close()
+    assert list(gpus.take(2, ["0", "1", "2"], tmp_path)) == ["0", "1"]
+
+
+def test_a_command_is_told_its_gpus_and_ends_as_it():
+    command = [sys.executable, "-m", "studylib.gpus", "2", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exit 7"]
+    environ = dict(os.environ) | {"CUDA_VISIBLE_DEVICES": "4,5,6"}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (7, "4,5\n")
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A job of Slurm whose scontrol writes down what it is asked."""
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho $* >> {tmp_path}/asked\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setattr(requeue, "PATIENCE", 0)
+    return tmp_path / "asked"
+
+
+def notebook_of(tmp_path, name):
+    """A notebook that failed with an exception of that name."""
+    write_notebook(tmp_path, error="stopped by SIGUSR1 in epoch 3")
+    path = tmp_path / "notebook.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][-1]["outputs"][-1]["ename"] = name
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def test_a_run_that_was_stopped_goes_back_into_the_queue(tmp_path, slurm):
+    assert requeue.main([notebook_of(tmp_path, "RunStopped")]) == 75
+    assert slurm.read_text() == "requeue 12\n"
+
+
+def test_a_run_that_failed_or_is_on_no_cluster_does_not(tmp_path, slurm, monkeypatch):
+    assert requeue.main([notebook_of(tmp_path, "RunFailed")]) == 1
+    assert requeue.main([str(tmp_path / "none.ipynb")]) == 1
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert requeue.main([notebook_of(tmp_path, "RunStopped")]) == 75
+    assert not slurm.exists()
