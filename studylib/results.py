@@ -4,7 +4,9 @@ A run of a plan is "not run" (no folder), "unfinished" (no `metrics.json`, or a 
 its numbers are not shown) or "complete". Everything else raises `BrokenRun`.
 """
 
+import argparse
 import json
+import sys
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +83,8 @@ def load_run(folder: Path | str) -> Run:
         if not (folder / file).exists():
             raise BrokenRun(f"{name}: has metrics.json but no {file}; {again}")
     run = Run(folder, spec, metrics, _history(folder, spec, again), _provenance(folder, spec, again))
-    recomputed = {"clip_top1": clip_top1(run.predictions), "video_top1": video_top_k(run.predictions, 1)}
+    recomputed = {f"video_top{k}": video_top_k(run.predictions, k) for k in (1, 5)}
+    recomputed["clip_top1"] = clip_top1(run.predictions)
     for metric, value in recomputed.items():
         if not abs(value - metrics[metric]) <= TOLERANCE:
             raise BrokenRun(
@@ -245,3 +248,26 @@ def _notebook(folder: Path) -> dict[str, Any] | None:
         what = f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else "stopped before its end"
         raise BrokenRun(f"{_name(folder)}: its notebook failed ({what}); mend that and run it again")
     return notebook
+
+
+def main(arguments: list[str]) -> int:
+    """Import run folders that were computed elsewhere, saying of each what became of it; 1 if one was refused."""
+    parser = argparse.ArgumentParser(prog="python -m studylib.results", description=main.__doc__)
+    parser.add_argument("command", choices=["import"])
+    parser.add_argument("folder", metavar="FOLDER", help="with runs/PLAN/EXPERIMENT/NAME in it, or one of those")
+    given = parser.parse_args(arguments)
+    from studylib.importing import NotImported, import_results  # which reads runs with this module
+
+    refused = 0
+    try:
+        for outcome in import_results(given.folder):
+            refused += outcome.state == "refused"
+            print(f"{outcome.state}: {outcome.name}" + (f": {outcome.reason}" if outcome.reason else ""), flush=True)
+    except NotImported as error:
+        print(error, file=sys.stderr)
+        return 1
+    return int(refused > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,150 @@
+"""Results that were computed elsewhere become recorded runs of this repository: checked, then moved into place whole.
+
+`python -m studylib.results import FOLDER`, where FOLDER has run folders as `runs/PLAN/EXPERIMENT/NAME`, or is one.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from studylib.datasets.index import DatasetError, load_index
+from studylib.plan import REPOSITORY, PlanError, PlannedRun, load_plan
+from studylib.results import BrokenRun, load_planned_run
+from studylib.spec import SpecError
+
+LEFT = ("train.log",)  # files that are not recorded
+
+
+class NotImported(ValueError):
+    """Results that are refused; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run folder."""
+
+    name: str  # runs/PLAN/EXPERIMENT/NAME
+    state: str  # "imported", "there already" or "refused"
+    reason: str = ""
+
+
+def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterator[Outcome]:
+    """Import every run folder under `folder`, one after the other; one that is refused does not stop the others.
+
+    Raises:
+        NotImported: there is no run folder.
+    """
+    for run_folder in run_folders(Path(folder)):
+        name = Path("runs", *run_folder.parts[-3:]).as_posix()
+        try:
+            yield Outcome(name, import_run(run_folder, repository))
+        except NotImported as error:
+            yield Outcome(name, "refused", str(error))
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The run folders of a tree `runs/PLAN/EXPERIMENT/NAME`, from above it, from `runs` or from one of them.
+
+    Raises:
+        NotImported: there is none.
+    """
+    folder = folder.resolve()
+    if folder.parent.parent.parent.name == "runs" and folder.is_dir():
+        return [folder]
+    root = folder if folder.name == "runs" else folder / "runs"
+    found = sorted(path for path in root.glob("*/*/*") if path.is_dir())
+    if not found:
+        raise NotImported(f"{folder}: holds no folder runs/PLAN/EXPERIMENT/NAME, and is none")
+    return found
+
+
+def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
+    """Check one run folder and copy it to its place in one step; "imported", or "there already" where the same run is.
+
+    What is checked is the copy, so that nothing can change between the check and its use.
+
+    Raises:
+        NotImported: it is no complete run of a plan of this repository, its videos are others, or another run is
+            recorded in its place. Nothing of it is left then.
+    """
+    planned = planned_run(run_folder, repository)
+    place = repository / planned.folder
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=repository / "runs") as above:
+        copy = Path(above) / planned.folder
+        try:
+            shutil.copytree(run_folder, copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT, ".*"))
+            if odd := [path.name for path in copy.iterdir() if path.is_symlink() or not path.is_file()]:
+                raise NotImported(f"{', '.join(odd)}: a run folder has files alone; take it out")
+            state, run = load_planned_run(planned, Path(above))
+        except OSError as error:
+            raise NotImported(f"cannot be copied: {error}") from None
+        except BrokenRun as error:
+            raise NotImported(str(error).replace(f"{above}/", "")) from None
+        if run is None:
+            raise NotImported(f"it is {state}; finish it where it runs, and import it then")
+        require_same_videos(run.provenance["dataset"], planned, repository)
+        if place.exists():
+            return _compared(copy, place, planned)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            copy.rename(place)
+        except OSError as error:  # another import was faster
+            raise NotImported(f"cannot be moved to {planned.folder}: {error.strerror}") from None
+    return "imported"
+
+
+def planned_run(run_folder: Path, repository: Path) -> PlannedRun:
+    """The run of this repository's plans that a run folder is named after.
+
+    Raises:
+        NotImported: no such plan, or no such run in it.
+    """
+    plan, experiment, name = run_folder.parts[-3:]
+    try:
+        return load_plan(repository / "runs" / f"{plan}.yaml").run(experiment, name)
+    except (PlanError, SpecError) as error:
+        raise NotImported(str(error)) from None
+    except StopIteration:
+        raise NotImported(f"runs/{plan}.yaml has no run {name} of {experiment}; add it to the plan") from None
+
+
+def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) -> None:
+    """The manifest hash must be that of the dataset here, and of every recorded run on it.
+
+    Raises:
+        NotImported: names the first that differs.
+    """
+    name, found = dataset["name"], dataset.get("manifest_hash")
+    try:
+        here = {f"the dataset {name} here": load_index(name).manifest_hash}
+    except DatasetError:  # it is not here, or broken, which a run on it will say
+        here = {}
+    for plan_file in sorted((repository / "runs").glob("*.yaml")):
+        for other in load_plan(plan_file).runs:
+            if other.spec.dataset != name or other.folder == planned.folder:
+                continue
+            record = repository / other.folder / "provenance.json"
+            if (record.parent / "metrics.json").exists() and record.exists():
+                here[str(other.folder)] = json.loads(record.read_text())["dataset"].get("manifest_hash")
+    for where, expected in here.items():
+        if expected != found:
+            raise NotImported(
+                f"provenance.json: its dataset {name} has the manifest {str(found)[:10]}, {where} has "
+                f"{str(expected)[:10]}: other videos; give one of the datasets another name"
+            )
+
+
+def _compared(copy: Path, place: Path, planned: PlannedRun) -> str:
+    """The run that is in the place already: the same, or a reason to refuse this one."""
+    if not (place / "metrics.json").exists():
+        raise NotImported(f"{planned.folder} holds an unfinished run; remove the folder, then import again")
+    ours, theirs = (
+        {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in LEFT} for folder in (place, copy)
+    )
+    if ours != theirs:
+        other = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+        raise NotImported(f"another run is recorded there, {', '.join(other)} differ; remove its folder to replace it")
+    return "there already"
