@@ -13,13 +13,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-import torch
-
 
 def visible() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [str(i) for i in range(torch.cuda.device_count())] if given is None else [g for g in given.split(",") if g]
+    if given is not None:
+        return [gpu for gpu in given.split(",") if gpu]
+    import torch  # takes seconds; a plan that is read on a cluster's login node or in its jobs does without
+
+    return [str(i) for i in range(torch.cuda.device_count())]
 
 
 def take(count: int, gpus: Iterable[str], folder: Path) -> dict[str, IO[str]]:

@@ -3,8 +3,10 @@
 `python -m studylib.results import FOLDER`, where FOLDER has run folders as `runs/PLAN/EXPERIMENT/NAME`, or is one.
 """
 
+import argparse
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,3 +150,20 @@ def _compared(copy: Path, place: Path, planned: PlannedRun) -> str:
         other = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
         raise NotImported(f"another run is recorded there, {', '.join(other)} differ; remove its folder to replace it")
     return "there already"
+
+
+def main(arguments: list[str]) -> int:
+    """Import run folders that were computed elsewhere, saying of each what became of it; 1 if one was refused."""
+    parser = argparse.ArgumentParser(prog="python -m studylib.results", description=main.__doc__)
+    parser.add_argument("command", choices=["import"])
+    parser.add_argument("folder", metavar="FOLDER", help="with runs/PLAN/EXPERIMENT/NAME in it, or one of those")
+    given = parser.parse_args(arguments)
+    refused = 0
+    try:
+        for outcome in import_results(given.folder):
+            refused += outcome.state == "refused"
+            print(f"{outcome.state}: {outcome.name}" + (f": {outcome.reason}" if outcome.reason else ""), flush=True)
+    except NotImported as error:
+        print(error, file=sys.stderr)
+        return 1
+    return int(refused > 0)

@@ -4,7 +4,6 @@ A run of a plan is "not run" (no folder), "unfinished" (no `metrics.json`, or a 
 its numbers are not shown) or "complete". Everything else raises `BrokenRun`.
 """
 
-import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -250,24 +249,7 @@ def _notebook(folder: Path) -> dict[str, Any] | None:
     return notebook
 
 
-def main(arguments: list[str]) -> int:
-    """Import run folders that were computed elsewhere, saying of each what became of it; 1 if one was refused."""
-    parser = argparse.ArgumentParser(prog="python -m studylib.results", description=main.__doc__)
-    parser.add_argument("command", choices=["import"])
-    parser.add_argument("folder", metavar="FOLDER", help="with runs/PLAN/EXPERIMENT/NAME in it, or one of those")
-    given = parser.parse_args(arguments)
-    from studylib.importing import NotImported, import_results  # which reads runs with this module
-
-    refused = 0
-    try:
-        for outcome in import_results(given.folder):
-            refused += outcome.state == "refused"
-            print(f"{outcome.state}: {outcome.name}" + (f": {outcome.reason}" if outcome.reason else ""), flush=True)
-    except NotImported as error:
-        print(error, file=sys.stderr)
-        return 1
-    return int(refused > 0)
-
-
 if __name__ == "__main__":
+    from studylib.importing import main  # which reads runs with this module
+
     sys.exit(main(sys.argv[1:]))

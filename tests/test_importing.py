@@ -141,13 +141,13 @@ def test_a_copy_that_breaks_off_leaves_nothing(elsewhere, repository, monkeypatc
 
 def test_the_command_says_what_became_of_each_and_fails_if_one_was_refused(elsewhere, repository, capsys, monkeypatch):
     monkeypatch.setattr(importing.import_results, "__defaults__", (repository,))
-    assert results.main(["import", str(elsewhere)]) == 0
+    assert importing.main(["import", str(elsewhere)]) == 0
     (elsewhere / "runs/try/conv_types/strange").mkdir()
-    assert results.main(["import", str(elsewhere)]) == 1
+    assert importing.main(["import", str(elsewhere)]) == 1
     said = capsys.readouterr().out.splitlines()
     assert "imported: runs/try/conv_types/mc3-18_8f_seed0" in said
     assert said[-1].startswith("refused: runs/try/conv_types/strange: runs/try.yaml has no run strange of conv_types")
-    assert results.main(["import", str(repository / "runs" / "try")]) == 1
+    assert importing.main(["import", str(repository / "runs" / "try")]) == 1
     assert "holds no folder runs/PLAN/EXPERIMENT/NAME" in capsys.readouterr().err
 
 
