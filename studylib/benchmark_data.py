@@ -1,0 +1,81 @@
+"""What the runs of section 4.4 are: the data in the place of the paper's, their settings, and how they trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.benchmark_runs import PLANS, targets
+from studylib.datasets.actions import VOCABULARIES
+from studylib.figures import histories
+from studylib.plan import REPOSITORY, load_plan
+from studylib.results import complete_runs
+from studylib.spec import RunSpec
+from studylib.tables import Table
+from studylib.verdicts_evidence import Evidence
+
+PANTOMIME = '<a href="pantomime.html">Pantomime</a>'
+INPUTS = {"rgb": "RGB", "flow": "flow"}
+# In these the runs of one row differ, or they only say where something lies.
+NO_SETTINGS = ("experiment", "dataset", "split", "seed", "modality", "init_from")
+
+
+def data_note(runs: pd.DataFrame, experiment: str, names: Sequence[str]) -> Markdown:
+    """Which data the plans have in the place of the paper's, and how much of it.
+
+    Args:
+        names: the paper's datasets, of Table 5 in the order of `targets`.
+    """
+    lines = []
+    for plan in PLANS:
+        evidence = Evidence(runs, plan)
+        own = list(dict.fromkeys(p.spec.dataset for p in evidence.planned if p.spec.experiment == experiment))
+        own = list(targets(evidence).values()) if experiment == "transfer" else own
+        made = load_plan(REPOSITORY / "runs" / f"{plan}.yaml").datasets
+        texts = [_played(name, dataset, made.get(dataset)) for name, dataset in zip(names, own, strict=False)]
+        lines.append(f"* Plan *{plan}*: {'; '.join(texts) or 'no such runs'}.")
+    return Markdown("\n".join(lines))
+
+
+def _played(name: str, dataset: str, made: Mapping[str, object] | None) -> str:
+    if made is None:
+        return f"{name} is `{dataset}`"
+    vocabulary = str(made.get("vocabulary", "source"))
+    splits = ", in each of three splits" if vocabulary == "target" else ""
+    return (
+        f"{name} is played by `{dataset}` ({len(VOCABULARIES[vocabulary])} classes, the {vocabulary} vocabulary of "
+        f"{PANTOMIME}; {made['train_videos']:,} videos to train on and {made['test_videos']:,} to test on{splits})"
+    )
+
+
+def settings_table(runs: pd.DataFrame, experiment: str, plan: str = "mini") -> Table:
+    """Fields of the RunSpec in which a plan differs from the plan `paper` in one experiment, a row a field."""
+    both = [runs[(runs["plan"] == name) & (runs["experiment"] == experiment)] for name in ("paper", plan)]
+    rows = []
+    for name in ("dataset", *(f.name for f in fields(RunSpec) if f.name not in NO_SETTINGS)):
+        theirs, ours = ([f"{v}" for v in dict.fromkeys(own[name])] for own in both)
+        if sorted(theirs) != sorted(ours):
+            rows.append({"field": f"<code>{name}</code>", "paper": ", ".join(theirs), plan: ", ".join(ours)})
+    return Table(
+        pd.DataFrame(rows),
+        f"Settings of these runs in which plan {plan} differs from plan paper; all others are equal.",
+    )
+
+
+def title(runs: pd.DataFrame, plan: str) -> str:
+    """What a figure of a plan's runs is headed: the plan's title and how many of these runs are complete."""
+    own = runs[runs["plan"] == plan]
+    done = (own["state"] == "complete").sum()
+    return f"{own['label'].iloc[0]}" + (f"\n({done} of {len(own)} runs complete)" if done else "")
+
+
+def histories_by_input(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """The histories of a plan's complete runs that trained, for `figures.training_curves`, with a column `name`:
+    network, clip, input and whether it was fine-tuned; empty where there are none."""
+    tables = []
+    for run in complete_runs(runs, plan):
+        s = run.spec
+        name = f"{run.net}, {s.clip_length} frames, {INPUTS[s.modality]}{', fine-tuned' if s.init_from else ''}"
+        tables.append(histories([run]).assign(name=name))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

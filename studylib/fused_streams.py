@@ -1,0 +1,127 @@
+"""Two streams of Tables 3 to 5 as one: what averaging their scores gains, and how that hangs on the weight of RGB.
+
+A pair is a network trained on RGB and the same trained on optical flow; every plan has those of the paper's tables.
+"""
+
+from dataclasses import replace
+from html import escape
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib import published
+from studylib.benchmark_cells import cell, missing, net_and_clip, with_interval
+from studylib.benchmark_runs import (
+    TABLE3,
+    TABLE4,
+    TABLE5,
+    VIDEO,
+    Found,
+    Row,
+    accuracy,
+    find,
+    gain,
+    printed_video_top1,
+)
+from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT
+from studylib.magnitudes import signed
+from studylib.tables import Table
+from studylib.verdicts_benchmarks import FLOW, FUSED, RGB, SETS, STREAMS
+from studylib.verdicts_evidence import Evidence
+
+# Name of a pair, by the paper's data -> the row of both streams.
+PAIRS: dict[str, Row] = {
+    "Sports-1M, 8 frames": TABLE3["R(2+1)D-Two-Stream-8frame"],
+    "Sports-1M, 32 frames": TABLE3["R(2+1)D-Two-Stream-32frame"],
+    "Kinetics, from scratch": TABLE4["R(2+1)D-Two-Stream", "none"],
+    "Kinetics, from Sports-1M": TABLE4["R(2+1)D-Two-Stream", "Sports-1M"],
+} | {
+    f"{SETS[target]}, from {start.removesuffix('-400')}": row
+    for (method, start, target), row in TABLE5.items()
+    if row.stream == FUSED
+}
+WEIGHTS = np.linspace(0, 1, 11).round(1)
+PAIRED = (
+    "Differences are points of video@1, both streams minus one, on the same test videos and seeds, with 95% intervals "
+    "by bootstrap over them; of one seed they cover the draw of the test videos alone."
+)
+
+
+def published_pairs() -> Table:
+    """What the paper prints of each pair, and the differences that follow."""
+    printed, rows = printed_video_top1(), []
+    for name, both in PAIRS.items():
+        rgb, flow, fused = (printed[replace(both, stream=stream)] for stream in STREAMS)
+        cells = {"pair": escape(name), "RGB": f"{rgb:.1f}", "flow": f"{flow:.1f}", "both, mean": f"{fused:.1f}"}
+        rows.append(cells | {"both − RGB": signed(fused - rgb), "both − flow": signed(fused - flow)})
+    return Table(
+        pd.DataFrame(rows),
+        f"Quoted from {published.PAPER}, Tables 3 to 5: R(2+1)D-34, video@1 in percent, on UCF101 and HMDB51 the mean "
+        "of three splits. The differences, in points, are computed from these.",
+    )
+
+
+def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
+    """Each pair of a plan: the streams, both by the paper's mean and by VMZ's weight, and what is gained; a sentence
+    where none of it is recorded.
+
+    Args:
+        runs: `results.load_all_runs()`, here and below.
+    """
+    evidence = Evidence(runs, plan)
+    found = {name: find(evidence, row) for name, row in PAIRS.items()}
+    if not any(alone.done for row in PAIRS.values() for alone in _streams(evidence, row)):
+        pairs = sum(len(own.runs) for own in found.values())
+        return Markdown(f"*Plan {plan}: not run; none of its {pairs} pairs of networks (a pair a seed and split) is.*")
+    printed, rows = printed_video_top1(), []
+    for name, both in found.items():
+        row = PAIRS[name]
+        cells = {
+            ("", "in the place of"): escape(name),
+            ("", "data"): _data(both),
+            ("", "net, clip"): net_and_clip(both),
+        }
+        scores, alone = both.scores(), _streams(evidence, row)
+        for stream, own in zip(("RGB", "flow"), alone, strict=True):
+            cells[f"{VIDEO}, %", stream] = cell(own)
+        cells[f"{VIDEO}, %", f"both, mean ({PAPER_RGB_WEIGHT:g} RGB)"] = cell(both)
+        cells[f"{VIDEO}, %", f"both, VMZ's {VMZ_RGB_WEIGHT:g} RGB"] = cell(both, rgb_weight=VMZ_RGB_WEIGHT)
+        for stream, own in zip((RGB, FLOW), alone, strict=True):
+            label = f"mean − {stream.replace(FLOW, 'flow')}"
+            text = with_interval(gain(scores, own.scores()), sign=True) if scores else missing(both)
+            cells["gain, points", label] = text
+            cells["gain, points", f"{label}, the paper"] = signed(printed[row] - printed[replace(row, stream=stream)])
+        rows.append(cells)
+    frame = pd.DataFrame(rows)
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    return Table(
+        frame,
+        f"Plan {plan}: two streams fused from recorded scores. {PAIRED} The paper's gains are on its own data, these "
+        "on the data of the second column: their sizes cannot be compared.",
+    )
+
+
+def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """Video@1 against the weight of RGB: columns pair, data, rgb_weight, accuracy, low and high (95%); a pair whose
+    scores are not all there is left out.
+    """
+    evidence, rows = Evidence(runs, plan), []
+    for name, row in PAIRS.items():
+        both = find(evidence, row)
+        if not both.scores():
+            continue
+        for weight in WEIGHTS:
+            own = accuracy(both.scores(float(weight)), VIDEO)
+            told = {"pair": name, "data": _data(both), "rgb_weight": float(weight)}
+            rows.append(told | {"accuracy": own.value, "low": own.low, "high": own.high})
+    return pd.DataFrame(rows)
+
+
+def _streams(evidence: Evidence, row: Row) -> list[Found]:
+    return [find(evidence, replace(row, stream=stream)) for stream in (RGB, FLOW)]
+
+
+def _data(found: Found) -> str:
+    own = dict.fromkeys(planned.spec.dataset for pair in found.runs.values() for planned in pair)
+    return escape(", ".join(own))

@@ -1,0 +1,56 @@
+"""Table 5 as points for a figure, and what pretraining on the one dataset gains over the other."""
+
+import pandas as pd
+
+from studylib import published
+from studylib.benchmark_cells import as_played, missing, with_interval
+from studylib.benchmark_runs import PLANS, TABLE5, accuracy, advantage, find, printed_video_top1, targets
+from studylib.magnitudes import signed
+from studylib.tables import Table
+from studylib.verdicts_benchmarks import SETS, STREAMS
+from studylib.verdicts_evidence import Evidence
+from studylib.verdicts_intervals import VIDEO
+
+STARTS = ("Kinetics-400", "Sports-1M")
+
+
+def transfer_points(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """Video@1 of Table 5's rows: columns dataset and start (of the plan, and what they play), stream, accuracy, low and
+    high (95%); what is not recorded on all planned splits is left out.
+
+    Args:
+        runs: `results.load_all_runs()`, here and below.
+    """
+    evidence, rows = Evidence(runs, plan), []
+    for (_, start, target), row in TABLE5.items():
+        found = find(evidence, row)
+        if scores := found.scores():
+            own, first = accuracy(scores, VIDEO), evidence.start(next(iter(found.runs.values()))[0])
+            told = {"dataset": as_played(targets(evidence)[target], SETS[target]), "stream": row.stream}
+            told["start"] = as_played(first.spec.dataset, start.removesuffix("-400"))
+            rows.append(told | {"accuracy": own.value, "low": own.low, "high": own.high})
+    return pd.DataFrame(rows)
+
+
+def pretraining_table(runs: pd.DataFrame) -> Table:
+    """From Kinetics minus from Sports-1M, each stream and both on both datasets: the paper's and each plan's."""
+    printed, rows = printed_video_top1(), []
+    for target, name in SETS.items():
+        for stream in STREAMS:
+            pair = [TABLE5[f"R(2+1)D-{stream}", start, target] for start in STARTS]
+            cells = {"dataset": name, "input": stream, "the paper": signed(printed[pair[0]] - printed[pair[1]])}
+            for plan in PLANS:
+                evidence = Evidence(runs, plan)
+                found = [find(evidence, row) for row in pair]
+                first, second = (own.scores() for own in found)
+                heading = f"ours, plan {plan}: {', '.join(targets(evidence).values())}"
+                cells[heading] = (
+                    with_interval(advantage(first, second), sign=True) if first and second else missing(*found)
+                )
+            rows.append(cells)
+    return Table(
+        pd.DataFrame(rows),
+        "Video@1 after pretraining on Kinetics minus after pretraining on Sports-1M (or what plays them), points, mean "
+        f"of three splits. The paper's is computed from {published.PAPER}, Table 5. Ours with 95% intervals by "
+        "bootstrap over the test videos, and over the seeds where there are several; of one seed they do not cover its draw.",
+    )
