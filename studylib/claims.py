@@ -4,29 +4,20 @@ Left out: what the paper reports of other people's work in prose only (section 2
 own experiments, which are descriptions and not claims; they are in the plans and in the networks of this study.
 """
 
-import csv
 from collections import Counter
+from dataclasses import replace
 from html import escape
-from importlib.resources import files
 
 import pandas as pd
 from IPython.display import Markdown
 
 from studylib import audit_benchmarks, audit_cost, audit_networks, audit_table2
-from studylib.audit import CLOSE, KINETICS_VALIDATION, NOT_RUN, OUTCOMES, SAME, Claim, Decision
+from studylib.audit import NOT_RUN, OUTCOMES, Claim, Decision
+from studylib.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
 from studylib.tables import NOT_RUN as NOT_RUN_HTML
 from studylib.tables import Table
 from studylib.verdicts import RULES, decide
-from studylib.verdicts_counts import LARGEST_WEIGHT, WITHIN
-from studylib.verdicts_depth import SEEDS
-from studylib.verdicts_length import CONSIDERABLE, FEWEST_LENGTHS
-from studylib.verdicts_types import MOST
 
-# What the texts of the rules take from the code.
-CONSTANTS = {
-    "close": CLOSE, "same": SAME, "videos": KINETICS_VALIDATION, "most": MOST, "seeds": SEEDS,
-    "lengths": FEWEST_LENGTHS, "saved": CONSIDERABLE, "within": WITHIN, "weight": LARGEST_WEIGHT,
-}  # fmt: skip
 DECISIONS = audit_networks.DECISIONS | audit_cost.DECISIONS | audit_table2.DECISIONS | audit_benchmarks.DECISIONS
 
 
@@ -37,25 +28,14 @@ def load_claims() -> tuple[Claim, ...]:
         ValueError: names a claim whose kind does not fit: an arithmetic one that nothing decides, or an empirical one
             without a rule, or the reverse.
     """
-    with (files("studylib") / "evidence" / "claims.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        for kind, decides in (("arithmetic", DECISIONS), ("empirical", RULES)):
-            if (row["kind"] == kind) != (row["id"] in decides):
-                found = "there" if row["id"] in decides else "missing"
-                raise ValueError(f"claims.csv: {row['id']} is {row['kind']}, but code for {kind} claims is {found}")
-    return tuple(
-        Claim(
-            row["id"],
-            row["section"],
-            row["claim"],
-            row["printed"],
-            row["rule"].format(**CONSTANTS),
-            DECISIONS.get(row["id"]),
-            row["experiment"],
-        )
-        for row in rows
-    )
+    found = {kind: read_claims(kind) for kind in (ARITHMETIC, EMPIRICAL)}
+    for kind, decides in ((ARITHMETIC, DECISIONS), (EMPIRICAL, RULES)):
+        for own, claims in found.items():
+            for id in claims:
+                if (own == kind) != (id in decides):
+                    state = "there" if id in decides else "missing"
+                    raise ValueError(f"claims.csv: {id} is {own}, but code for {kind} claims is {state}")
+    return tuple(replace(claim, decide=DECISIONS.get(id)) for claims in found.values() for id, claim in claims.items())
 
 
 CLAIMS = load_claims()

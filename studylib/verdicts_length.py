@@ -64,7 +64,15 @@ def video_peaks(evidence: Evidence) -> Verdict:
         outcome = CONTRADICTED
     else:
         outcome = INCONCLUSIVE
-    return Verdict(outcome, tuple(part for ends in pairs for part in ends))
+    among = 2 if outcome == CONTRADICTED else len(between)
+    edge = 1 if outcome == CONTRADICTED else 0  # an interval is below 0 by its high end, above 0 by its low end
+
+    def height(part: Part) -> float:
+        return part.among(among)[edge]
+
+    # of the length in between that comes closest to a peak, the end over which it is less high
+    closest = max((min(ends, key=height) for ends in pairs), key=height)
+    return Verdict(outcome, tuple(part for ends in pairs for part in ends), decides=(closest, among))
 
 
 def short_at_long(evidence: Evidence) -> list[Part]:

@@ -58,10 +58,14 @@ class Part:
         """As `outcome`, by the interval `among` so many."""
         return _place(*self.among(parts), self.claimed)
 
+    def text_of(self, *values: float) -> str:
+        """Numbers as the part shows its own, "−0.5 to +3.0"."""
+        return " to ".join(f"{value:+.{self.digits}f}".replace("-", "−") for value in values)
+
     def __str__(self) -> str:
-        value, low, high = (f"{v:+.{self.digits}f}".replace("-", "−") for v in (self.points, self.low, self.high))
-        span = "" if self.low == self.high and isinf(self.freedom) else f" (95% interval {low} to {high})"
-        return f"{self.what}: {value}{self.unit}{span}"
+        exactly = self.low == self.high and isinf(self.freedom)
+        span = "" if exactly else f" (95% interval {self.text_of(self.low, self.high)})"
+        return f"{self.what}: {self.text_of(self.points)}{self.unit}{span}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Verdict:
     folders: tuple[str, ...] = ()  # of the runs that were looked at, from the repository on
     missing: tuple[str, ...] = ()  # what "not run" waits for
     why: str = ""  # of "cannot be decided here"
+    # Where the rule is another than that all parts hold: the part that decides, and for how many its interval is.
+    decides: tuple[Part, int] | None = None
 
     @property
     def numbers(self) -> str:
