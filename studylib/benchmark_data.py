@@ -9,6 +9,7 @@ from IPython.display import Markdown
 from studylib.benchmark_runs import PLANS, targets
 from studylib.datasets.actions import VOCABULARIES
 from studylib.figures import histories
+from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, load_plan
 from studylib.results import complete_runs
 from studylib.spec import RunSpec
@@ -22,7 +23,7 @@ NO_SETTINGS = ("experiment", "dataset", "split", "seed", "modality", "init_from"
 
 
 def data_note(runs: pd.DataFrame, experiment: str, names: Sequence[str]) -> Markdown:
-    """Which data the plans have in the place of the paper's, and how much of it.
+    """Which data the plans have in the place of the paper's, how much of it, and with which seeds they are trained.
 
     Args:
         names: the paper's datasets, of Table 5 in the order of `targets`.
@@ -30,11 +31,13 @@ def data_note(runs: pd.DataFrame, experiment: str, names: Sequence[str]) -> Mark
     lines = []
     for plan in PLANS:
         evidence = Evidence(runs, plan)
-        own = list(dict.fromkeys(p.spec.dataset for p in evidence.planned if p.spec.experiment == experiment))
+        specs = [p.spec for p in evidence.planned if p.spec.experiment == experiment]
+        own, seeds = list(dict.fromkeys(s.dataset for s in specs)), sorted({s.seed for s in specs})
         own = list(targets(evidence).values()) if experiment == "transfer" else own
         made = load_plan(REPOSITORY / "runs" / f"{plan}.yaml").datasets
         texts = [_played(name, dataset, made.get(dataset)) for name, dataset in zip(names, own, strict=False)]
-        lines.append(f"* Plan *{plan}*: {'; '.join(texts) or 'no such runs'}.")
+        texts += [f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"] if seeds else ["no such runs"]
+        lines.append(f"* Plan *{plan}*: {'; '.join(texts)}.")
     return Markdown("\n".join(lines))
 
 
@@ -72,10 +75,10 @@ def title(runs: pd.DataFrame, plan: str) -> str:
 
 def histories_by_input(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     """The histories of a plan's complete runs that trained, for `figures.training_curves`, with a column `name`:
-    network, clip, input and whether it was fine-tuned; empty where there are none."""
+    network, frames of a clip, input and whether it was fine-tuned; empty where there are none."""
     tables = []
     for run in complete_runs(runs, plan):
         s = run.spec
-        name = f"{run.net}, {s.clip_length} frames, {INPUTS[s.modality]}{', fine-tuned' if s.init_from else ''}"
+        name = f"{PRINTED_NAMES[s.net]} {s.clip_length}f {INPUTS[s.modality]}{', fine-tuned' if s.init_from else ''}"
         tables.append(histories([run]).assign(name=name))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -34,8 +34,10 @@ def fusion_panels(curves: pd.DataFrame, title: str = "") -> Figure:
             axes.tick_params(colors=GREY, labelcolor="black", labelbottom=True)
         for axes in grid.flat[len(pairs) :]:
             axes.axis("off")
-        figure.supxlabel("weight of RGB (0: flow alone, 1: RGB alone)")
-        figure.supylabel("video@1 (%)")
+        for axes in grid.flat[max(0, len(pairs) - 2) : len(pairs)]:
+            axes.set_xlabel("weight of RGB\n(0: flow alone, 1: RGB alone)")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("video@1 (%)")
         marks = [plt.Line2D([], [], color=colour, linestyle=dash) for _, _, colour, dash in MARKED]
         names = [f"{name}, {weight:g}" for weight, name, _, _ in MARKED]
         band = plt.Rectangle((0, 0), 1, 1, color="#CCCCCC")

@@ -1,6 +1,7 @@
 """Every plot of the book: functions of tidy tables that return a matplotlib Figure, in one style."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -51,17 +52,19 @@ def histories(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net") -> Figure:
+def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net", columns: int = 4) -> Figure:
     """Training error (thin) and test error (thick) against epochs, as in Figure 4.
 
     Args:
         curves: a run, or a table of `histories` (columns epoch, train_error, test_error, run and `by`).
         by: the column that gives a line its colour and its name in the legend.
+        columns: of the legend, fewer for long names.
     """
     table = histories([curves]) if isinstance(curves, Run) else curves
     with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
         names = list(dict.fromkeys(table[by]))
+        lines_of_legend = ceil((len(names) + 2) / columns)
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.8 + 0.3 * max(0, lines_of_legend - 2)))
         for i, name in enumerate(names):
             colour = COLOURS[i % len(COLOURS)]
             dash = DASHES[i // len(COLOURS) % len(DASHES)]
@@ -73,7 +76,7 @@ def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net"
         styles = [(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]) for i in range(len(names))]
         lines = [plt.Line2D([], [], color=colour, linestyle=dash, linewidth=2) for colour, dash in styles]
         lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
-        axes.legend(lines, [*names, "training", "test"], ncols=min(4, len(names) + 2), loc="upper center",
+        axes.legend(lines, [*names, "training", "test"], ncols=min(columns, len(names) + 2), loc="upper center",
                     bbox_to_anchor=(0.5, -0.2))  # fmt: skip
         return _closed(figure)
 

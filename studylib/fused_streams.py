@@ -103,7 +103,7 @@ def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
 
 
 def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """Video@1 against the weight of RGB: columns pair, data, rgb_weight, accuracy, low and high (95%); a pair whose
+    """Video@1 against the weight of RGB: columns pair, data (and clip), rgb_weight, accuracy, low and high (95%); a pair whose
     scores are not all there is left out.
     """
     evidence, rows = Evidence(runs, plan), []
@@ -111,9 +111,10 @@ def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
         both = find(evidence, row)
         if not both.scores():
             continue
+        length = next(iter(both.runs.values()))[0].spec.clip_length
         for weight in WEIGHTS:
             own = accuracy(both.scores(float(weight)), VIDEO)
-            told = {"pair": name, "data": _data(both), "rgb_weight": float(weight)}
+            told = {"pair": name, "data": f"{_data(both)}, {length} frames", "rgb_weight": float(weight)}
             rows.append(told | {"accuracy": own.value, "low": own.low, "high": own.high})
     return pd.DataFrame(rows)
 

@@ -50,7 +50,7 @@ def pretraining_table(runs: pd.DataFrame) -> Table:
             rows.append(cells)
     return Table(
         pd.DataFrame(rows),
-        "Video@1 after pretraining on Kinetics minus after pretraining on Sports-1M (or what plays them), points, mean "
-        f"of three splits. The paper's is computed from {published.PAPER}, Table 5. Ours with 95% intervals by "
-        "bootstrap over the test videos, and over the seeds where there are several; of one seed they do not cover its draw.",
+        "Video@1 after pretraining on Kinetics minus after pretraining on Sports-1M, or on what plays them: points, "
+        f"mean of three splits. The paper's is computed from {published.PAPER}, Table 5. Ours have 95% intervals by "
+        "bootstrap over the test videos, and over the seeds where there are several; of one seed they do not cover it.",
     )
