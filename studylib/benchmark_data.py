@@ -69,8 +69,15 @@ def settings_table(runs: pd.DataFrame, experiment: str, plan: str = "mini") -> T
 def title(runs: pd.DataFrame, plan: str) -> str:
     """What a figure of a plan's runs is headed: the plan's title and how many of these runs are complete."""
     own = runs[runs["plan"] == plan]
+    return f"{own['label'].iloc[0]}\n({(own['state'] == 'complete').sum()} of {len(own)} runs complete)"
+
+
+def not_drawn(runs: pd.DataFrame, plan: str) -> Markdown:
+    """What stands in the place of a figure that no complete runs are there for."""
+    own = runs[runs["plan"] == plan]
     done = (own["state"] == "complete").sum()
-    return f"{own['label'].iloc[0]}" + (f"\n({done} of {len(own)} runs complete)" if done else "")
+    why = f"{done} of {len(own)} runs complete, none of which this figure can show alone" if done else "not run"
+    return Markdown(f"*{own['label'].iloc[0]}: {why}.*")
 
 
 def histories_by_input(runs: pd.DataFrame, plan: str) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def fusion_panels(curves: pd.DataFrame, title: str = "") -> Figure:
             axes.plot(own["rgb_weight"], own["accuracy"], color="black", marker="o", markersize=4)
             for weight, _, colour, dash in MARKED:
                 axes.axvline(weight, color=colour, linestyle=dash, linewidth=1.4)
-            axes.set_title(f"as {pair}\n({own['data'].iloc[0]})", fontsize=11)
+            axes.set_title(f"as {pair}\n{own['data'].iloc[0]}", fontsize=11)
             axes.tick_params(colors=GREY, labelcolor="black", labelbottom=True)
         for axes in grid.flat[len(pairs) :]:
             axes.axis("off")

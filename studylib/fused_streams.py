@@ -103,9 +103,8 @@ def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
 
 
 def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """Video@1 against the weight of RGB: columns pair, data (and clip), rgb_weight, accuracy, low and high (95%); a pair whose
-    scores are not all there is left out.
-    """
+    """Video@1 against the weight of RGB: columns pair, data (and clip), rgb_weight, accuracy, low, high (95%); a pair
+    whose scores are not all there is left out."""
     evidence, rows = Evidence(runs, plan), []
     for name, row in PAIRS.items():
         both = find(evidence, row)
@@ -114,7 +113,7 @@ def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
         length = next(iter(both.runs.values()))[0].spec.clip_length
         for weight in WEIGHTS:
             own = accuracy(both.scores(float(weight)), VIDEO)
-            told = {"pair": name, "data": f"{_data(both)}, {length} frames", "rgb_weight": float(weight)}
+            told = {"pair": name, "data": f"{_data(both)}, {length}f", "rgb_weight": float(weight)}
             rows.append(told | {"accuracy": own.value, "low": own.low, "high": own.high})
     return pd.DataFrame(rows)
 
