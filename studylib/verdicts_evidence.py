@@ -91,17 +91,10 @@ class Evidence:
         Raises:
             Undecidable: the plan has several such networks.
         """
-        wanted = USUAL | wanted
-        chosen: list[Planned] = []
-        for experiment in experiments:
-            own = [p for p in self.planned if p.spec.experiment == experiment and accept(p)]
-            chosen = [p for p in own if all(getattr(p.spec, field) == value for field, value in wanted.items())]
-            if chosen:
-                break
+        chosen = self.choose(what, experiments, accept, **wanted)
         if not chosen:
             self.lacks(f"{what} (no such run in the plan)")
             return None
-        _require_one(what, [(p.spec.seed, p.spec.split) for p in chosen], [self.trained_as(p) for p in chosen])
         self.used += [p.folder for p in chosen]
         missing = [f"{p.folder} ({p.state})" for p in chosen if p.run is None]
         missing += [f"{what}, split {split}" for split in splits if split not in {p.spec.split for p in chosen}]
@@ -116,6 +109,25 @@ class Evidence:
             raise Undecidable(f"{what}: its seeds were tested on different official splits")
         weights = {(p.spec.seed, p.spec.split): self.trainer(p).folder for p in chosen}
         return Net(what, self.trained_as(chosen[0]), by_seed, weights)
+
+    def choose(
+        self,
+        what: str,
+        experiments: Sequence[str],
+        accept: Callable[[Planned], bool] = lambda planned: True,
+        **wanted: object,
+    ) -> list[Planned]:
+        """The runs of the network that `net` would give, complete or not, a run a seed and split; [] where none is
+        planned. Errors: as of `net`."""
+        wanted = USUAL | wanted
+        chosen: list[Planned] = []
+        for experiment in experiments:
+            own = [p for p in self.planned if p.spec.experiment == experiment and accept(p)]
+            chosen = [p for p in own if all(getattr(p.spec, field) == value for field, value in wanted.items())]
+            if chosen:
+                break
+        _require_one(what, [(p.spec.seed, p.spec.split) for p in chosen], [self.trained_as(p) for p in chosen])
+        return chosen
 
     def lacks(self, what: str) -> None:
         """Note that something is missing."""

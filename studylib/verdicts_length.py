@@ -174,12 +174,21 @@ def by_length(evidence: Evidence, measure: str | Callable[[Predictions], np.ndar
 def trained_at(evidence: Evidence) -> dict[int, Net | None]:
     """Length -> the network trained from scratch and tested at it."""
 
-    def own_length(planned: Planned) -> bool:
-        trainer = evidence.trainer(planned).spec
-        return not trainer.init_from and trainer.clip_length == planned.spec.clip_length
+    def accept(planned: Planned) -> bool:
+        return is_at_its_own(evidence, planned)
 
-    lengths = sorted({p.spec.clip_length for p in _planned(evidence) if own_length(p)})
-    return {n: _net(evidence, f"R(2+1)D-18 at {n} frames", own_length, clip_length=n) for n in lengths}
+    return {n: _net(evidence, f"R(2+1)D-18 at {n} frames", accept, clip_length=n) for n in planned_lengths(evidence)}
+
+
+def planned_lengths(evidence: Evidence) -> list[int]:
+    """The lengths that networks are trained at from scratch and tested at, the shortest first."""
+    return sorted({p.spec.clip_length for p in of_lengths(evidence) if is_at_its_own(evidence, p)})
+
+
+def is_at_its_own(evidence: Evidence, planned: Planned) -> bool:
+    """Whether it tests weights, trained from scratch, at the length that they were trained at."""
+    trainer = evidence.trainer(planned).spec
+    return not trainer.init_from and trainer.clip_length == planned.spec.clip_length
 
 
 def is_moved(evidence: Evidence, planned: Planned) -> bool:
@@ -196,7 +205,7 @@ def is_finetuned(evidence: Evidence, planned: Planned) -> bool:
 def short_and_long(evidence: Evidence, how: str, accept: Callable[[Evidence, Planned], bool]) -> tuple[Net, Net, Net]:
     """The networks trained at the short and at the long length, and the one that came from short to long."""
     found = _net(evidence, f"R(2+1)D-18 {how}", lambda planned: accept(evidence, planned))
-    starts = [s for p in _planned(evidence) if accept(evidence, p) and (s := evidence.start(p)) is not None]
+    starts = [s for p in of_lengths(evidence) if accept(evidence, p) and (s := evidence.start(p)) is not None]
     nets = trained_at(evidence)
     lengths = {"short": {s.spec.clip_length for s in starts}, "long": {found.spec.clip_length} if found else set()}
     for name, wanted in lengths.items():
@@ -219,7 +228,7 @@ def is_highest(evidence: Evidence) -> Callable[[Planned], bool]:
     return lambda planned: planned.spec.resolution == max(sides)
 
 
-def _planned(evidence: Evidence) -> list[Planned]:
+def of_lengths(evidence: Evidence) -> list[Planned]:
     """The experiment's runs of R(2+1)D-18, of the closest frames that it plans."""
     own = [p for p in evidence.planned if p.spec.experiment == "clip_length" and p.spec.net == "r2plus1d"]
     own = [p for p in own if p.spec.depth == 18]
@@ -227,5 +236,5 @@ def _planned(evidence: Evidence) -> list[Planned]:
 
 
 def _net(evidence: Evidence, what: str, accept: Callable[[Planned], bool], **wanted: object) -> Net | None:
-    known = _planned(evidence)
+    known = of_lengths(evidence)
     return evidence.net(what, ["clip_length"], lambda p: p in known and accept(p), net="r2plus1d", **wanted)
