@@ -74,10 +74,14 @@ class Cost:
         return 0 if self.videos is None else self.spec.epochs * self.videos.tested + self.videos.test_clips
 
     @property
+    def training_multiply_adds(self) -> int:
+        """Of all passes of the training; `recompute` passes forward once more."""
+        return self.counts.flops * (PASSES + self.spec.recompute) * self.training_clips
+
+    @property
     def multiply_adds(self) -> int:
-        """Of training and tests; `recompute` passes forward once more."""
-        passes = PASSES + self.spec.recompute
-        return self.counts.flops * (passes * self.training_clips + self.tested_clips)
+        """Of training and tests."""
+        return self.training_multiply_adds + self.counts.flops * self.tested_clips
 
     def seconds(self, rate: Rate) -> tuple[float, float]:
         """(least, most) of one process; of several it is shared."""
@@ -85,8 +89,7 @@ class Cost:
 
     def training_seconds(self, rate: Rate) -> tuple[float, float]:
         """`seconds` without the tests: what `metrics.json` calls seconds."""
-        work = self.counts.flops * (PASSES + self.spec.recompute) * self.training_clips
-        return work / rate.high, work / rate.low
+        return self.training_multiply_adds / rate.high, self.training_multiply_adds / rate.low
 
     @cached_property
     def memory(self) -> Memory:

@@ -36,3 +36,9 @@ def disk(size: float | None) -> str:
 def signed(points: float) -> str:
     """ "+1.2" or "−1.2"."""
     return f"{points:+.1f}".replace("-", "−")
+
+
+def power(value: float) -> str:
+    """A large count as HTML, three figures: 2.80 × 10<sup>18</sup>."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}\u00a0×\u00a010<sup>{int(exponent)}</sup>"

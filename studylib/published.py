@@ -13,6 +13,7 @@ SOURCES: dict[str, str | None] = {
     "table3_sports1m": f"{PAPER}, Table 3",
     "table4_kinetics": f"{PAPER}, Table 4",
     "table5_transfer": f"{PAPER}, Table 5",
+    "section43_clip_length": f"{PAPER}, section 4.3",
     "vmz_released_models": VMZ,
     "other_reproductions": None,
 }

@@ -1,0 +1,145 @@
+"""The tables and sentences of the chapter on clip length: section 4.3's numbers beside ours."""
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib import published
+from studylib.datasets.knobs import KNOBS
+from studylib.lengths import Lengths, averaging_gain, shared_frames, steps_between
+from studylib.magnitudes import power
+from studylib.recorded import NOT_PLANNED, change, difference, links, number
+from studylib.tables import NOT_RUN, Table
+from studylib.verdicts_intervals import CLIP, VIDEO
+from studylib.verdicts_parts import ONE_SEED
+
+TABLE = "section43_clip_length"
+
+
+def printed(row: str) -> str:
+    """A number of section 4.3 as it is printed there.
+
+    Args:
+        row: its `id` in evidence/section43_clip_length.csv.
+    """
+    return published.table(TABLE).set_index("id")["printed"][row]
+
+
+def printed_table() -> Table:
+    """The numbers that the text of section 4.3 gives."""
+    rows = published.table(TABLE)
+    columns = {"quantity": rows["quantity"].map(escape), "printed": rows["printed"].map(escape)}
+    return Table(pd.DataFrame(columns), f"Quoted from {rows['source'].iloc[0]}; on Kinetics-400.")
+
+
+def by_length(lengths: Lengths) -> Table:
+    """A row a clip length: cost, clip@1, video@1 and what averaging gains."""
+    rows, one_seed = [], False
+    for n, own in lengths.trained.items():
+        cost, gain = lengths.costs[n], averaging_gain(own)
+        rows.append(
+            {
+                "frames": str(n),
+                "GFLOPs a clip": f"{cost.counts.flops / 1e9:.3f}",
+                "multiply-adds of training": power(cost.training_multiply_adds),
+                "clip@1 (%)": number(own.measured(CLIP)),
+                "video@1 (%)": number(own.measured(VIDEO)),
+                "gain of averaging (points)": number(gain, signed=True),
+                "runs": links(own),
+            }
+        )
+        one_seed |= gain is not None and not gain.covers_seeds
+    caption = (
+        f"{lengths.plan}: R(2+1)D-18 on {lengths.dataset}, a network for each length, tested on it. Costs are "
+        "counted: one multiply-add is 1, three passes a clip in training, all epochs. Accuracies have 95% intervals "
+        "over test videos and seeds; the gain is video@1 minus clip@1 of the same networks."
+    )
+    return Table(pd.DataFrame(rows), f"{caption} {ONE_SEED}" if one_seed else caption)
+
+
+def experiments(plans: Sequence[Lengths]) -> Table:
+    """Section 4.3's two experiments and its peak: the paper's numbers, and a column a plan."""
+    names = {
+        "peak": "length of the highest video@1",
+        "moved": "clip@1 that the short network loses when it is tested on long clips",
+        "scratch": "clip@1 on long clips, trained on them from scratch",
+        "tuned": "clip@1 on long clips, fine-tuned from the short network",
+        "close": "fine-tuned minus from scratch, clip@1",
+        "gain": "fine-tuned minus the short network on short clips, clip@1",
+        "saved": "multiply-adds of training saved by short clips and fine-tuning, of those from scratch",
+        "runs": "runs: tested as it is",
+        "tuned_runs": "runs: fine-tuned",
+    }
+    close = published.table(TABLE).set_index("id")["value"]
+    paper = {
+        "peak": printed("peak"),
+        "moved": printed("loss"),
+        "scratch": printed("scratch"),
+        "tuned": printed("finetuned"),
+        "close": f"{close['finetuned'] - close['scratch']:+.1f}, of the two above".replace("-", "−"),
+        "gain": printed("gain"),
+        "saved": "no number",
+    }
+    columns = {"": [f'<span class="prose">{escape(name)}</span>' for name in names.values()]}
+    columns["paper, 8 to 32 frames, Kinetics-400"] = [escape(paper.get(row, "")) for row in names]
+    for lengths in plans:
+        own = _experiments_of(lengths)
+        span = "" if lengths.short is None else f", {lengths.short} to {lengths.long} frames"
+        columns[f"{lengths.plan}{span}, {lengths.dataset}"] = [own.get(row, NOT_PLANNED) for row in names]
+    return Table(
+        pd.DataFrame(columns),
+        "Differences in points on the same test videos, with 95% intervals over these and over seeds; the loss of the "
+        "short network is that of the same weights, seed by seed. Multiply-adds are counted, with each plan's epochs.",
+    )
+
+
+def _experiments_of(lengths: Lengths) -> dict[str, str]:
+    moved, tuned = lengths.moved, lengths.tuned
+    if lengths.short is None:
+        return {"peak": peak(lengths)}
+    short, long = lengths.trained[lengths.short], lengths.trained[lengths.long]
+    return {
+        "peak": peak(lengths),
+        "moved": number(change(short, moved, CLIP), moved, signed=True),
+        "scratch": number(long.measured(CLIP)),
+        "tuned": number(tuned.measured(CLIP), tuned),
+        "close": number(difference(tuned, long, CLIP), tuned, signed=True),
+        "gain": number(difference(tuned, short, CLIP), tuned, signed=True),
+        "saved": f"{saved(lengths):.0%}, counted" if lengths.tuned_cost else NOT_PLANNED,
+        "runs": links(moved),
+        "tuned_runs": links(tuned),
+    }
+
+
+def saved(lengths: Lengths) -> float:
+    """Share of the multiply-adds of training on long clips that training on short ones and fine-tuning saves."""
+    short, long = (lengths.costs[n].training_multiply_adds for n in (lengths.short, lengths.long))
+    return 1 - (short + lengths.tuned_cost.training_multiply_adds) / long
+
+
+def peak(lengths: Lengths) -> str:
+    """The length with the highest measured video@1, of those that are recorded; whether it is above others is a matter
+    of the verdict."""
+    video = {n: part.points for n, own in lengths.trained.items() if (part := own.measured(VIDEO)) is not None}
+    if not video:
+        return NOT_RUN
+    best = max(video, key=video.get)
+    some = "" if len(video) == len(lengths.trained) else f", of {len(video)} of {len(lengths.trained)} lengths"
+    return f'{best} frames <span class="interval">({video[best]:.1f}%{some})</span>'
+
+
+def overlap_note(lengths: Lengths) -> Markdown:
+    """How much of a clip the next one shows too, at each length: known where the plan makes its videos."""
+    if not lengths.generated:
+        return Markdown(f"*{lengths.plan}*: the videos of {lengths.dataset} are not all as long.")
+    frames, told = KNOBS.num_frames, []
+    for n, own in lengths.trained.items():
+        clips = own.planned[0].spec.test_clips
+        step, share = steps_between(n, frames, clips), shared_frames(n, frames, clips)
+        told.append(f"of {n} frames start {step:.1f} frames apart and share {share:.0%} of their frames")
+    return Markdown(
+        f"*{lengths.plan}*: a video of {lengths.dataset} has {frames} frames. Two neighbours of its "
+        f"{clips} test clips {'; '.join(told)}."
+    )
