@@ -107,7 +107,7 @@ def gains(lengths: Lengths) -> pd.DataFrame:
     for length, own in lengths.trained.items():
         if own.net is None:
             continue
-        for clips in range(1, own.planned[0].spec.test_clips + 1):
+        for clips in range(1, tested_clips(own) + 1):
             measure: Callable[[Predictions], np.ndarray] = partial(gain_of, clips=clips)
             rows.append((length, clips, own.measured(measure)))
     return _frame(["length", "clips"], rows)
@@ -115,7 +115,12 @@ def gains(lengths: Lengths) -> pd.DataFrame:
 
 def averaging_gain(own: Recorded) -> Part | None:
     """Video@1 minus clip@1 of the same runs, points: what averaging all test clips gains over one."""
-    return None if own.net is None else own.measured(partial(gain_of, clips=own.planned[0].spec.test_clips))
+    return None if own.net is None else own.measured(partial(gain_of, clips=tested_clips(own)))
+
+
+def tested_clips(own: Recorded) -> int:
+    """Clips of a video in the complete runs."""
+    return len(own.done[0].run.predictions.clip_scores[0])
 
 
 def steps_between(length: int, num_frames: int, clips: int) -> float:
