@@ -13,7 +13,7 @@ from studylib.cost import Cost, costs_of
 from studylib.magnitudes import disk, duration, span, two
 from studylib.memory import GIB, gib, largest_batch, memory_of
 from studylib.plan import REPOSITORY, Plan
-from studylib.rates import PASSES, Rate, given_rates, measured_rates, on_cpu, rate_of
+from studylib.rates import PASSES, SHORTEST, Rate, given_rates, measured_rates, on_cpu, rate_of
 from studylib.results import Run
 from studylib.spec import RunSpec
 from studylib.tables import NOT_RUN, Table, run_link
@@ -201,7 +201,7 @@ def check_table(runs: list[Run], repository: Path = REPOSITORY) -> Table | Markd
     cpu, measured, rows = cpu_of_benchmarks(repository), measured_rates(repository), []
     for run in runs:
         device = on_cpu(run.provenance["cpu"], run.provenance["threads"])
-        if run.provenance["device"] != "cpu" or device != cpu or not run.spec.epochs:
+        if run.provenance["device"] != "cpu" or device != cpu or run.metrics["seconds"] < SHORTEST:
             continue
         plan, experiment, name = run.folder.parts[-3:]
         rate = rate_of(run.spec, device, measured, without_plan=plan)
@@ -239,7 +239,8 @@ def check_note(runs: list[Run], repository: Path = REPOSITORY) -> Markdown:
     if not len(quick):
         told = "No run of *quick* was made on that processor, so nothing is said of it here."
     if others:
-        told += f" {others} other recorded runs are on other hardware or threads, or trained nothing, and are left out."
+        told += f" {others} other recorded runs are on other hardware or threads, or trained for less than "
+        told += f"{SHORTEST:g} seconds, and are left out."
     if benchmarks.load("training_step", repository / "runs" / "benchmarks") is None:
         told += " The benchmark `training_step` is not recorded: the rates are those of recorded runs."
     return Markdown(told)

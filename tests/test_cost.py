@@ -124,6 +124,7 @@ def test_a_whole_plan_is_counted_with_each_dataset_looked_up_once(monkeypatch):
     asked = []
     monkeypatch.setattr(cost, "load_index", lambda name: asked.append(name) or (_ for _ in ()).throw(cost.DatasetError))
     plan = load_plan(REPOSITORY / "runs" / "quick.yaml")
+    plan = replace(plan, runs=tuple(run for run in plan.runs if run.spec.dataset == "pantomime-quick"))
     costs = costs_of(plan)
     assert [c.spec for c in costs] == [run.spec for run in plan.runs]
     assert asked == ["pantomime-quick"]
@@ -188,6 +189,14 @@ def test_a_rate_is_of_one_process_and_a_broken_run_has_none(tmp_path):
     assert measured_rates(tmp_path)[0].device == "NVIDIA A100"
     path.write_text("{")
     assert measured_rates(tmp_path) == []
+
+
+def test_a_run_of_a_few_seconds_shows_how_training_starts_and_not_how_fast_it_is(tmp_path):
+    folder = write_fake_run(tmp_path / "runs" / "quick" / "depth" / "r2plus1d-34_8f_seed0", SPEC)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for seconds, found in ((9.9, 0), (10.0, 1)):
+        (folder / "metrics.json").write_text(json.dumps(metrics | {"seconds": seconds}))
+        assert len(measured_rates(tmp_path)) == found
 
 
 def test_every_given_rate_has_sources_and_a_range():

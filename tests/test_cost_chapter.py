@@ -104,6 +104,15 @@ def test_the_check_estimates_a_run_by_runs_of_other_plans(tmp_path):
     assert "Of 1 compared runs of *quick*" in check_note(runs, tmp_path).data
 
 
+def test_a_run_of_a_few_seconds_is_not_compared_and_said_to_be_left_out(tmp_path):
+    runs = [recorded(tmp_path, "quick"), recorded(tmp_path, "card", epochs=20)]
+    runs[0].metrics["seconds"] = 9.9
+    assert "quick" not in set(check_table(runs, tmp_path).frame["plan"])
+    assert "1 other recorded runs are on other hardware or threads, or trained for less than 10 seconds" in (
+        check_note(runs, tmp_path).data
+    )
+
+
 def test_a_run_alone_has_nothing_to_be_compared_with(tmp_path):
     assert isinstance(check_table([recorded(tmp_path, "quick")], tmp_path), Markdown)
 
