@@ -11,6 +11,7 @@ from studylib.datasets.knobs import KNOBS
 from studylib.lengths import Lengths, averaging_gain, shared_frames, steps_between
 from studylib.magnitudes import power
 from studylib.recorded import NOT_PLANNED, change, difference, links, number
+from studylib.spec import RunSpec
 from studylib.tables import NOT_RUN, Table
 from studylib.verdicts_intervals import CLIP, VIDEO
 from studylib.verdicts_parts import ONE_SEED
@@ -27,11 +28,12 @@ def printed(row: str) -> str:
     return published.table(TABLE).set_index("id")["printed"][row]
 
 
-def printed_table() -> Table:
-    """The numbers that the text of section 4.3 gives."""
-    rows = published.table(TABLE)
-    columns = {"quantity": rows["quantity"].map(escape), "printed": rows["printed"].map(escape)}
-    return Table(pd.DataFrame(columns), f"Quoted from {rows['source'].iloc[0]}; on Kinetics-400.")
+def figure5_note() -> Markdown:
+    """The points of Figure 5 that the text gives."""
+    return Markdown(
+        f"Its text gives two of their points: the highest video@1 is at **{printed('peak')}**, and clip@1 at 32 frames "
+        f"is **{printed('scratch')}** ({published.SOURCES[TABLE]}, Kinetics-400)."
+    )
 
 
 def by_length(lengths: Lengths) -> Table:
@@ -52,7 +54,7 @@ def by_length(lengths: Lengths) -> Table:
         )
         one_seed |= gain is not None and not gain.covers_seeds
     caption = (
-        f"{lengths.plan}: R(2+1)D-18 on {lengths.dataset}, a network for each length, tested on it. Costs are "
+        f"Plan {lengths.plan}: R(2+1)D-18 on {lengths.dataset}, a network for each length, tested on it. Costs are "
         "counted: one multiply-add is 1, three passes a clip in training, all epochs. Accuracies have 95% intervals "
         "over test videos and seeds; the gain is video@1 minus clip@1 of the same networks."
     )
@@ -69,8 +71,9 @@ def experiments(plans: Sequence[Lengths]) -> Table:
         "close": "fine-tuned minus from scratch, clip@1",
         "gain": "fine-tuned minus the short network on short clips, clip@1",
         "saved": "multiply-adds of training saved by short clips and fine-tuning, of those from scratch",
-        "runs": "runs: tested as it is",
-        "tuned_runs": "runs: fine-tuned",
+        "tuning": "the fine-tuning",
+        "runs": "runs that test it as it is",
+        "tuned_runs": "runs that fine-tune it",
     }
     close = published.table(TABLE).set_index("id")["value"]
     paper = {
@@ -81,13 +84,14 @@ def experiments(plans: Sequence[Lengths]) -> Table:
         "close": f"{close['finetuned'] - close['scratch']:+.1f}, of the two above".replace("-", "−"),
         "gain": printed("gain"),
         "saved": "no number",
+        "tuning": "not told",
     }
-    columns = {"": [f'<span class="prose">{escape(name)}</span>' for name in names.values()]}
-    columns["paper, 8 to 32 frames, Kinetics-400"] = [escape(paper.get(row, "")) for row in names]
+    columns = {("", "quantity"): [f'<span class="prose">{escape(name)}</span>' for name in names.values()]}
+    columns["the paper", "8 to 32 frames, Kinetics-400"] = [escape(paper.get(row, "")) for row in names]
     for lengths in plans:
         own = _experiments_of(lengths)
-        span = "" if lengths.short is None else f", {lengths.short} to {lengths.long} frames"
-        columns[f"{lengths.plan}{span}, {lengths.dataset}"] = [own.get(row, NOT_PLANNED) for row in names]
+        span = "" if lengths.short is None else f"{lengths.short} to {lengths.long} frames, "
+        columns["our runs", f"plan {lengths.plan}: {span}{lengths.dataset}"] = [own.get(r, NOT_PLANNED) for r in names]
     return Table(
         pd.DataFrame(columns),
         "Differences in points on the same test videos, with 95% intervals over these and over seeds; the loss of the "
@@ -108,9 +112,14 @@ def _experiments_of(lengths: Lengths) -> dict[str, str]:
         "close": number(difference(tuned, long, CLIP), tuned, signed=True),
         "gain": number(difference(tuned, short, CLIP), tuned, signed=True),
         "saved": f"{saved(lengths):.0%}, counted" if lengths.tuned_cost else NOT_PLANNED,
+        "tuning": NOT_PLANNED if lengths.tuned_cost is None else _schedule(lengths.tuned_cost.spec),
         "runs": links(moved),
         "tuned_runs": links(tuned),
     }
+
+
+def _schedule(spec: RunSpec) -> str:
+    return f"{spec.epochs} epochs of {spec.clips_per_epoch:,} clips, learning rate {spec.lr:g}"
 
 
 def saved(lengths: Lengths) -> float:
@@ -133,7 +142,7 @@ def peak(lengths: Lengths) -> str:
 def overlap_note(lengths: Lengths) -> Markdown:
     """How much of a clip the next one shows too, at each length: known where the plan makes its videos."""
     if not lengths.generated:
-        return Markdown(f"*{lengths.plan}*: the videos of {lengths.dataset} are not all as long.")
+        return Markdown(f"*{lengths.plan}*: not known here, the videos of {lengths.dataset} differ in length.")
     frames, told = KNOBS.num_frames, []
     for n, own in lengths.trained.items():
         clips = own.planned[0].spec.test_clips

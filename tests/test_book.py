@@ -31,7 +31,9 @@ PLAN = Plan("quick", "quick: a smoke check", {}, (PLANNED,))
 
 
 # They count networks; the others read tables and records.
-CHAPTERS_WITH_NETWORKS = {"audit", "costs", "discrepancies", "networks", "what_it_costs"}
+CHAPTERS_WITH_NETWORKS = {
+    "audit", "clip_length", "costs", "discrepancies", "networks", "resolution", "what_it_costs",
+}  # fmt: skip
 
 CHAPTER = """---
 kernelspec:

@@ -195,7 +195,7 @@ def test_before_any_run_the_costs_are_there_and_the_rest_is_said_to_be_not_run()
     assert lengths.accuracies(own).empty
     assert lengths.gains(own).empty
     column = length_tables.experiments([own]).frame.iloc[:, -1]
-    assert list(column).count(NOT_RUN) == len(column) - 1
+    assert list(column).count(NOT_RUN) == len(column) - 2  # a count and the settings of the fine-tuning are known
     assert "counted" in "".join(column)
 
 
@@ -232,7 +232,8 @@ def test_the_experiments_are_differences_of_the_runs_beside_the_papers_numbers()
         assert rows[what][0] == paper
         assert rows[what][1].startswith(f"{ours:+.1f}".replace("-", "−")), what
     assert rows["clip@1 on long clips, trained on them from scratch"][0] == "58.5%"
-    assert shown.columns[2] == "study, 8 to 32 frames, pantomime-study"
+    assert rows["the fine-tuning"][1] == "15 epochs of 1,000,000 clips, learning rate 0.001"
+    assert shown.columns[2] == ("our runs", "plan study: 8 to 32 frames, pantomime-study")
 
 
 def test_the_loss_of_a_network_on_long_clips_is_taken_of_the_seeds_that_both_tests_have():
@@ -265,7 +266,7 @@ def test_the_peak_is_the_highest_of_the_recorded_lengths():
 def test_an_experiment_that_a_plan_lacks_is_not_planned():
     made = [(name, run) for name, run in runs() if not name.startswith("tuned")]
     shown = dict(length_tables.experiments([found(made)]).frame.iloc[:, [0, 2]].itertuples(index=False))
-    assert sum("not planned" in cell for cell in shown.values()) == 5
+    assert sum("not planned" in cell for cell in shown.values()) == 6
     flat = [(name, run) for name, run in made if not name.startswith("at32")]
     assert "not planned" in length_tables.experiments([found(flat)]).frame.iloc[1, 2]
 
@@ -275,6 +276,7 @@ def test_the_papers_numbers_are_those_of_its_claims():
     for row in published.table("section43_clip_length").itertuples():
         assert row.printed in known[row.claim].printed
         assert float(re.search(r"[\d.]+", row.printed)[0]) == row.value
+    assert "at **24 frames**, and clip@1 at 32 frames is **58.5%**" in length_tables.figure5_note().data
 
 
 # --- figures and page
@@ -319,7 +321,7 @@ def both_plans(mini=lambda runs: runs):
 def test_the_page_shows_what_is_recorded(monkeypatch):
     shown = shown_by(PAGE, both_plans(), monkeypatch)
     drawn = [value for value in shown if hasattr(value, "axes")]
-    assert len(drawn) == 3
+    assert len(drawn) == (REPOSITORY / "book" / f"{PAGE}.md").read_text().count("    alt: ") == 3
     assert all(axes.get_title().startswith("mini: pantomime-mini, seeds 0, 1, 2") for f in drawn for axes in f.axes)
     assert any("run_pages/mini_clip_length_r2plus1d-18_48f_seed2.html" in str(value) for value in shown)
 
