@@ -14,6 +14,12 @@ from studylib.verdicts_parts import ABOVE, EQUAL, Part
 FLAT = ("r2d", "f_r2d")
 MC, RMC = ("mc2", "mc3", "mc4", "mc5"), ("rmc2", "rmc3", "rmc4", "rmc5")
 OVER_TIME = ("r3d", *MC, *RMC)  # "R3D or mixed convolutional models", the nets of the first finding of section 4.2
+# Which nets a claim compares, the first minus the second. With 1, 2, 3 and 4 groups over time: MC(k + 1) has them in
+# its first k groups, rMC(6 - k) in its last k.
+OVER_FLAT = tuple((net, flat) for net in OVER_TIME for flat in FLAT)
+BEST = tuple(("r2plus1d", other) for other in NETS if other != "r2plus1d")
+MIXED_AS_3D = tuple((net, "r3d") for net in MC)
+EARLY_OVER_LATE = tuple(zip(MC, reversed(RMC), strict=True))
 MOTIONLESS = ("shuffled", "frozen")
 MOST = 0.5  # of a gap: "comes from" means that more than this share of it goes
 
@@ -21,19 +27,19 @@ MOST = 0.5  # of a gap: "comes from" means that more than this share of it goes
 def over_flat(evidence: Evidence) -> list[Part]:
     """Each of R3D, MCx, rMCx against each of R2D, f-R2D."""
     clip = table2(evidence, (*OVER_TIME, *FLAT))
-    return [against(clip, net, flat) for net in OVER_TIME for flat in FLAT]
+    return [against(clip, *pair) for pair in OVER_FLAT]
 
 
 def best(evidence: Evidence) -> list[Part]:
     """R(2+1)D against each of the eleven others; that all eleven intervals must lie on one side needs no correction."""
     clip = table2(evidence, tuple(NETS))
-    return [against(clip, "r2plus1d", other) for other in NETS if other != "r2plus1d"]
+    return [against(clip, *pair) for pair in BEST]
 
 
 def mixed_as_3d(evidence: Evidence) -> list[Part]:
     """Each MCx against R3D, equal."""
     clip = table2(evidence, (*MC, "r3d"))
-    return [against(clip, net, "r3d", EQUAL) for net in MC]
+    return [against(clip, *pair, EQUAL) for pair in MIXED_AS_3D]
 
 
 def mixed_over_reversed(evidence: Evidence) -> list[Part]:
@@ -46,11 +52,10 @@ def mixed_over_reversed(evidence: Evidence) -> list[Part]:
 def early_over_late(evidence: Evidence) -> list[Part]:
     """With 1, 2, 3 and 4 groups that convolve over time, each: the first ones against the last ones.
 
-    MC(k + 1) has them in its first k groups, rMC(6 - k) in its last k: MC2 and rMC5, MC3 and rMC4, and so on. The sum
-    of these differences is that of MCx and rMCx with the same x; here every single one has to be there.
+    The sum of these differences is that of MCx and rMCx with the same x; here every single one has to be there.
     """
     clip = table2(evidence, (*MC, *RMC))
-    return [against(clip, early, late) for early, late in zip(MC, reversed(RMC), strict=True)]
+    return [against(clip, *pair) for pair in EARLY_OVER_LATE]
 
 
 def nonlinearity(evidence: Evidence) -> list[Part]:
