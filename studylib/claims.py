@@ -12,9 +12,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import audit_benchmarks, audit_cost, audit_networks, audit_table2
-from studylib.audit import NOT_RUN, OUTCOMES, Claim, Decision
+from studylib.audit import FAILS, NOT_RUN, OUTCOMES, Claim, Decision
 from studylib.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
-from studylib.tables import NOT_RUN as NOT_RUN_HTML
 from studylib.tables import Table
 from studylib.verdicts import RULES, decide
 
@@ -61,7 +60,7 @@ def audit_table(decisions: list[tuple[Claim, Decision]]) -> Table:
     """The paper against itself: a row a decided claim."""
     rows = [
         {
-            "claim": f'<span class="prose">{escape(claim.text)}</span>',
+            "claim": f'<span class="prose" id="{claim.id}">{escape(claim.text)}</span>',
             "section": escape(claim.section),
             "as printed": escape(claim.printed),
             "recomputed": f'<span class="prose">{escape(decision.recomputed)}</span>',
@@ -79,29 +78,20 @@ def summary(decisions: list[tuple[Claim, Decision]]) -> Markdown:
     counts = Counter(decision.outcome for _, decision in decisions)
     meanings = ("hold", "off by no more than rounding can explain", "do not hold as printed")
     parts = ", ".join(f"**{counts[outcome]}** {text}" for outcome, text in zip(OUTCOMES, meanings, strict=True))
-    waiting = len(CLAIMS) - len(decisions)
-    return Markdown(f"Of {len(decisions)} claims that arithmetic can decide, {parts}. {waiting} more wait for runs.")
+    more = f'{len(CLAIMS) - len(decisions)} more are about what training gives: <a href="claims.html">The claims</a>.'
+    return Markdown(f"Of {len(decisions)} claims that arithmetic can decide, {parts}. {more}")
 
 
-def waiting_table() -> Table:
-    """The empirical claims, none of them decided."""
+def failing_table(decisions: list[tuple[Claim, Decision]]) -> Table:
+    """The decided claims that do not hold, in short, each linked to its row of `audit_table` in the chapter on it."""
     rows = [
         {
-            "claim": f'<span class="prose">{escape(claim.text)}</span>',
+            "claim": f'<span class="prose"><a href="audit.html#{claim.id}">{escape(claim.text)}</a></span>',
             "section": escape(claim.section),
             "as printed": escape(claim.printed),
-            "to be decided by": f'<span class="prose">{escape(claim.rule)}</span>',
-            "experiment": escape(claim.experiment),
-            "verdict": NOT_RUN_HTML,
+            "recomputed": f'<span class="prose">{escape(decision.recomputed)}</span>',
         }
-        for claim in CLAIMS
-        if claim.decide is None
+        for claim, decision in decisions
+        if decision.outcome == FAILS
     ]
-    return Table(
-        pd.DataFrame(rows),
-        "Claims on what training gives, and the rule for each, which is code too. Unless it says otherwise every "
-        "number has a 95% interval over test videos and seeds. A claim is reproduced when all of its intervals lie "
-        "where the rule puts them, contradicted when one lies wholly elsewhere (at a level corrected for their "
-        "number), else inconclusive. It is not run until all planned runs that it needs are complete. None has a "
-        "verdict yet.",
-    )
+    return Table(pd.DataFrame(rows), "Claims that do not hold as printed, by the paper's own tables and networks.")

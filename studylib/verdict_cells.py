@@ -9,16 +9,18 @@ import pandas as pd
 
 from studylib.audit import NOT_RUN
 from studylib.tables import run_link
+from studylib.verdicts_evidence import NO_SUCH_RUN
 from studylib.verdicts_parts import CONTRADICTED, ONE_SEED, REPRODUCED, UNDECIDABLE, Part, Verdict
 
 MARKS = {REPRODUCED: "✓ ", CONTRADICTED: "✗ "}  # so that a column of outcomes reads at a glance, without colour
 
 
-def verdict_cell(verdict: Verdict, runs: pd.DataFrame, plan: str) -> str:
+def verdict_cell(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool = False) -> str:
     """HTML of a verdict of `verdicts.decide`.
 
     Args:
         runs, plan: the table and the plan that it was decided by.
+        whole: show all parts; otherwise those of a claim with several are folded.
     """
     if verdict.outcome == UNDECIDABLE:
         return prose(f"{badge(verdict.outcome)}: {escape(verdict.why)}")
@@ -29,9 +31,11 @@ def verdict_cell(verdict: Verdict, runs: pd.DataFrame, plan: str) -> str:
     lines = [badge(verdict.outcome), *map(escape, numbers(verdict))]
     if not verdict.covers_seeds:
         lines.append(escape(ONE_SEED))
-    folded = [escape(str(part)) for part in verdict.parts] if len(verdict.parts) > 1 else []
-    title = [f"all {len(folded)} parts"] * bool(folded) + [f"{len(links)} runs" if len(links) != 1 else "1 run"]
-    return prose("<br>".join(lines) + fold(", ".join(title), folded, links))
+    parts = [escape(str(part)) for part in verdict.parts] if len(verdict.parts) > 1 else []
+    counted = "1 run" if len(links) == 1 else f"{len(links)} runs"
+    if whole:
+        return prose("<br>".join(lines) + listed(parts) + fold(counted, links))
+    return prose("<br>".join(lines) + fold(f"all {len(parts)} parts, {counted}" if parts else counted, parts, links))
 
 
 def prose(html: str) -> str:
@@ -89,8 +93,11 @@ def _gap(low: float, high: float, claimed: tuple[float, float]) -> float:
 def waits_for(verdict: Verdict, done: int) -> str:
     """What a claim that is not run waits for: how many of its planned runs are complete, and what no run of it is."""
     lacks = [lack for lack in verdict.missing if not lack.startswith("runs/")]
-    texts = [f"{done} of {len(verdict.folders)} planned runs complete"] if verdict.folders else []
-    return "; ".join(texts + [f"lacks {', '.join(lacks)}"] * bool(lacks))
+    unplanned = [lack.removesuffix(NO_SUCH_RUN) for lack in lacks if lack.endswith(NO_SUCH_RUN)]
+    others = [lack for lack in lacks if not lack.endswith(NO_SUCH_RUN)]
+    texts = [f"{done} of {len(verdict.folders)} planned runs complete"] * bool(verdict.folders)
+    texts += [f"the plan has no run of {', '.join(unplanned)}"] * bool(unplanned)
+    return "; ".join(texts + [f"lacks {', '.join(others)}"] * bool(others))
 
 
 def run_links(verdict: Verdict, runs: pd.DataFrame, plan: str) -> list[str]:
@@ -103,5 +110,10 @@ def run_links(verdict: Verdict, runs: pd.DataFrame, plan: str) -> list[str]:
 
 def fold(title: str, *lists: list[str]) -> str:
     """Lists of HTML behind a title that opens them; nothing where all are empty."""
-    bodies = "".join(f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" for lines in lists if lines)
+    bodies = "".join(map(listed, lists))
     return f"<details><summary>{escape(title)}</summary>{bodies}</details>" if bodies else ""
+
+
+def listed(lines: list[str]) -> str:
+    """Lines of HTML as a list; nothing where there are none."""
+    return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if lines else ""

@@ -27,6 +27,7 @@ NEVER_MATTERS = ("experiment", "net", "seed", "split", "init_from", "new_head", 
 OF_TRAINING = (
     "epochs", "clips_per_epoch", "batch_size", "lr", "lr_schedule", "lr_step", "warmup_epochs", "weight_decay",
 )  # fmt: skip
+NO_SUCH_RUN = " (no such run in the plan)"
 
 
 class NotRunYet(Exception):
@@ -93,7 +94,7 @@ class Evidence:
         """
         chosen = self.choose(what, experiments, accept, **wanted)
         if not chosen:
-            self.lacks(f"{what} (no such run in the plan)")
+            self.lacks(what + NO_SUCH_RUN)
             return None
         self.used += [p.folder for p in chosen]
         missing = [f"{p.folder} ({p.state})" for p in chosen if p.run is None]

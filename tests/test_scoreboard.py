@@ -1,14 +1,17 @@
 """The tables of verdicts: what a reader sees is what the rules say of the recorded runs, at this build."""
 
+import ast
 import re
+from html import unescape
 
+import IPython.display
 import pandas as pd
 import pytest
 
-from studylib import scoreboard, verdict_cells
+from studylib import results, scoreboard, verdict_cells
 from studylib.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
 from studylib.net_table import NETS
-from studylib.plan import Plan, PlannedRun
+from studylib.plan import REPOSITORY, Plan, PlannedRun
 from studylib.results import load_plan_runs
 from studylib.spec import RunSpec
 from studylib.verdicts import decide
@@ -26,10 +29,12 @@ from studylib.verdicts_parts import (
 from tests.fake_runs import write_fake_run
 from tests.test_verdicts import TABLE2, lengths, scored, table, table2
 
+BOOK = REPOSITORY / "book"
+
 
 def text(html: str) -> str:
     """What a reader sees of it, folds opened."""
-    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", html)).strip()
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", " ", html))).strip()
 
 
 def rows_of(shown) -> list[list[str]]:
@@ -119,7 +124,9 @@ def test_a_claim_that_is_not_run_says_how_much_of_it_is():
 def test_what_no_plan_has_is_said_to_be_lacking():
     ((_, _, paper, mini),) = rows_of(scoreboard.claims_table(recorded(table2()), "run-nonlinearity"))
     assert paper == "not run : there is no plan paper"
-    assert mini.startswith("not run : 6 of 6 planned runs complete; lacks R(2+1)D-18 without inner ReLU (no such run")
+    assert mini.startswith(
+        "not run : 6 of 6 planned runs complete; the plan has no run of R(2+1)D-18 without inner ReLU"
+    )
 
 
 def test_what_cannot_be_decided_says_why():
@@ -143,6 +150,7 @@ def test_a_row_has_claim_section_rule_and_printed_number_and_every_part_and_run(
     html = shown._repr_html_()
     assert 'href="run_pages/mini_conv_types_r2plus1d_seed0.html"' in html
     assert html.count("<summary>rule</summary>") == 2
+    assert 'href="claims.html#run-best"' in html
     assert "<summary>all 11 parts, 36 runs</summary>" in html
 
 
@@ -183,3 +191,88 @@ def test_another_recorded_prediction_changes_the_page(tmp_path):
     assert "✗ contradicted 10 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus R3D-18" in page()
     (tmp_path / r3d.folder / "metrics.json").unlink()
     assert "not run : 11 of 12 planned runs complete" in page()
+
+
+# --- the first page and the chapter on claims
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Both plans with Table 2's networks recorded in mini only, and their verdicts."""
+    planned = table([(name, run.spec) for name, run in table2(seeds=(0,))], "paper")
+    runs = pd.concat([planned, table(table2(), "mini")], ignore_index=True)
+    return runs, scoreboard.decide_all(runs)
+
+
+def test_every_claim_is_on_the_first_page_once_below_its_chapter(study):
+    shown = scoreboard.scoreboard(*study)
+    claims = read_claims(EMPIRICAL)
+    rows = [row for row in rows_of(shown) if row[1]]
+    assert len(rows) == len(claims)
+    assert all(any(row[0].startswith(claim.text) for row in rows) for claim in claims.values())
+    pages = re.findall(r'<strong><a href="(\w+)\.html">', shown._repr_html_())
+    assert pages == list(scoreboard.TITLES)
+    assert all(row[2] and row[3] for row in rows)
+
+
+def test_the_first_page_shows_ours_beside_vmz_or_nothing(study):
+    rows = {row[0]: row for row in rows_of(scoreboard.scoreboard(*study))}
+    (best,) = (row for told, row in rows.items() if told.startswith("R(2+1)D beats the other eleven"))
+    assert best[1] == "2% clip@1 or more"
+    assert best[2] == "not run : 0 of 12 planned runs complete"
+    assert best[3].startswith("✓ reproduced 11 of 11")
+    assert best[4].startswith("8 frames: 11 of 11 above 0; weakest R(2+1)D minus MC3 +2.1")
+    (motion,) = (row for told, row in rows.items() if told.startswith("The gap to 2D nets comes"))
+    assert motion[4] == ""
+
+
+def test_the_summary_counts_the_verdicts_of_each_plan(study):
+    runs, verdicts = study
+    told = scoreboard.summary(runs, verdicts).data
+    claims = len(read_claims(EMPIRICAL))
+    assert f"{claims} claims" in told
+    for plan, complete in (("paper", "0 of 12"), ("mini", "36 of 36")):
+        (line,) = (line for line in told.splitlines() if f"*{plan}*" in line)
+        assert f"({complete} runs complete)" in line
+        assert sum(map(int, re.findall(r"\*\*(\d+)\*\*", line))) == claims
+    outcomes = [verdict.outcome for (_, plan), verdict in verdicts.items() if plan == "mini"]
+    assert f"**{outcomes.count(REPRODUCED)}** reproduced" in told
+
+
+def test_the_chapter_on_claims_has_every_rule_and_all_parts_open(study):
+    html = scoreboard.cards(*study).data
+    for claim in read_claims(EMPIRICAL).values():
+        (card,) = re.findall(f'<div class="claim" id="{claim.id}">.*', html)
+        told = text(card)
+        for said in (claim.text, claim.printed, claim.rule, claim.experiment, "Plan paper: ", "Plan mini: "):
+            assert said in told
+    (best,) = re.findall('<div class="claim" id="run-best">.*', html)
+    in_sight = text(re.sub("<details>.*?</details>", "", best))
+    assert in_sight.count("R(2+1)D-18 minus") == 1 + 11
+    assert "_seed" not in in_sight
+
+
+@pytest.mark.parametrize("chapter", ["index", "claims", "paper", "audit"])
+def test_the_cells_of_a_chapter_run_and_show_something(study, chapter, monkeypatch):
+    shown = []
+    monkeypatch.setattr(results, "load_all_runs", lambda: study[0])
+    monkeypatch.setattr(scoreboard, "decide_all", lambda runs: study[1])
+    monkeypatch.setattr(IPython.display, "display", lambda *found: shown.extend(found))
+    names: dict[str, object] = {}
+    page = (BOOK / f"{chapter}.md").read_text()
+    cells = re.findall(r"```\{code-cell\}[^\n]*\n(?::[^\n]*\n)*(.*?)```", page, re.DOTALL)
+    for cell in cells:
+        *before, last = ast.parse(cell).body
+        exec(compile(ast.Module(before, []), chapter, "exec"), names)
+        shown.append(eval(compile(ast.Expression(last.value), chapter, "eval"), names))
+    told = text(" ".join(getattr(one, "data", None) or one._repr_html_() for one in shown if one is not None))
+    assert len(cells) == {"index": 4, "claims": 2, "paper": 1, "audit": 3}[chapter]
+    expected = {"index": "36 of 36", "claims": "Rule:", "paper": "52.4 against 49.3", "audit": "20.748 against 20.348"}
+    assert expected[chapter] in told
+
+
+def test_every_experiment_of_a_claim_has_a_chapter():
+    experiments = {claim.experiment for claim in read_claims(EMPIRICAL).values()}
+    assert experiments <= set(scoreboard.CHAPTERS)
+    assert set(scoreboard.CHAPTERS.values()) == set(scoreboard.TITLES)
+    assert sum(map(len, scoreboard.by_chapter().values())) == len(read_claims(EMPIRICAL))
