@@ -9,6 +9,7 @@ from studylib.filters import FILE, read_conv1
 from studylib.verdicts_evidence import Evidence, Net, printed
 from studylib.verdicts_parts import INCONCLUSIVE, REPRODUCED, Part, Verdict, combine, exact
 
+FILTER_EXPERIMENTS = ("filters", "conv_types")  # whose runs keep them
 LARGEST_WEIGHT = 0.3  # the ends of Figure 6's scale
 WITHIN = 0.99  # share of the weights that are on that scale
 # First word of a dataset's name -> its name, videos and classes as printed in section 4.4.
@@ -28,7 +29,7 @@ def filters(evidence: Evidence) -> list[Part]:
     """
     why = "the size of weights follows from the data and from the width, and this plan is not on Kinetics"
     evidence.require_data(["kinetics400"], why)
-    net = evidence.net(printed("r2plus1d"), ["filters", "conv_types"], net="r2plus1d")
+    net = evidence.net(printed("r2plus1d"), FILTER_EXPERIMENTS, net="r2plus1d")
     evidence.require()
     shares = _shares_within(evidence, net)
     evidence.require()

@@ -4,11 +4,12 @@ A training error is one number a run, the share of the last epoch's augmented tr
 has no videos to pair: its interval is over seeds (Welch's), of which each network needs two.
 """
 
-from studylib.verdicts_evidence import Evidence, Net, printed, require_comparable
+from studylib.verdicts_evidence import Evidence, Net, Planned, printed, require_comparable
 from studylib.verdicts_intervals import CLIP, contrast, outcomes, over_seeds
 from studylib.verdicts_parts import Part
 
 DEPTHS = (18, 34)
+EXPERIMENTS = ("depth", "conv_types")  # whose runs these are: those of 18 layers may be Table 2's
 SEEDS = 2  # that a training error needs, to have an interval
 
 
@@ -44,11 +45,13 @@ def test_error(evidence: Evidence) -> list[Part]:
 
 
 def pair(evidence: Evidence, depth: int, seeds: int = 1) -> list[Net | None]:
-    """R3D and R(2+1)D of one depth, trained; those of 18 layers may be Table 2's."""
+    """R3D and R(2+1)D of one depth, trained."""
+
+    def trained(planned: Planned) -> bool:
+        return planned.spec.epochs > 0
 
     def net(name: str) -> Net | None:
-        where, trained = ["depth", "conv_types"], lambda planned: planned.spec.epochs > 0
-        return evidence.net(printed(name, depth), where, trained, fewest_seeds=seeds, net=name, depth=depth)
+        return evidence.net(printed(name, depth), EXPERIMENTS, trained, fewest_seeds=seeds, net=name, depth=depth)
 
     return [net("r3d"), net("r2plus1d")]
 

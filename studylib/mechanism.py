@@ -1,0 +1,128 @@
+"""Which part of the factorisation helps: each variant of the experiment *mechanism* beside R(2+1)D and R3D."""
+
+from html import escape
+
+import pandas as pd
+
+from studylib.net_table import PRINTED_NAMES
+from studylib.over_seeds import accuracy, cell, complete, difference, grouped, lack, planned, seed_links
+from studylib.tables import NOT_RUN, Table
+from studylib.verdicts_intervals import CLIP, VIDEO
+
+EXPERIMENTS = ("mechanism", "conv_types")  # whose runs these are: R(2+1)D and R3D are Table 2's, as in the rule
+BASE, FULL, P3D_A = "r2plus1d", "r3d", "r2plus1d_m_is_n_out"
+# Variant -> what is changed, in the order of the tables. What the variants are is in `net_table.VARIANTS`.
+CHANGES = {
+    "r2plus1d_no_inner_relu": "no ReLU between the spatial and the temporal convolution",
+    "r2plus1d_no_inner_bn_relu": "neither BN nor ReLU there: a 3D convolution of limited rank",
+    "r3d_added_relu": "R3D with as many ReLUs as R(2+1)D, each after a BN of its own",
+    "r2plus1d_temporal_first": "temporal convolution first, then the spatial one",
+    "r2plus1d_half_m": "half of the middle channels M",
+    "r2plus1d_double_m": "twice the middle channels M",
+    P3D_A: "M is the number of output channels",
+    "r2plus1d_parallel": "both convolutions read the input, their outputs are summed; M as in P3D-A",
+    "r2plus1d_skip": "the spatial output is added to the temporal one; M as in P3D-A",
+}
+OWN_BASE = {"r2plus1d_parallel": P3D_A, "r2plus1d_skip": P3D_A}
+ALIKE = 0.05  # share of the parameters by which networks of one size may differ
+
+
+def network(runs: pd.DataFrame, plan: str, net: str) -> pd.DataFrame:
+    """The planned runs of a network, a row a seed."""
+    return planned(runs, plan, EXPERIMENTS, net=net)
+
+
+def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """All runs of a plan that the comparison is made of; none where the plan has no run of the experiment."""
+    if not ((runs["plan"] == plan) & (runs["experiment"] == EXPERIMENTS[0])).any():
+        return runs.iloc[:0]
+    return pd.concat([network(runs, plan, net) for net in (BASE, FULL, *CHANGES)])
+
+
+def counted() -> pd.DataFrame:
+    """`counts.variants` by name: counted now, at the paper's size."""
+    from studylib.counts import variants  # torch, which the other tables do without
+
+    return variants().set_index("name")
+
+
+def sizes_table(counts: pd.DataFrame, runs: pd.DataFrame, plan: str) -> Table:
+    """What is changed in each network and what it has and costs, at the paper's size and at the plan's.
+
+    Args:
+        counts: `counted()`.
+    """
+    rows = []
+    for net in (BASE, FULL, *CHANGES):
+        own = counts.loc[net]
+        done = complete(network(runs, plan, net))
+        row = {
+            ("", "network"): escape(PRINTED_NAMES[net]),
+            ("", "what is changed"): f'<span class="prose">{escape(CHANGES.get(net, "nothing"))}</span>',
+            ("paper's size", "parameters (M)"): f"{own['params'] / 1e6:.3f}",
+            ("paper's size", "of R(2+1)D's"): f"{own['params'] / counts.loc[BASE, 'params']:.1%}",
+            ("paper's size", "GFLOPs"): f"{own['flops'] / 1e9:.2f}",
+            ("paper's size", "ReLUs"): str(own["relus"]),
+        }
+        texts = [NOT_RUN, NOT_RUN]
+        if len(done):
+            texts = [f"{done['params'].iloc[0] / 1e6:.3f}", f"{done['flops'].iloc[0] / 1e9:.3f}"]
+        rows.append(row | {(f"plan {plan}", "parameters (M)"): texts[0], (f"plan {plan}", "GFLOPs"): texts[1]})
+    return Table(
+        grouped(rows),
+        "Paper's size: 18 layers, 400 classes, a clip of 8 x 112 x 112, counted while this page is built. "
+        f"Plan {plan}: recorded with the runs. Parameters are all learnable numbers, BN's too; one multiply-add counts "
+        "1, convolutions and the FC layer only.",
+    )
+
+
+def results_table(runs: pd.DataFrame, plan: str) -> Table:
+    """Accuracy of each network and its paired differences from R(2+1)D and from R3D."""
+    rows = []
+    base, full = network(runs, plan, BASE), network(runs, plan, FULL)
+    for net in (BASE, FULL, *CHANGES):
+        own = network(runs, plan, net)
+        row = {("", "network"): escape(PRINTED_NAMES[net])}
+        for measure in (CLIP, VIDEO):
+            after = seed_links(own) if measure == CLIP else ""
+            row["accuracy (%)", measure] = cell(accuracy(own, measure), lack(own), after=after)
+        for name, other, key in (("minus R(2+1)D", base, BASE), ("minus R3D", full, FULL)):
+            for measure in (CLIP, VIDEO):
+                part = None if key == net else difference(own, other, measure)
+                row[name, measure] = "" if key == net else cell(part, lack(own, other), sign=True)
+        rows.append(row)
+    return Table(grouped(rows), f"Plan {plan}. {CAPTION}")
+
+
+CAPTION = (
+    "Means over seeds, with 95% intervals. Differences in points, on the same test videos. Intervals cover the draw of "
+    "the videos and of the seeds; where a network has one seed, that of the videos only."
+)
+
+
+def p3d_table(runs: pd.DataFrame, plan: str) -> Table:
+    """Parallel and skip minus the network that they may be compared with, which has their middle channels."""
+    rows = []
+    for net, other in OWN_BASE.items():
+        own, base = network(runs, plan, net), network(runs, plan, other)
+        row = {"difference": escape(f"{PRINTED_NAMES[net]} minus {PRINTED_NAMES[other]}")}
+        for measure in (CLIP, VIDEO):
+            row[measure] = cell(difference(own, base, measure), lack(own, base), sign=True)
+        rows.append(row)
+    return Table(pd.DataFrame(rows), f"Plan {plan}. {CAPTION}")
+
+
+def differences(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """Each network minus R(2+1)D, for the figure; networks without a complete run, or without R(2+1)D's, are left out.
+
+    Columns: net (as printed), measure, points, low, high, size (parameters over R(2+1)D's, of the recorded runs).
+    """
+    base, rows = network(runs, plan, BASE), []
+    for net in (FULL, *CHANGES):
+        own = network(runs, plan, net)
+        for measure in (CLIP, VIDEO):
+            if (part := difference(own, base, measure)) is not None:
+                size = complete(own)["params"].iloc[0] / complete(base)["params"].iloc[0]
+                found = {"points": part.points, "low": part.low, "high": part.high, "size": size}
+                rows.append({"net": PRINTED_NAMES[net], "measure": measure} | found)
+    return pd.DataFrame(rows, columns=["net", "measure", "points", "low", "high", "size"])

@@ -1,0 +1,93 @@
+"""The runs of a plan as `results.load_plan_runs` gives them, made up in memory: none is trained, none lies in a folder.
+
+Also a chapter's code, executed on such runs.
+"""
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studylib.evaluation import Predictions, clip_top1, video_top_k
+from studylib.net_table import PRINTED_NAMES
+from studylib.plan import REPOSITORY, PlannedRun, load_plan
+from studylib.results import Run
+from tests.fake_runs import fake_predictions
+
+NOTHING: dict[str, Any] = {}
+
+
+def made_run(planned: PlannedRun, predictions: Predictions, errors: tuple[float, float] = (20.0, 30.0)) -> Run:
+    """A complete run; `errors` are the training and the test error of the last epoch, percent, to which they fall."""
+    spec, fall = planned.spec, np.linspace(60, 0, planned.spec.epochs)
+    rng = np.random.default_rng(spec.seed)
+    noise = 2 * rng.normal(size=(2, spec.epochs)) * (fall > 0)
+    history = pd.DataFrame({"epoch": np.arange(spec.epochs) + 1})
+    for column, error, own in zip(("train_error", "test_error"), errors, noise, strict=True):
+        history[column] = error + fall + own
+    metrics = {
+        "clip_top1": clip_top1(predictions),
+        "video_top1": video_top_k(predictions, 1),
+        "params": 2_000_000 * (2 if "double" in spec.net else 1),
+        "flops": 338_000_000,
+    }
+    provenance = {"dataset": {"name": spec.dataset, "videos": len(predictions.labels)}}
+    run = Run(REPOSITORY / planned.folder, spec, metrics, history, provenance)
+    vars(run)["predictions"] = predictions
+    return run
+
+
+def made_study(
+    make: Callable[[PlannedRun], Run | None] = lambda planned: None, plans: tuple[str, ...] = ("mini", "paper")
+) -> pd.DataFrame:
+    """Every run of the plans; `make` gives the run of a planned one, None where it is not run."""
+    rows = []
+    for name in plans:
+        plan = load_plan(REPOSITORY / "runs" / f"{name}.yaml")
+        for planned in plan.runs:
+            run = make(planned)
+            row = asdict(planned.spec) | {"net": PRINTED_NAMES[planned.spec.net], "net_key": planned.spec.net}
+            row |= {"plan": name, "label": plan.title, "run": planned.name, "result": run}
+            rows.append(row | {"state": "not run"} if run is None else row | {"state": "complete"} | run.metrics)
+    table = pd.DataFrame(rows)
+    return table.reindex(columns=[*table.columns, *({"params", "flops"} - set(table.columns))])
+
+
+def random_run(planned: PlannedRun) -> Run:
+    """A complete run of random scores, the same test videos for all."""
+    seed = [planned.spec.seed, len(planned.name), *map(ord, planned.spec.net), *map(ord, planned.spec.frame_order)]
+    return made_run(planned, fake_predictions(videos_a_class=2, clips=2, seed=seed))
+
+
+def execute(chapter: str, shown: list[Any] | None = None) -> list[Any]:
+    """Execute the code cells of book/`chapter`.md one after the other; gives what each shows last, and adds to `shown`
+    what it displays before."""
+    text = (REPOSITORY / "book" / f"{chapter}.md").read_text()
+    cells = re.findall(r"```\{code-cell\} ipython3\n(?:---\n.*?---\n|(?::[^\n]*\n)*)(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    values = []
+    for cell in cells:
+        *body, last = ast.parse(cell).body
+        exec(compile(ast.Module(body, []), chapter, "exec"), names)
+        if "display" in names and shown is not None:
+            names["display"] = lambda *what: shown.extend(what)
+        if isinstance(last, ast.Expr):
+            values.append(eval(compile(ast.Expression(last.value), chapter, "eval"), names))
+        else:
+            exec(compile(ast.Module([last], []), chapter, "exec"), names)
+    return values
+
+
+def html_of(table: Any) -> str:
+    """What a notebook shows of a table or of Markdown."""
+    return table._repr_html_() if hasattr(table, "_repr_html_") else table.data
+
+
+def folder_of(run: Run) -> Path:
+    """The folder of a made-up run, from the repository on."""
+    return run.folder.relative_to(REPOSITORY)
