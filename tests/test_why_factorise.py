@@ -13,7 +13,7 @@ from studylib.plan import REPOSITORY, load_plan
 from studylib.seeds import difference, difference_of_differences
 from studylib.verdicts import decide
 from tests.fake_runs import fake_predictions
-from tests.made_study import execute, folder_of, html_of, made_run, made_study, random_run
+from tests.made_study import execute, folder_of, html_of, made_run, made_study
 
 EXPERIMENTS = ("conv_types", "depth", "mechanism")
 OURS = "ours, plan mini"
@@ -137,11 +137,11 @@ def test_figure_4_draws_the_mean_of_the_seeds_and_each_seed(runs):
     for axes, layers in ((left, 18), (right, 34)):
         assert len(axes.lines) == 2 * 2 * (1 + 3)
         own = curves[(curves["depth"] == layers) & (curves["net"] == "R3D")]
-        drawn = [list(line.get_ydata()) for line in axes.lines]
+        drawn = [list(np.round(line.get_ydata(), 6)) for line in axes.lines]
         for column in ("train_error", "test_error"):
             by_seed = own.pivot(index="epoch", columns="seed", values=column)
-            assert list(by_seed.mean(axis=1)) in drawn
-            assert list(by_seed[2]) in drawn
+            assert list(by_seed.mean(axis=1).round(6)) in drawn
+            assert list(by_seed[2].round(6)) in drawn
 
 
 def test_a_depth_that_is_not_run_says_so_in_its_panel(runs):
@@ -152,10 +152,8 @@ def test_a_depth_that_is_not_run_says_so_in_its_panel(runs):
 
 
 def test_every_variant_of_the_plan_is_compared():
-    planned = {run.spec.net for run in load_plan(REPOSITORY / "runs" / "mini.yaml").runs}
-    planned &= {run.spec.net for run in load_plan(REPOSITORY / "runs" / "mini.yaml").runs
-                if run.spec.experiment == "mechanism"}  # fmt: skip
-    assert set(mechanism.CHANGES) == planned
+    specs = [run.spec for run in load_plan(REPOSITORY / "runs" / "mini.yaml").runs]
+    assert set(mechanism.CHANGES) == {spec.net for spec in specs if spec.experiment == "mechanism"}
 
 
 def test_the_differences_are_paired_and_against_the_right_network(runs):
@@ -209,8 +207,3 @@ def test_the_chapters_cells_execute(complete, runs, monkeypatch):
 def test_the_page_types_no_result():
     page = (REPOSITORY / "book" / "why_factorise.md").read_text()
     assert not re.findall(r"\d+\.\d+ ?%|\d+\.\d+ points", page)
-
-
-def test_random_runs_of_one_study_are_tested_on_the_same_videos():
-    first, second = load_plan(REPOSITORY / "runs" / "mini.yaml").runs[:2]
-    assert random_run(first).predictions.videos == random_run(second).predictions.videos
