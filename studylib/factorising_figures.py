@@ -32,8 +32,9 @@ def figure4(curves: pd.DataFrame, title: str = "") -> Figure:
             own = curves[curves["depth"] == depth]
             for net, (colour, marker) in LOOKS.items():
                 _errors(axes, own[own["net"] == net], colour, marker)
-            if own.empty:
-                axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", color=GREY, style="italic")
+            if missing := [net for net in LOOKS if net not in set(own["net"])]:
+                text = f"{', '.join(missing)}: not run"
+                axes.text(0.97, 0.93, text, transform=axes.transAxes, ha="right", color=GREY, style="italic")
             axes.set(title=f"{depth} layers", xlabel="epoch", ylim=(0, None))
             axes.xaxis.get_major_locator().set_params(integer=True)
         grid[0].set_ylabel("error (%)")

@@ -161,5 +161,5 @@ def shapes_table(networks: Mapping[str, pd.DataFrame], filters: Mapping[str, Map
     return Table(
         pd.DataFrame(rows),
         "Three weights over time of every temporal filter and channel: share of their number, and of their energy. "
-        f"{STEADY}: share of the energy that is in the means over the three frames.",
+        f"{STEADY.capitalize()}: share of the energy that is in the means over the three frames.",
     )

@@ -112,6 +112,7 @@ def _shape(picture: np.ndarray) -> float:
 
 
 def _show(axes: Axes, picture: np.ndarray, title: str) -> None:
-    axes.imshow(picture, interpolation="nearest")
+    # "none": an SVG then keeps the picture as it is, instead of scaling it to its own resolution
+    axes.imshow(picture, interpolation="none")
     axes.set_title(title, loc="left")
     axes.axis("off")

@@ -14,7 +14,7 @@ import pandas as pd
 from studylib.cues import ORDER_BLIND, classes
 from studylib.datasets.actions import CUES
 from studylib.net_table import NETS, PAPER_NAMES
-from studylib.over_seeds import cell, complete, grouped, lack, planned, seed_links
+from studylib.over_seeds import bounded, cell, complete, grouped, lack, planned, seed_links
 from studylib.results import Run
 from studylib.tables import Table
 from studylib.verdicts_intervals import Outcomes, contrast
@@ -89,7 +89,7 @@ class Study:
     def share(self, net: str, order: str, group: str, of: Callable[[np.ndarray], np.ndarray]) -> Part | None:
         """Percent of a group's videos for which `of` their names is true, over the seeds; None where none is there."""
         own = self._outcomes(net, order, group, of, self._named[net, order])
-        return own and contrast("", [own])
+        return own and bounded(contrast("", [own]))
 
     def _outcomes(self, net: str, order: str, group: str, of: Callable, weights: list[str]) -> Outcomes | None:
         if not weights:

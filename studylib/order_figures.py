@@ -44,7 +44,7 @@ def by_order(table: pd.DataFrame, num_classes: int) -> Figure:
         for axes in grid[1]:
             axes.set_xlabel("video@1 (%)")
         handles, names = grid[0, 1].get_legend_handles_labels()
-        figure.legend(handles, names, ncols=3, loc="outside lower center", columnspacing=1.2, handletextpad=0.5)
+        figure.legend(handles, names, ncols=2, loc="outside lower center", columnspacing=1.2, handletextpad=0.5)
         plt.close(figure)
         return figure
 

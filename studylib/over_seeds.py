@@ -5,9 +5,11 @@ networks are chosen as the rules choose them, and the intervals are theirs: 95%,
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 from math import inf, isnan, nan
 
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
@@ -58,7 +60,13 @@ def accuracy(rows: pd.DataFrame, measure: str) -> Part | None:
         measure: a key of `verdicts_intervals.ACCURACIES`.
     """
     found = tests(rows)
-    return contrast("", [outcomes(found, measure)]) if found else None
+    return bounded(contrast("", [outcomes(found, measure)])) if found else None
+
+
+def bounded(share: Part) -> Part:
+    """A percentage whose interval does not leave 0 to 100, which that of few seeds can."""
+    low, high = np.clip([share.low, share.high], 0, 100)  # nan, of a single seed, stays nan
+    return replace(share, low=float(low), high=float(high))
 
 
 def difference(first: pd.DataFrame, second: pd.DataFrame, measure: str) -> Part | None:

@@ -19,8 +19,6 @@ from studylib.plan import REPOSITORY, PlannedRun, load_plan
 from studylib.results import Run
 from tests.fake_runs import fake_predictions
 
-NOTHING: dict[str, Any] = {}
-
 
 def made_run(planned: PlannedRun, predictions: Predictions, errors: tuple[float, float] = (20.0, 30.0)) -> Run:
     """A complete run; `errors` are the training and the test error of the last epoch, percent, to which they fall."""
@@ -64,14 +62,18 @@ def random_run(planned: PlannedRun) -> Run:
     return made_run(planned, fake_predictions(videos_a_class=2, clips=2, seed=seed))
 
 
+def cells_of(chapter: str) -> list[tuple[str, str]]:
+    """(head, code) of each code cell of book/`chapter`.md."""
+    text = (REPOSITORY / "book" / f"{chapter}.md").read_text()
+    return re.findall(r"```\{code-cell\} ipython3\n(---\n.*?---\n|(?::[^\n]*\n)*)(.*?)```", text, re.DOTALL)
+
+
 def execute(chapter: str, shown: list[Any] | None = None) -> list[Any]:
     """Execute the code cells of book/`chapter`.md one after the other; gives what each shows last, and adds to `shown`
     what it displays before."""
-    text = (REPOSITORY / "book" / f"{chapter}.md").read_text()
-    cells = re.findall(r"```\{code-cell\} ipython3\n(?:---\n.*?---\n|(?::[^\n]*\n)*)(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
     values = []
-    for cell in cells:
+    for _, cell in cells_of(chapter):
         *body, last = ast.parse(cell).body
         exec(compile(ast.Module(body, []), chapter, "exec"), names)
         if "display" in names and shown is not None:

@@ -1,5 +1,6 @@
 """A network over its seeds: which runs, how many of them, and numbers against the same computed another way."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from studylib import over_seeds
 from studylib.evaluation import clip_top1, video_top_k
 from studylib.seeds import difference
 from studylib.verdicts_intervals import CLIP, VIDEO
-from tests.made_study import made_study, random_run
+from tests.made_study import cells_of, made_study, random_run
 
 TABLE2 = ("conv_types",)
 
@@ -85,6 +86,14 @@ def test_a_single_seed_has_a_number_and_no_interval():
     assert "nan" not in text
 
 
+def test_the_interval_of_a_percentage_ends_at_0_and_100(whole):
+    part = replace(over_seeds.accuracy(of(whole), CLIP), points=98.0, low=-3.0, high=103.0)
+    assert (over_seeds.bounded(part).low, over_seeds.bounded(part).high) == (0, 100)
+    assert over_seeds.bounded(part).points == 98
+    single = over_seeds.bounded(over_seeds.sum_over_seeds([[20.0]]))
+    assert np.isnan([single.low, single.high]).all()
+
+
 def test_no_seed_gives_no_number():
     assert over_seeds.sum_over_seeds([[]], [[15.0, 17.0]]) is None
 
@@ -119,3 +128,10 @@ def test_a_figure_tells_what_it_is_made_of(whole, partly):
     assert "`pantomime-mini`" in over_seeds.made_of(of(partly)).data
     assert over_seeds.made_of(of(made_study())).data.startswith("*Not run:*")
     assert over_seeds.made_of(of(whole, "c3d")).data.startswith("*Not run:*")
+
+
+@pytest.mark.parametrize("chapter", ["why_factorise", "filters", "cues"])
+def test_every_figure_of_these_chapters_has_an_alternative_text(chapter):
+    drawing = [head for head, code in cells_of(chapter) if re.search(r"(filter|order|factorising)_figures\.", code)]
+    assert drawing
+    assert all("alt: " in head for head in drawing)

@@ -63,11 +63,11 @@ def test_the_table_has_the_errors_and_differences_of_the_verdicts(runs):
     rows = depth.errors_table(runs, ["mini"]).frame.set_index(("", "network"))
     for layers in (18, 34):
         part = decide(f"run-train-error-{layers}", runs, "mini").single
-        shown = rows.loc[f"R3D minus R(2+1)D, {layers} layers", (OURS, "training error")]
+        shown = rows.loc[f"gap, {layers} layers", (OURS, "training error")]
         assert shown.startswith(f"{part.points:+.1f} ")
         assert f"({part.low:+.1f} to {part.high:+.1f})" in shown
     grown = decide("run-gap-depth", runs, "mini").single
-    shown = rows.loc["R3D minus R(2+1)D, 34 layers minus 18", (OURS, "training error")]
+    shown = rows.loc["gap, 34 minus 18", (OURS, "training error")]
     assert shown.startswith(f"{grown.points:+.1f} ")
     clip = 100 - np.mean([clip_top1(p) for p in scores(runs, "r3d", 34).values()])
     assert rows.loc["R3D-34", (OURS, depth.FINAL)].startswith(f"{clip:.1f} ")
@@ -81,9 +81,9 @@ def test_the_gap_in_test_error_is_r3ds_error_minus_that_of_r2plus1d(runs):
     gaps = [(scores(runs, "r2plus1d", layers), scores(runs, "r3d", layers)) for layers in (18, 34)]
     for layers, gap in zip((18, 34), gaps, strict=True):
         known = difference(*gap, "clip_top1").points
-        assert float(numbers(rows[f"R3D minus R(2+1)D, {layers} layers"])[0]) == pytest.approx(known, abs=0.051)
+        assert float(numbers(rows[f"gap, {layers} layers"])[0]) == pytest.approx(known, abs=0.051)
     known = difference_of_differences(gaps[1], gaps[0], "clip_top1").points
-    assert float(numbers(rows["R3D minus R(2+1)D, 34 layers minus 18"])[0]) == pytest.approx(known, abs=0.051)
+    assert float(numbers(rows["gap, 34 minus 18"])[0]) == pytest.approx(known, abs=0.051)
 
 
 def numbers(text):
@@ -95,7 +95,7 @@ def test_the_published_errors_are_100_minus_table_2():
     published = rows["published, Kinetics-400", depth.FINAL]
     assert published["R3D-18"] == "50.7"
     assert published["R(2+1)D-18"] == "47.6"
-    assert published["R3D minus R(2+1)D, 18 layers"] == "+3.1"
+    assert published["gap, 18 layers"] == "+3.1"
     assert published["R3D-34"] == "curve only"
 
 
@@ -122,7 +122,7 @@ def test_what_is_recorded_in_part_is_shown_and_told(partly):
     rows = depth.errors_table(partly, ["mini"]).frame.set_index(("", "network"))[OURS]
     assert rows.loc["R3D-34"].str.contains("2 of 3 seeds").all()
     assert not rows.loc["R(2+1)D-34"].str.contains("of 3 seeds").any()
-    assert rows.loc["R3D minus R(2+1)D, 34 layers"].str.contains("2 of 3 seeds").all()
+    assert rows.loc["gap, 34 layers"].str.contains("2 of 3 seeds").all()
     assert decide("run-train-error-34", partly, "mini").outcome == "not run"
     table = mechanism.results_table(partly, "mini").frame.set_index(("", "network"))
     assert "2 of 3 seeds" in table.loc["R(2+1)D, M halved", ("minus R3D", "video@1")]
@@ -147,7 +147,7 @@ def test_figure_4_draws_the_mean_of_the_seeds_and_each_seed(runs):
 def test_a_depth_that_is_not_run_says_so_in_its_panel(runs):
     curves = depth.curves(runs, "mini")
     axes = factorising_figures.figure4(curves[curves["depth"] == 18]).axes
-    assert [text.get_text() for text in axes[1].texts] == ["not run"]
+    assert [text.get_text() for text in axes[1].texts] == ["R3D, R(2+1)D: not run"]
     assert [text.get_text() for text in axes[0].texts] == []
 
 
