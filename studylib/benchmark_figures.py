@@ -19,7 +19,7 @@ def fusion_panels(curves: pd.DataFrame, title: str = "") -> Figure:
     """Video accuracy against the weight of RGB with its 95% interval as a band, a panel a pair.
 
     Args:
-        curves: `fused_streams.curves`, not empty.
+        curves: `two_streams.curves`, not empty.
     """
     pairs = list(curves.groupby("pair", sort=False))
     rows = ceil(len(pairs) / 2)

@@ -54,7 +54,7 @@ def fusion_curves(curves: pd.DataFrame) -> Figure:
     """Video accuracy against the weight of RGB: a thin line a split, a thick one for their mean.
 
     Args:
-        curves: `two_streams.fusion_curves`.
+        curves: `real_video.fusion_curves`.
     """
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, 3.8))

@@ -1,245 +1,127 @@
-"""Tables of the chapter on real video: two streams, their fusion, and transfer, from the runs of `ucf101_subset`.
+"""Two streams of Tables 3 to 5 as one: what averaging their scores gains, and how that hangs on the weight of RGB.
 
-Every cell is from a complete run or says that there is none. Nothing here is a verdict: the videos are too few.
+A pair is a network trained on RGB and the same trained on optical flow; every plan has those of the paper's tables.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from html import escape
 
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
 from studylib import published
-from studylib.datasets.report import published_counts
-from studylib.evaluation import Predictions, video_top_k
-from studylib.figures import histories
-from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy
+from studylib.benchmark_cells import cell, missing, net_and_clip, with_interval
+from studylib.benchmark_runs import (
+    TABLE3,
+    TABLE4,
+    TABLE5,
+    VIDEO,
+    Found,
+    Row,
+    accuracy,
+    find,
+    gain,
+    printed_video_top1,
+)
+from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT
 from studylib.magnitudes import signed
-from studylib.paired import paired_difference
-from studylib.results import Run
-from studylib.run_files import CLOCKS, HISTORY
-from studylib.splits import OFFICIAL_SPLITS, split_mean
-from studylib.stats import wilson
-from studylib.tables import Table, run_link
+from studylib.tables import Table
+from studylib.verdicts_benchmarks import FLOW, FUSED, RGB, SETS, STREAMS
+from studylib.verdicts_evidence import Evidence
 
-PLAN = "ucf101_subset"
-RGB, FLOW, PRETRAINED = "RGB", "flow", "RGB, pretrained"
-
-
-def stream(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The planned runs of a stream, a row a split."""
-    own = runs[runs["plan"] == PLAN]
-    if name == PRETRAINED:
-        return own[(own["experiment"] == "transfer") & (own["init_from"] != "")].sort_values("split")
-    modality = {RGB: "rgb", FLOW: "flow"}[name]
-    return own[(own["experiment"] == "two_stream") & (own["modality"] == modality)].sort_values("split")
-
-
-def results(runs: pd.DataFrame, name: str) -> dict[int, Run]:
-    """Split -> the complete run of a stream."""
-    own = stream(runs, name)
-    own = own[own["state"] == "complete"]
-    return dict(zip(own["split"], own["result"], strict=True))
+# Name of a pair, by the paper's data -> the row of both streams.
+PAIRS: dict[str, Row] = {
+    "Sports-1M, 8 frames": TABLE3["R(2+1)D-Two-Stream-8frame"],
+    "Sports-1M, 32 frames": TABLE3["R(2+1)D-Two-Stream-32frame"],
+    "Kinetics, from scratch": TABLE4["R(2+1)D-Two-Stream", "none"],
+    "Kinetics, from Sports-1M": TABLE4["R(2+1)D-Two-Stream", "Sports-1M"],
+} | {
+    f"{SETS[target]}, from {start.removesuffix('-400')}": row
+    for (method, start, target), row in TABLE5.items()
+    if row.stream == FUSED
+}
+WEIGHTS = np.linspace(0, 1, 11).round(1)
+PAIRED = (
+    "Differences are points of video@1, both streams minus one, on the same test videos and seeds, with 95% intervals "
+    "by bootstrap over them; of one seed they cover the draw of the test videos alone."
+)
 
 
-def predictions(runs: pd.DataFrame, name: str) -> dict[int, Predictions]:
-    """Split -> what a stream's complete run scored."""
-    return {split: run.predictions for split, run in results(runs, name).items()}
-
-
-def fused(runs: pd.DataFrame, rgb_weight: float) -> dict[int, Predictions]:
-    """Split -> both streams as one, where both are complete."""
-    rgb, flow = predictions(runs, RGB), predictions(runs, FLOW)
-    return {split: fuse(rgb[split], flow[split], rgb_weight) for split in rgb if split in flow}
-
-
-def streams_table(runs: pd.DataFrame) -> Table:
-    """Each stream alone and both fused: video@1 of each split and the mean of the three."""
-    rows = [_row(RGB, runs, predictions(runs, RGB)), _row(FLOW, runs, predictions(runs, FLOW))]
-    for text, weight in (("the paper's mean", PAPER_RGB_WEIGHT), ("VMZ's weight", VMZ_RGB_WEIGHT)):
-        rows.append(_row(f"both, {weight:g} RGB ({text})", runs, fused(runs, weight), (RGB, FLOW)))
+def published_pairs() -> Table:
+    """What the paper prints of each pair, and the differences that follow."""
+    printed, rows = printed_video_top1(), []
+    for name, both in PAIRS.items():
+        rgb, flow, fused = (printed[replace(both, stream=stream)] for stream in STREAMS)
+        cells = {"pair": escape(name), "RGB": f"{rgb:.1f}", "flow": f"{flow:.1f}", "both, mean": f"{fused:.1f}"}
+        rows.append(cells | {"both − RGB": signed(fused - rgb), "both − flow": signed(fused - flow)})
     return Table(
         pd.DataFrame(rows),
-        "Video@1 in percent on the test part of each official split of the subset, with 95% intervals over its videos "
-        "(Wilson's, and for the mean their root of squares). One seed each, from scratch.",
+        f"Quoted from {published.PAPER}, Tables 3 to 5: R(2+1)D-34, video@1 in percent, on UCF101 and HMDB51 the mean "
+        "of three splits. The differences, in points, are computed from these.",
     )
 
 
-def _row(name: str, runs: pd.DataFrame, done: dict[int, Predictions], of: Sequence[str] = ()) -> dict[str, str]:
-    """A row of accuracies; `of` are the streams whose states tell why one is missing (default: `name`)."""
-    cells = {"stream": escape(name)}
-    for split in OFFICIAL_SPLITS:
-        if split not in done:
-            cells[f"split {split}"] = _missing([_state(runs, s, split) for s in of or (name,)])
-            continue
-        accuracy, videos = video_top_k(done[split], 1), len(done[split].labels)
-        text = f"{accuracy:.1f}"
-        if not of:
-            run = results(runs, name)[split]
-            text = run_link(*run.folder.parts[-3:], text)
-        cells[f"split {split}"] = f"{text} {_span(*wilson(round(accuracy * videos / 100), videos))}"
-    if set(done) == set(OFFICIAL_SPLITS):
-        mean = split_mean(done.items())
-        cells["mean of the three"] = f"{mean.accuracy:.1f} {_span(mean.low, mean.high)}"
-    else:
-        cells["mean of the three"] = _missing([_state(runs, s, n) for s in of or (name,) for n in OFFICIAL_SPLITS])
-    return cells
+def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
+    """Each pair of a plan: the streams, both by the paper's mean and by VMZ's weight, and what is gained; a sentence
+    where none of it is recorded.
 
-
-def _state(runs: pd.DataFrame, name: str, split: int) -> str:
-    own = stream(runs, name)
-    states = own.loc[own["split"] == split, "state"]
-    return "not planned" if states.empty else states.iloc[0]
-
-
-def _missing(states: list[str]) -> str:
-    """The least that is so of what a cell needs."""
-    state = min(states, key=["not planned", "not run", "unfinished", "complete"].index)
-    return f'<span class="not-run">{state}</span>'
-
-
-def _span(low: float, high: float) -> str:
-    return f'<span class="interval">({low:.0f}–{high:.0f})</span>'
-
-
-def transfer_table(runs: pd.DataFrame) -> Table:
-    """Fine-tuned from Pantomime beside from scratch, and their paired difference."""
-    scratch, pretrained = predictions(runs, RGB), predictions(runs, PRETRAINED)
-    rows = [_row(RGB, runs, scratch), _row(PRETRAINED, runs, pretrained)]
-    rows[0]["stream"] = "RGB, from scratch"
-    rows[1]["stream"] = "RGB, pretrained on Pantomime"
-    both = sorted(scratch.keys() & pretrained.keys())
-    alone, other = {"stream": "right when pretrained only"}, {"stream": "right from scratch only"}
-    points = {"stream": "difference, points"}
-    difference = paired_difference({s: pretrained[s] for s in both}, {s: scratch[s] for s in both}) if both else None
-    for split in OFFICIAL_SPLITS:
-        column = f"split {split}"
-        if split in both:
-            d = difference.by_split[split]
-            alone[column], other[column] = (f"{n} of {d.videos}" for n in (d.only_first, d.only_second))
-            points[column] = signed(d.points)
-        else:
-            points[column] = _missing([_state(runs, s, split) for s in (RGB, PRETRAINED)])
-    if len(both) == len(OFFICIAL_SPLITS):
-        splits = difference.by_split.values()
-        for row, field in ((alone, "only_first"), (other, "only_second")):
-            total, videos = (sum(getattr(d, name) for d in splits) for name in (field, "videos"))
-            row["mean of the three"] = f"{total} of {videos} in all"
-        interval = f'<span class="interval">({signed(difference.low)} to {signed(difference.high)})</span>'
-        points["mean of the three"] = f"{signed(difference.points)} {interval}"
-    else:
-        states = [_state(runs, s, n) for s in (RGB, PRETRAINED) for n in OFFICIAL_SPLITS]
-        points["mean of the three"] = _missing(states)
+    Args:
+        runs: `results.load_all_runs()`, here and below.
+    """
+    evidence = Evidence(runs, plan)
+    found = {name: find(evidence, row) for name, row in PAIRS.items()}
+    if not any(alone.done for row in PAIRS.values() for alone in _streams(evidence, row)):
+        pairs = sum(len(own.runs) for own in found.values())
+        return Markdown(f"*Plan {plan}: not run; none of its {pairs} pairs of networks (a pair a seed and split) is.*")
+    printed, rows = printed_video_top1(), []
+    for name, both in found.items():
+        row = PAIRS[name]
+        cells = {
+            ("", "in the place of"): escape(name),
+            ("", "data"): _data(both),
+            ("", "net, clip"): net_and_clip(both),
+        }
+        scores, alone = both.scores(), _streams(evidence, row)
+        for stream, own in zip(("RGB", "flow"), alone, strict=True):
+            cells[f"{VIDEO}, %", stream] = cell(own)
+        cells[f"{VIDEO}, %", f"both, mean ({PAPER_RGB_WEIGHT:g} RGB)"] = cell(both)
+        cells[f"{VIDEO}, %", f"both, VMZ's {VMZ_RGB_WEIGHT:g} RGB"] = cell(both, rgb_weight=VMZ_RGB_WEIGHT)
+        for stream, own in zip((RGB, FLOW), alone, strict=True):
+            label = f"mean − {stream.replace(FLOW, 'flow')}"
+            text = with_interval(gain(scores, own.scores()), sign=True) if scores else missing(both)
+            cells["gain, points", label] = text
+            cells["gain, points", f"{label}, the paper"] = signed(printed[row] - printed[replace(row, stream=stream)])
+        rows.append(cells)
+    frame = pd.DataFrame(rows)
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     return Table(
-        pd.DataFrame([*rows, *([alone, other] if both else []), points]).rename(columns={"stream": "start"}),
-        "Video@1 in percent, as above. The difference is paired: both networks are tested on the same videos; its 95% "
-        "interval is a bootstrap over the test videos of each split. None of the intervals covers the seed.",
+        frame,
+        f"Plan {plan}: two streams fused from recorded scores. {PAIRED} The paper's gains are on its own data, these "
+        "on the data of the second column: their sizes cannot be compared.",
     )
 
 
-def source_note(runs: pd.DataFrame) -> Markdown:
-    """What the pretrained network knows before it is fine-tuned."""
-    own = runs[(runs["plan"] == PLAN) & (runs["experiment"] == "transfer") & (runs["init_from"] == "")]
-    lines = []
-    for _, row in own.iterrows():
-        link = run_link(row["plan"], row["experiment"], row["run"], row["run"])
-        if row["state"] != "complete":
-            lines.append(f"The network to start from ({row['run']}, on {row['dataset']}): *{row['state']}*.")
+def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """Video@1 against the weight of RGB: columns pair, data (and clip), rgb_weight, accuracy, low, high (95%); a pair
+    whose scores are not all there is left out."""
+    evidence, rows = Evidence(runs, plan), []
+    for name, row in PAIRS.items():
+        both = find(evidence, row)
+        if not both.scores():
             continue
-        lines.append(
-            f"The network to start from, {link}, was trained on the {row['dataset']} videos and names "
-            f"{row['video_top1']:.1f}% of their {row['videos']:.0f} test videos right "
-            f"({row['low']:.0f}–{row['high']:.0f}, 95%)."
-        )
-    return Markdown(" ".join(lines))
+        length = next(iter(both.runs.values()))[0].spec.clip_length
+        for weight in WEIGHTS:
+            own = accuracy(both.scores(float(weight)), VIDEO)
+            told = {"pair": name, "data": f"{_data(both)}, {length}f", "rgb_weight": float(weight)}
+            rows.append(told | {"accuracy": own.value, "low": own.low, "high": own.high})
+    return pd.DataFrame(rows)
 
 
-def size_note(runs: pd.DataFrame) -> Markdown:
-    """How small the subset is, beside the whole dataset."""
-    done = runs[(runs["plan"] == PLAN) & (runs["state"] == "complete") & runs["dataset"].str.startswith("ucf101")]
-    if done.empty:
-        return Markdown("How many videos the subset has is shown as soon as one of its runs is complete.")
-    run: Run = done["result"].iloc[0]
-    videos, classes = run.provenance["dataset"]["videos"], len(run.predictions.classes)
-    tested = len(run.predictions.labels)
-    return Markdown(
-        f"The subset has **{videos} videos of {classes} classes** ({tested} of them are tested on in split "
-        f"{run.spec.split}); UCF101 has {published_counts('UCF101')['all'][0]:,} of 101. "
-        f"Guessing is right in {100 / classes:.0f}%. One video more or less is {100 / tested:.1f} points of a split."
-    )
+def _streams(evidence: Evidence, row: Row) -> list[Found]:
+    return [find(evidence, replace(row, stream=stream)) for stream in (RGB, FLOW)]
 
 
-def fusion_curves(runs: pd.DataFrame) -> pd.DataFrame:
-    """Video@1 against the weight of RGB: columns split ("1", ..., and "mean" where all splits are there), rgb_weight,
-    video_top1; empty where no split has both streams."""
-    rgb, flow = predictions(runs, RGB), predictions(runs, FLOW)
-    curves = {str(split): fusion_accuracy(rgb[split], flow[split]) for split in sorted(rgb.keys() & flow.keys())}
-    if len(curves) == len(OFFICIAL_SPLITS):
-        curves["mean"] = pd.concat(list(curves.values())).groupby("rgb_weight", as_index=False).mean()
-    tables = [curve.assign(split=split) for split, curve in curves.items()]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def stream_histories(runs: pd.DataFrame) -> pd.DataFrame:
-    """The histories of all complete runs with a column `stream`, for `figures.training_curves`."""
-    tables = [
-        histories(list(done.values())).assign(stream=name)
-        for name in (RGB, FLOW, PRETRAINED)
-        if (done := results(runs, name))
-    ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def table5() -> Table:
-    """The paper's own rows of its Table 5, quoted."""
-    rows = published.table("table5_transfer").query("trained_by_the_paper == 'yes'")
-    columns = {
-        "method": rows["method"].map(escape),
-        "pretrained on": rows["pretraining"].map(escape),
-        "UCF101": rows["ucf101"].map("{:.1f}".format),
-        "HMDB51": rows["hmdb51"].map("{:.1f}".format),
-    }
-    return Table(
-        pd.DataFrame(columns),
-        f"Quoted from {rows['source'].iloc[0]}: the whole datasets, 34 layers, the paper's frame size, pretrained on "
-        "real video. Mean accuracy of the three splits, percent. No number here may be held beside one of ours.",
-    )
-
-
-def repeat_note(runs: pd.DataFrame) -> Markdown:
-    """Whether the RGB run of split 1 is, digit for digit, the earlier recorded run of the same settings."""
-    own = runs[(runs["plan"] == PLAN) & (runs["state"] == "complete")]
-    later = results(runs, RGB).get(1)
-    earlier = own[(own["experiment"] == "conv_types") & (own["resolution"] == 56)]
-    if later is None or earlier.empty:
-        return Markdown("*Not both runs are complete, so there is nothing to compare yet.*")
-    return Markdown(agreement(earlier["result"].iloc[0], later))
-
-
-def agreement(earlier: Run, later: Run) -> str:
-    """What two runs have in common, in sentences: settings, history, scores."""
-    links = [run_link(*run.folder.parts[-3:], run.folder.name) for run in (earlier, later)]
-    commits = [run.provenance["commit"][:10] for run in (earlier, later)]
-    told = f"{links[0]} (commit `{commits[0]}`) and {links[1]} (commit `{commits[1]}`)"
-    a, b = asdict(earlier.spec), asdict(later.spec)
-    if other := [key for key in a if a[key] != b[key] and key != "experiment"]:
-        return f"{told} differ in their settings ({', '.join(other)}): they are no repetition."
-    columns = [column for column in HISTORY if column not in CLOCKS]
-    # as text: numbers that differ in the last digit may be read as the same
-    texts = [
-        pd.read_csv(run.folder / "history.csv", dtype=str, keep_default_na=False)[columns] for run in (earlier, later)
-    ]
-    same = texts[0] == texts[1]
-    if not same.to_numpy().all():
-        wrong = same.all(axis=1)
-        epoch = int(earlier.history.loc[wrong.idxmin(), "epoch"])
-        where = ", ".join(column for column in columns if not same[column].all())
-        history = f"Their histories are **not the same**: they part in epoch {epoch} ({where})."
-    else:
-        history = f"Their {len(same)} epochs **agree to every digit** in {', '.join(columns[1:])}."
-    p, q = earlier.predictions, later.predictions
-    equal = p.videos == q.videos and len(p.clip_scores) == len(q.clip_scores)
-    equal = equal and all((x == y).all() for x, y in zip(p.clip_scores, q.clip_scores, strict=True))
-    scores = f"The scores of all {sum(map(len, q.clip_scores))} test clips are {'equal too' if equal else 'not equal'}."
-    return f"{told} have the same settings. {history} {scores}"
+def _data(found: Found) -> str:
+    own = dict.fromkeys(planned.spec.dataset for pair in found.runs.values() for planned in pair)
+    return escape(", ".join(own))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import benchmark_data, benchmark_figures, benchmark_tables, fused_streams, gallery, published, results
+from studylib import benchmark_data, benchmark_figures, benchmark_tables, gallery, published, results, two_streams
 from studylib import transfer_tables as transfers
 from studylib.benchmark_runs import TABLE3, find
 from studylib.plan import REPOSITORY
@@ -28,7 +28,7 @@ def whole() -> pd.DataFrame:
 
 def test_the_gain_is_that_of_the_claims_rule_with_its_interval(whole):
     parts = {part.what: part for part in decide("run-fusion", whole, "mini").parts}
-    rows = rows_of(fused_streams.our_pairs(whole, "mini"), "in the place of")
+    rows = rows_of(two_streams.our_pairs(whole, "mini"), "in the place of")
     assert len(rows) == 8
     assert len(parts) == 16
     shown = {cell for column in rows if re.search("mean − (RGB|flow)$", column) for cell in rows[column]}
@@ -38,14 +38,14 @@ def test_the_gain_is_that_of_the_claims_rule_with_its_interval(whole):
 
 
 def test_the_papers_gains_are_its_differences():
-    rows = fused_streams.published_pairs().frame.set_index("pair")
+    rows = two_streams.published_pairs().frame.set_index("pair")
     assert rows.loc["Kinetics, from scratch"].tolist() == ["72.0", "67.5", "73.9", "+1.9", "+6.4"]
     assert rows.loc["HMDB51, from Sports-1M"].tolist() == ["66.6", "70.1", "72.7", "+6.1", "+2.6"]
     assert len(rows) == 8
 
 
 def test_a_curve_goes_from_flow_alone_to_rgb_alone_by_way_of_the_mean(whole):
-    curves = fused_streams.curves(whole, "mini")
+    curves = two_streams.curves(whole, "mini")
     own = curves[curves["pair"] == "Sports-1M, 32 frames"].set_index("rgb_weight")["accuracy"]
     rgb, flow = (
         find(Evidence(whole, "mini"), TABLE3[f"R(2+1)D-{stream}-32frame"]).scores()[0][1] for stream in (RGB, FLOW)
@@ -57,7 +57,7 @@ def test_a_curve_goes_from_flow_alone_to_rgb_alone_by_way_of_the_mean(whole):
 
 
 def test_the_curves_have_a_panel_a_pair_that_names_its_data_and_marks_both_weights(whole):
-    curves = fused_streams.curves(whole, "mini")
+    curves = two_streams.curves(whole, "mini")
     figure = benchmark_figures.fusion_panels(curves, "mini")
     assert len(figure.axes) == 8
     assert figure.axes[1].get_title() == "as Sports-1M, 32 frames\npantomime-mini-large, 16f"

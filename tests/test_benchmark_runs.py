@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import benchmark_data, benchmark_tables, fused_streams, published
+from studylib import benchmark_data, benchmark_tables, published, two_streams
 from studylib import transfer_tables as transfers
 from studylib.benchmark_runs import PLANS, TABLE3, TABLE4, TABLE5, Row, accuracy, find, targets
 from studylib.verdicts_benchmarks import FLOW, FUSED, RGB
@@ -144,8 +144,8 @@ def test_nothing_recorded_is_not_run_and_no_number_is_ours():
             assert "not run" in text("".join(own))
     assert "not run" in transfers.pretraining_table(runs)._repr_html_()
     for plan in PLANS:
-        assert "not run" in fused_streams.our_pairs(runs, plan).data
-        assert fused_streams.curves(runs, plan).empty
+        assert "not run" in two_streams.our_pairs(runs, plan).data
+        assert two_streams.curves(runs, plan).empty
         assert transfers.transfer_points(runs, plan).empty
         assert benchmark_data.histories_by_input(runs, plan).empty
 
@@ -165,8 +165,8 @@ def test_a_split_that_is_missing_is_said_and_no_mean_is_made_of_the_others():
     assert text(shown["R(2+1)D-Flow"]).split() == ["2", "of", "3", "runs", "splits", "1", "3"]
     assert text(shown["R(2+1)D-Two-Stream"]).split() == ["2", "of", "3", "pairs"]
     assert re.match(r"\d+\.\d ", shown["R(2+1)D-RGB"])
-    assert "UCF101, from Kinetics" not in set(fused_streams.curves(runs, "mini")["pair"])
-    pairs = rows_of(fused_streams.our_pairs(runs, "mini"), "in the place of").loc["UCF101, from Kinetics"]
+    assert "UCF101, from Kinetics" not in set(two_streams.curves(runs, "mini")["pair"])
+    pairs = rows_of(two_streams.our_pairs(runs, "mini"), "in the place of").loc["UCF101, from Kinetics"]
     assert "2 of 3 pairs" in pairs.filter(like="mean − RGB").iloc[0]
     points = transfers.transfer_points(runs, "mini")
     assert len(points) == 12 - 2

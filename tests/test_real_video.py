@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 
-from studylib import data_figures, figures, two_streams
+from studylib import data_figures, figures, real_video
 from studylib.evaluation import Predictions
 from studylib.fusion import fusion_accuracy
 from studylib.paired import paired_difference
 from studylib.plan import REPOSITORY, Plan, load_plan
+from studylib.real_video import FLOW, PRETRAINED, RGB
 from studylib.results import load_plan_runs
-from studylib.two_streams import FLOW, PRETRAINED, RGB
 from tests.fake_runs import fake_predictions, write_fake_run
 
 CLASSES = ("a", "b")
@@ -102,60 +102,60 @@ def runs(tmp_path):
 
 def test_the_plan_has_every_stream_on_every_split(runs):
     for name in (RGB, FLOW, PRETRAINED):
-        assert two_streams.stream(runs(), name)["split"].tolist() == [1, 2, 3]
+        assert real_video.stream(runs(), name)["split"].tolist() == [1, 2, 3]
 
 
 def test_without_runs_every_cell_says_not_run_and_nothing_fails(runs):
     table = runs()
-    for shown in (two_streams.streams_table(table), two_streams.transfer_table(table)):
+    for shown in (real_video.streams_table(table), real_video.transfer_table(table)):
         html = shown._repr_html_()
         assert "not run" in html
         assert not re.search(r"\d\.\d", re.sub("<caption>.*?</caption>|0.[56] RGB", "", html))
-    assert two_streams.fusion_curves(table).empty
-    assert two_streams.stream_histories(table).empty
-    assert "nothing to compare" in two_streams.repeat_note(table).data
-    assert "not run" in two_streams.source_note(table).data
-    assert "complete" in two_streams.size_note(table).data
+    assert real_video.fusion_curves(table).empty
+    assert real_video.stream_histories(table).empty
+    assert "nothing to compare" in real_video.repeat_note(table).data
+    assert "not run" in real_video.source_note(table).data
+    assert "complete" in real_video.size_note(table).data
 
 
 def test_an_unfinished_run_is_told_apart_and_leaves_its_fusion_out(runs, tmp_path):
     table = runs("two_stream")
     folder = tmp_path / next(p.folder for p in PLAN.runs if p.name.endswith("modalityflow_split2_seed0"))
     (folder / "metrics.json").unlink()
-    rows = two_streams.streams_table(load_plan_runs(PLAN, tmp_path)).frame.set_index("stream")
+    rows = real_video.streams_table(load_plan_runs(PLAN, tmp_path)).frame.set_index("stream")
     assert "unfinished" in rows.loc["flow", "split 2"]
     assert "unfinished" in rows.loc["flow", "mean of the three"]
     fused = rows.loc[[name for name in rows.index if name.startswith("both")]]
     assert fused["split 2"].str.contains("unfinished").all()
     assert not fused["split 1"].str.contains("unfinished").any()
-    assert set(two_streams.fusion_curves(load_plan_runs(PLAN, tmp_path))["split"]) == {"1", "3"}
-    assert "unfinished" not in two_streams.streams_table(table)._repr_html_()
+    assert set(real_video.fusion_curves(load_plan_runs(PLAN, tmp_path))["split"]) == {"1", "3"}
+    assert "unfinished" not in real_video.streams_table(table)._repr_html_()
 
 
 def test_complete_streams_are_linked_fused_and_averaged(runs):
     table = runs("two_stream", "transfer")
-    rows = two_streams.streams_table(table).frame.set_index("stream")
-    rgb = two_streams.results(table, RGB)
+    rows = real_video.streams_table(table).frame.set_index("stream")
+    rgb = real_video.results(table, RGB)
     for split, run in rgb.items():
         assert f"modalityrgb_split{split}_seed0.html" in rows.loc["RGB", f"split {split}"]
         assert f">{run.metrics['video_top1']:.1f}<" in rows.loc["RGB", f"split {split}"]
     mean = np.mean([run.metrics["video_top1"] for run in rgb.values()])
     assert rows.loc["RGB", "mean of the three"].startswith(f"{mean:.1f} ")
-    at_half = fusion_accuracy(rgb[1].predictions, two_streams.predictions(table, FLOW)[1], [0.5])["video_top1"][0]
+    at_half = fusion_accuracy(rgb[1].predictions, real_video.predictions(table, FLOW)[1], [0.5])["video_top1"][0]
     assert rows.iloc[2]["split 1"].startswith(f"{at_half:.1f} ")
 
 
 def test_the_difference_is_pretrained_minus_from_scratch(runs):
     table = runs("two_stream", "transfer")
-    rows = two_streams.transfer_table(table).frame.set_index("start")
-    scratch, pretrained = (two_streams.results(table, name)[1].metrics["video_top1"] for name in (RGB, PRETRAINED))
+    rows = real_video.transfer_table(table).frame.set_index("start")
+    scratch, pretrained = (real_video.results(table, name)[1].metrics["video_top1"] for name in (RGB, PRETRAINED))
     shown = float(rows.loc["difference, points", "split 1"].replace("−", "-"))
     assert shown == pytest.approx(pretrained - scratch, abs=0.05)
     assert " to " in rows.loc["difference, points", "mean of the three"]
 
 
 def test_the_curve_of_the_mean_is_the_mean_of_the_curves_and_is_drawn_thick(runs):
-    curves = two_streams.fusion_curves(runs("two_stream"))
+    curves = real_video.fusion_curves(runs("two_stream"))
     by_split = curves.pivot(index="rgb_weight", columns="split", values="video_top1")
     assert np.allclose(by_split["mean"], by_split[["1", "2", "3"]].mean(axis=1))
     axes = data_figures.fusion_curves(curves).axes[0]
@@ -166,7 +166,7 @@ def test_the_curve_of_the_mean_is_the_mean_of_the_curves_and_is_drawn_thick(runs
 
 
 def test_the_histories_have_a_colour_for_each_stream(runs):
-    curves = two_streams.stream_histories(runs("two_stream", "transfer"))
+    curves = real_video.stream_histories(runs("two_stream", "transfer"))
     axes = figures.training_curves(curves, by="stream").axes[0]
     assert len(axes.lines) == 2 * 9
     assert len({line.get_color() for line in axes.lines}) == 3
@@ -174,14 +174,14 @@ def test_the_histories_have_a_colour_for_each_stream(runs):
 
 def test_two_runs_agree_to_every_digit_or_it_is_said_where_they_part(runs, tmp_path):
     table = runs("conv_types/.*56", "modalityrgb_split1")
-    assert "agree to every digit" in two_streams.repeat_note(table).data
-    assert "equal too" in two_streams.repeat_note(table).data
+    assert "agree to every digit" in real_video.repeat_note(table).data
+    assert "equal too" in real_video.repeat_note(table).data
     (path,) = (tmp_path / "runs" / "ucf101_subset" / "two_stream").glob("*/history.csv")
     rows = path.read_text().splitlines()
     cells = rows[3].split(",")
     cells[rows[0].split(",").index("train_loss")] += "1"
     path.write_text("\n".join([*rows[:3], ",".join(cells), *rows[4:]]) + "\n")
-    told = two_streams.repeat_note(load_plan_runs(PLAN, tmp_path)).data
+    told = real_video.repeat_note(load_plan_runs(PLAN, tmp_path)).data
     assert "not the same" in told
     assert "epoch 3 (train_loss)" in told
 
@@ -190,11 +190,11 @@ def test_seconds_may_differ_between_runs_that_agree(runs, tmp_path):
     runs("conv_types/.*56", "modalityrgb_split1")
     (path,) = (tmp_path / "runs" / "ucf101_subset" / "two_stream").glob("*/history.csv")
     path.write_text(path.read_text().replace(",12.0\n", ",34.5\n"))
-    assert "agree to every digit" in two_streams.repeat_note(load_plan_runs(PLAN, tmp_path)).data
+    assert "agree to every digit" in real_video.repeat_note(load_plan_runs(PLAN, tmp_path)).data
 
 
 def test_table_5_is_quoted_as_printed_and_told_apart():
-    shown = two_streams.table5()
+    shown = real_video.table5()
     assert len(shown.frame) == 6
     assert "Table 5" in shown.caption
     assert "No number here may be held beside one of ours" in shown.caption

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import cues, published, tables, two_streams
+from studylib import cues, published, real_video, tables
 from studylib.evaluation import Predictions
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.plan import Plan, PlannedRun
@@ -271,9 +271,9 @@ def test_a_run_recorded_before_a_column_was_thought_of_is_read_and_compared(fold
     pd.read_csv(path).drop(columns="data_wait").to_csv(path, index=False)
     run = load_run(folder)
     assert "data_wait" not in run.history
-    same = two_streams.agreement(run, run)
+    same = real_video.agreement(run, run)
     pd.read_csv(path).assign(train_loss=1.5).to_csv(path, index=False)
     earlier = replace(run, folder=folder.parent / "earlier")
     shutil.copytree(folder, earlier.folder)
     pd.read_csv(path).assign(train_loss=2.5).to_csv(path, index=False)
-    assert two_streams.agreement(earlier, run) != same
+    assert real_video.agreement(earlier, run) != same
