@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, seeds_of, variations
 from studylib.calibration_checks import HALF_WIDTH, covers
 from studylib.calibration_tables import MISSING, listed, word
-from studylib.magnitudes import signed
+from studylib.magnitudes import signed, with_interval
 from studylib.plan import REPOSITORY, Plan, load_plan
 from studylib.seeds import SeedDifference
 from studylib.study_size import needed
@@ -112,8 +112,7 @@ def seeds_table(study: Calibration) -> Table | Markdown:
             found = own[own["seed"] == seed]
             row[f"seed {seed}"] = NOT_RUN if found.empty else _linked(found.iloc[0])
         if len(own):
-            low, high = mean_interval(own)
-            row["mean"] = f'{own["video_top1"].mean():.1f} <span class="interval">({low:.0f}–{high:.0f})</span>'
+            row["mean"] = with_interval(own["video_top1"].mean(), *mean_interval(own))
         row["spread of seeds, points"] = f"{own['video_top1'].std(ddof=1):.1f}" if len(own) > 1 else ""
         cells.append(row)
     return Table(
@@ -214,7 +213,7 @@ def _points(d: SeedDifference | None) -> str:
     if d is None:
         return NOT_RUN
     note = f"; {covers(d)}" if covers(d) else ""
-    return f'{signed(d.points)} <span class="interval">({signed(d.low)} to {signed(d.high)}{note})</span>'
+    return with_interval(d.points, d.low, d.high, sign=True, note=note)
 
 
 def _value(value: Any) -> str:

@@ -20,7 +20,7 @@ from studylib.calibration import (
     variations,
 )
 from studylib.calibration_checks import COLUMNS, HEADROOM, clips
-from studylib.magnitudes import signed
+from studylib.magnitudes import with_interval
 from studylib.tables import NOT_RUN, Table, measured
 
 MISSING = Markdown("*Not run.*")
@@ -45,9 +45,8 @@ def _measured(check: Any) -> str:
         return "no such video"
     if pd.isna(check.low):
         return f"{check.measured:.1f}"
-    number = signed if "points" in check.what else "{:.1f}".format
-    text = f"{number(check.low)} to {number(check.high)}{'; ' if check.note else ''}{check.note}"
-    return f'{number(check.measured)} <span class="interval">({text})</span>'
+    note = f"; {check.note}" if check.note else ""
+    return with_interval(check.measured, check.low, check.high, sign="points" in check.what, note=note)
 
 
 def checks_note(checks: pd.DataFrame) -> Markdown:
@@ -110,7 +109,7 @@ def time_scale_table(study: Calibration) -> Table | Markdown:
         cells[OVERALL] = measured(own)
         groups = accuracies(own)
         for g in groups[groups["cue"] != OVERALL].itertuples():
-            cells[g.cue] = f'{g.accuracy:.1f} <span class="interval">({g.low:.0f}–{g.high:.0f})</span>'
+            cells[g.cue] = with_interval(g.accuracy, g.low, g.high)
         rows.append(cells)
     epochs = listed([str(n) for n in sorted(planned["epochs"].unique())])
     return Table(

@@ -7,6 +7,7 @@ import torch
 
 from studylib import published
 from studylib.complexity import count, count_by_name, count_relus, count_weights, output_sizes
+from studylib.magnitudes import signed
 from studylib.net_table import BLOCKS, NETS, PAPER_NAMES, PRINTED_NAMES, VARIANTS
 from studylib.nets import build_net
 from studylib.tables import Table
@@ -142,7 +143,7 @@ def variants_table() -> Table:
 
 
 def _change(ratios: pd.Series) -> list[str]:
-    return ["equal" if ratio == 1 else f"{100 * (ratio - 1):+.2f}%" for ratio in ratios]
+    return ["equal" if ratio == 1 else f"{signed(100 * (ratio - 1), 2)}%" for ratio in ratios]
 
 
 def against_vmz() -> pd.DataFrame:

@@ -6,6 +6,7 @@ from html import escape
 import pandas as pd
 
 from studylib import published
+from studylib.magnitudes import signed
 from studylib.net_table import PAPER_NAMES
 from studylib.over_seeds import (
     accuracy,
@@ -66,7 +67,7 @@ def errors_table(runs: pd.DataFrame, plans: Sequence[str]) -> Table:
             for plan in plans:
                 rows[-1] |= _of_network(network(runs, plan, net, depth), plan)
         gap = printed["R3D"] - printed["R(2+1)D"]
-        rows.append(_row(f"{GAP}, {depth} layers", f"{gap:+.1f}" if depth == 18 else "curve only"))
+        rows.append(_row(f"{GAP}, {depth} layers", signed(gap) if depth == 18 else "curve only"))
         for plan in plans:
             rows[-1] |= _of_gap([network(runs, plan, net, depth) for net in PAIR], plan)
     shallow, deep = DEPTHS

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from studylib.filters import read_conv1
+from studylib.magnitudes import signed
 from studylib.over_seeds import complete, lack, planned
 from studylib.tables import Table, run_link
 from studylib.verdicts_counts import FILTER_EXPERIMENTS, LARGEST_WEIGHT
@@ -123,8 +124,8 @@ def _scale(weights: np.ndarray, initialisation: str) -> dict[str, str]:
     first = first_deviation(weights, initialisation)
     return {
         "weights": f"{weights.size:,}",
-        "smallest": f"{weights.min():+.2f}".replace("-", "−"),
-        "largest": f"{weights.max():+.2f}".replace("-", "−"),
+        "smallest": signed(weights.min(), 2),
+        "largest": signed(weights.max(), 2),
         "deviation": f"{weights.std():.3f}",
         f"within {LARGEST_WEIGHT:g}": f"{within(weights):.1%}",
         "deviation before training": f"{first:.3f}",

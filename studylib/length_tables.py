@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from studylib import published
 from studylib.datasets.knobs import KNOBS
 from studylib.lengths import Lengths, averaging_gain, shared_frames, steps_between
-from studylib.magnitudes import power
+from studylib.magnitudes import power, signed
 from studylib.recorded import NOT_PLANNED, change, difference, links, number
 from studylib.spec import RunSpec
 from studylib.tables import NOT_RUN, Table
@@ -81,7 +81,7 @@ def experiments(plans: Sequence[Lengths]) -> Table:
         "moved": printed("loss"),
         "scratch": printed("scratch"),
         "tuned": printed("finetuned"),
-        "close": f"{close['finetuned'] - close['scratch']:+.1f}, of the two above".replace("-", "−"),
+        "close": f"{signed(close['finetuned'] - close['scratch'])}, of the two above",
         "gain": printed("gain"),
         "saved": "no number",
         "tuning": "not told",

@@ -1,4 +1,4 @@
-"""Estimates as texts: two figures and a unit that fits."""
+"""Numbers as texts: estimates with two figures and a unit that fits, measured ones with their interval."""
 
 
 def two(value: float) -> str:
@@ -33,9 +33,22 @@ def disk(size: float | None) -> str:
     return f"{two(size / length)} {unit}"
 
 
-def signed(points: float) -> str:
-    """ "+1.2" or "−1.2"."""
-    return f"{points:+.1f}".replace("-", "−")
+def signed(points: float, digits: int = 1) -> str:
+    """ "+1.2" or "−1.2"; what rounds to zero is "0.0", since of it no sign is shown to be right."""
+    text = f"{points:+.{digits}f}".replace("-", "−")
+    return text if text.strip("+−0.") else text[1:]
+
+
+def interval(low: float, high: float, sign: bool = False, note: str = "") -> str:
+    """The 95% interval of a percentage as HTML, "(70–74)", with `sign` that of a difference, "(−0.3 to +2.7)"; a `note`
+    stands behind it in the brackets."""
+    ends = f"{signed(low)} to {signed(high)}" if sign else f"{low:.0f}–{high:.0f}"
+    return f'<span class="interval">({ends}{note})</span>'
+
+
+def with_interval(value: float, low: float, high: float, sign: bool = False, note: str = "") -> str:
+    """ "72.0 (70–74)", with `sign` "+1.2 (−0.3 to +2.7)": see `interval`."""
+    return f"{signed(value) if sign else f'{value:.1f}'} {interval(low, high, sign, note)}"
 
 
 def power(value: float) -> str:

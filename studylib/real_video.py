@@ -15,7 +15,7 @@ from studylib.datasets.report import published_counts
 from studylib.evaluation import Predictions, video_top_k
 from studylib.figures import histories
 from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy
-from studylib.magnitudes import signed
+from studylib.magnitudes import interval, signed, with_interval
 from studylib.paired import paired_difference
 from studylib.results import Run
 from studylib.run_files import CLOCKS, HISTORY
@@ -78,10 +78,10 @@ def _row(name: str, runs: pd.DataFrame, done: dict[int, Predictions], of: Sequen
         if not of:
             run = results(runs, name)[split]
             text = run_link(*run.folder.parts[-3:], text)
-        cells[f"split {split}"] = f"{text} {_span(*wilson(round(accuracy * videos / 100), videos))}"
+        cells[f"split {split}"] = f"{text} {interval(*wilson(round(accuracy * videos / 100), videos))}"
     if set(done) == set(OFFICIAL_SPLITS):
         mean = split_mean(done.items())
-        cells["mean of the three"] = f"{mean.accuracy:.1f} {_span(mean.low, mean.high)}"
+        cells["mean of the three"] = with_interval(mean.accuracy, mean.low, mean.high)
     else:
         cells["mean of the three"] = _missing([_state(runs, s, n) for s in of or (name,) for n in OFFICIAL_SPLITS])
     return cells
@@ -97,10 +97,6 @@ def _missing(states: list[str]) -> str:
     """The least that is so of what a cell needs."""
     state = min(states, key=["not planned", "not run", "unfinished", "complete"].index)
     return f'<span class="not-run">{state}</span>'
-
-
-def _span(low: float, high: float) -> str:
-    return f'<span class="interval">({low:.0f}–{high:.0f})</span>'
 
 
 def transfer_table(runs: pd.DataFrame) -> Table:
@@ -126,8 +122,7 @@ def transfer_table(runs: pd.DataFrame) -> Table:
         for row, field in ((alone, "only_first"), (other, "only_second")):
             total, videos = (sum(getattr(d, name) for d in splits) for name in (field, "videos"))
             row["mean of the three"] = f"{total} of {videos} in all"
-        interval = f'<span class="interval">({signed(difference.low)} to {signed(difference.high)})</span>'
-        points["mean of the three"] = f"{signed(difference.points)} {interval}"
+        points["mean of the three"] = with_interval(difference.points, difference.low, difference.high, sign=True)
     else:
         states = [_state(runs, s, n) for s in (RGB, PRETRAINED) for n in OFFICIAL_SPLITS]
         points["mean of the three"] = _missing(states)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from studylib import published
 from studylib.figures import COLOURS, FAMILIES, GREY, MARKERS, STYLE, WIDTH
+from studylib.magnitudes import signed, with_interval
 from studylib.stats import rank_agreement
 from studylib.tables import Table
 
@@ -181,8 +182,7 @@ def changes_table() -> Table:
     """`changes` with ranges over nets."""
     rows = changes()
     spread = [
-        f"{r['points']:+.1f}"
-        + (f' <span class="interval">({r["low"]:+.1f} to {r["high"]:+.1f})</span>' if r["nets"] > 1 else "")
+        with_interval(r["points"], r["low"], r["high"], sign=True) if r["nets"] > 1 else signed(r["points"])
         for _, r in rows.iterrows()
     ]
     return Table(

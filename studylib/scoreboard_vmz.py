@@ -77,7 +77,7 @@ def _all(pairs: Sequence[tuple[str, str]], claimed: tuple[float, float]) -> list
 
 
 def _means() -> list[str]:
-    return [f"{frames} frames: {mean_difference(MC, RMC, frames):+.2f} points".replace("-", "−") for frames in FRAMES]
+    return [f"{frames} frames: {signed(mean_difference(MC, RMC, frames), 2)} points" for frames in FRAMES]
 
 
 def _test_error() -> list[str]:

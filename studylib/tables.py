@@ -8,6 +8,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import published
+from studylib.magnitudes import interval, with_interval
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.results import Run
 from studylib.spec import RunSpec
@@ -111,16 +112,11 @@ def measured(planned: pd.DataFrame) -> str:
         return NOT_RUN
     low, high = mean_interval(done)
     accuracy = f"{done['video_top1'].mean():.1f}"
-    interval = " " + _interval(low, high)
     if len(planned) == 1:
         row = done.iloc[0]
-        return run_link(row["plan"], row["experiment"], row["run"], accuracy) + interval
+        return run_link(row["plan"], row["experiment"], row["run"], accuracy) + f" {interval(low, high)}"
     seeds = " ".join(run_link(r["plan"], r["experiment"], r["run"], str(r["seed"])) for _, r in done.iterrows())
-    return f'{accuracy}{interval}<br><span class="interval">seeds {seeds}</span>'
-
-
-def _interval(low: float, high: float, counts: str = "") -> str:
-    return f'<span class="interval">({low:.0f}–{high:.0f}{counts})</span>'
+    return f'{accuracy} {interval(low, high)}<br><span class="interval">seeds {seeds}</span>'
 
 
 def mean_interval(done: pd.DataFrame) -> tuple[float, float]:
@@ -182,7 +178,7 @@ def runs_table(runs: pd.DataFrame, plan: str) -> Table | Markdown:
             "run": run_link(r["plan"], r["experiment"], r["run"], r["run"]),
             "net": f"{escape(r['net'])}-{r['depth']}",
             "clip@1": f"{r['clip_top1']:.1f}",
-            "video@1 (95% interval)": f"{r['video_top1']:.1f} {_interval(r['low'], r['high'])}",
+            "video@1 (95% interval)": with_interval(r["video_top1"], r["low"], r["high"]),
             "minutes": f"{r['seconds'] / 60:.1f}",
             "settings": f'<span class="prose">{settings_line(r["result"])}</span>',
             "hardware": f'<span class="prose">{escape(r["hardware"])}</span>',
@@ -237,10 +233,8 @@ def cue_table(table: pd.DataFrame) -> Table:
         for measure, name in names.items():
             if measure in by_measure.index:
                 m = by_measure.loc[measure]
-                interval = (
-                    f'<span class="interval">({m["low"]:.0f}–{m["high"]:.0f}; {m["right"]} of {m["total"]})</span>'
-                )
-                cells[name] = f"{m['accuracy']:.1f} {interval}"
+                counts = f"; {m['right']} of {m['total']}"
+                cells[name] = with_interval(m["accuracy"], m["low"], m["high"], note=counts)
             else:
                 cells[name] = ""
         rows.append(cells)

@@ -20,6 +20,7 @@ from math import inf, isinf
 from scipy.stats import t
 
 from studylib.audit import CLOSE, NOT_RUN
+from studylib.magnitudes import signed
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 UNDECIDABLE = "cannot be decided here"
@@ -60,7 +61,7 @@ class Part:
 
     def text_of(self, *values: float) -> str:
         """Numbers as the part shows its own, "−0.5 to +3.0"."""
-        return " to ".join(f"{value:+.{self.digits}f}".replace("-", "−") for value in values)
+        return " to ".join(signed(value, self.digits) for value in values)
 
     def __str__(self) -> str:
         exactly = self.low == self.high and isinf(self.freedom)

@@ -1,0 +1,37 @@
+"""Numbers as the book shows them: signs, zeros and intervals."""
+
+import pytest
+
+from studylib.magnitudes import interval, signed, with_interval
+from studylib.verdicts_parts import Part
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1.23, 1, "+1.2"),
+        (-1.23, 1, "−1.2"),
+        (-0.05001, 1, "−0.1"),
+        (0.046, 2, "+0.05"),
+        (10, 0, "+10"),
+        (-20, 0, "−20"),
+    ],
+)
+def test_a_difference_has_its_sign(value, digits, text):
+    assert signed(value, digits) == text
+
+
+@pytest.mark.parametrize(("value", "digits"), [(0.0, 1), (-0.0, 1), (-0.04, 1), (0.04, 1), (-0.0049, 2), (-0.4, 0)])
+def test_what_rounds_to_zero_has_no_sign(value, digits):
+    assert signed(value, digits) == f"{0:.{digits}f}"
+
+
+def test_a_percentage_and_a_difference_have_each_one_form():
+    assert with_interval(72.04, 69.6, 74.2) == '72.0 <span class="interval">(70–74)</span>'
+    assert with_interval(1.2, -0.31, 2.7, sign=True) == '+1.2 <span class="interval">(−0.3 to +2.7)</span>'
+    assert with_interval(1.2, -0.04, 2.7, sign=True) == '+1.2 <span class="interval">(0.0 to +2.7)</span>'
+    assert interval(69.6, 74.2, note="; 8 of 11") == '<span class="interval">(70–74; 8 of 11)</span>'
+
+
+def test_a_verdict_shows_its_numbers_alike():
+    assert str(Part("a minus b", -0.04, -1.0, 0.92)) == "a minus b: 0.0 points (95% interval −1.0 to +0.9)"
