@@ -11,6 +11,7 @@ from studylib.datasets.actions import VOCABULARIES
 from studylib.figures import histories
 from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, load_plan
+from studylib.recorded import seeds_text
 from studylib.results import complete_runs
 from studylib.spec import RunSpec
 from studylib.tables import Table
@@ -32,11 +33,11 @@ def data_note(runs: pd.DataFrame, experiment: str, names: Sequence[str]) -> Mark
     for plan in PLANS:
         evidence = Evidence(runs, plan)
         specs = [p.spec for p in evidence.planned if p.spec.experiment == experiment]
-        own, seeds = list(dict.fromkeys(s.dataset for s in specs)), sorted({s.seed for s in specs})
+        own, seeds = list(dict.fromkeys(s.dataset for s in specs)), {s.seed for s in specs}
         own = list(targets(evidence).values()) if experiment == "transfer" else own
         made = load_plan(REPOSITORY / "runs" / f"{plan}.yaml").datasets
         texts = [_played(name, dataset, made.get(dataset)) for name, dataset in zip(names, own, strict=False)]
-        texts += [f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"] if seeds else ["no such runs"]
+        texts += [seeds_text(seeds)] if seeds else ["no such runs"]
         lines.append(f"* Plan *{plan}*: {'; '.join(texts)}.")
     return Markdown("\n".join(lines))
 

@@ -1,26 +1,19 @@
-"""The runs of a plan that stand for a row of the paper's Tables 3 to 5 (section 4.4), and their accuracy so far.
+"""The runs of a plan that stand for a row of the paper's Tables 3 to 5 (section 4.4).
 
 A row is found by what its runs are, never by their names, as the rules of the claims find them
 (`verdicts_benchmarks`); only the sizes are the plan's own: the depth, and for "8-frame" and "32-frame" the shortest and
 the longest clip that it trains. The row of two streams is computed from the recorded scores of both.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from studylib import published
-from studylib.evaluation import Predictions, named_right
-from studylib.fusion import PAPER_RGB_WEIGHT, fuse
-from studylib.splits import split_mean
+from studylib.recorded import Recorded, averaged, network
 from studylib.verdicts_benchmarks import FLOW, FUSED, RGB, SETS, STREAMS, starts_from
-from studylib.verdicts_evidence import Evidence, Planned
-from studylib.verdicts_intervals import CLIP, VIDEO, Outcomes, Tests, contrast, outcomes
+from studylib.verdicts_evidence import ANY, Evidence, Planned, printed
 
 PLANS = ("paper", "mini")
 SHORTEST, LONGEST = "shortest", "longest"
-VIDEO5 = "video@5"
 
 
 @dataclass(frozen=True)
@@ -55,80 +48,27 @@ TABLE5 = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The planned runs of a row: one of each seed and split, or for two streams one of RGB and one of flow."""
-
-    runs: Mapping[tuple[int, int], tuple[Planned, ...]]  # (seed, split) -> the runs it takes
-
-    @property
-    def done(self) -> dict[tuple[int, int], tuple[Planned, ...]]:
-        """Those that are complete."""
-        return {key: own for key, own in self.runs.items() if all(planned.run is not None for planned in own)}
-
-    @property
-    def state(self) -> str:
-        """ "complete", "k of n runs", "unfinished", "not run" or "not planned"."""
-        if not self.runs:
-            return "not planned"
-        if len(self.done) == len(self.runs):
-            return "complete"
-        if self.done:
-            return f"{len(self.done)} of {len(self.runs)} {'pairs' if self.fused else 'runs'}"
-        begun = any(p.state == "unfinished" for own in self.runs.values() for p in own)
-        return "unfinished" if begun else "not run"
-
-    @property
-    def fused(self) -> bool:
-        """Whether it is of two streams."""
-        return any(len(own) > 1 for own in self.runs.values())
-
-    def scores(self, rgb_weight: float = PAPER_RGB_WEIGHT) -> Tests:
-        """Seed -> split -> scores, of the seeds of which every planned split is complete; empty where none is.
-
-        A mean over some of the splits only is another quantity than the table's.
-        """
-        splits = {split for _, split in self.runs}
-        found: dict[int, dict[int, Predictions]] = {}
-        for (seed, split), own in sorted(self.done.items()):
-            one = [planned.run.predictions for planned in own]
-            found.setdefault(seed, {})[split] = fuse(*one, rgb_weight) if len(one) > 1 else one[0]
-        return {seed: own for seed, own in found.items() if set(own) == splits}
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Percent, with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def find(evidence: Evidence, row: Row) -> Found:
-    """The runs of a plan that stand for a row; none where the plan has no such.
+def find(evidence: Evidence, row: Row) -> Recorded:
+    """What a plan has for a row; without runs where it has nothing.
 
     Raises:
-        ValueError: two runs of the same seed and split stand for it.
+        Undecidable: several networks stand for it, or two runs of the same seed and split.
     """
     if row.stream == FUSED:
-        rgb, flow = (find(evidence, replace(row, stream=stream)).runs for stream in (RGB, FLOW))
-        return Found({key: rgb[key] + flow[key] for key in rgb if key in flow})
-    accept = starts_from(evidence, row.start)
-    own = [p for p in evidence.planned if p.spec.experiment == row.experiment and p.spec.net == row.net and accept(p)]
-    if row.length and own:
-        wanted = {SHORTEST: min, LONGEST: max}[row.length](p.spec.clip_length for p in own)
-        own = [p for p in own if p.spec.clip_length == wanted]
+        rgb, flow = (find(evidence, replace(row, stream=stream)) for stream in (RGB, FLOW))
+        return averaged(f"{row}", rgb, flow)
+    from_there = starts_from(evidence, row.start)
+
+    def accept(planned: Planned) -> bool:
+        return planned.spec.net == row.net and from_there(planned)
+
+    wanted: dict[str, object] = {"net": row.net, "depth": ANY, "modality": {RGB: "rgb", FLOW: "flow"}[row.stream]}
+    if row.length:
+        own = [p.spec.clip_length for p in evidence.planned if p.spec.experiment == row.experiment and accept(p)]
+        wanted["clip_length"] = {SHORTEST: min, LONGEST: max}[row.length](own, default=0)
     if row.target:
-        own = [p for p in own if p.spec.dataset == targets(evidence).get(row.target)]
-    runs: dict[tuple[int, int], tuple[Planned, ...]] = {}
-    for planned in own:
-        if planned.spec.modality == {RGB: "rgb", FLOW: "flow"}[row.stream]:
-            key = planned.spec.seed, planned.spec.split
-            if key in runs:
-                raise ValueError(f"{runs[key][0].folder} and {planned.folder} both stand for {row}")
-            runs[key] = (planned,)
-    return Found(runs)
+        wanted["dataset"] = targets(evidence).get(row.target, "")
+    return network(evidence, f"{row}", [row.experiment], accept, **wanted)
 
 
 def targets(evidence: Evidence) -> dict[str, str]:
@@ -141,34 +81,17 @@ def targets(evidence: Evidence) -> dict[str, str]:
     return dict(zip(SETS, sorted(sizes, key=sizes.get, reverse=True), strict=False))
 
 
-def accuracy(scores: Tests, measure: str) -> Accuracy:
-    """Accuracy of a network, its splits' plain mean and that over its seeds.
-
-    The interval of one seed covers the draw of the test videos: Wilson's, over splits the root of squares (`splits`),
-    and for clips, of which those of a video go together, the bootstrap over videos. That of several seeds is the
-    crossed bootstrap over videos and seeds (`seeds`), as in the verdicts.
-
-    Args:
-        scores: seed -> split -> scores, not empty.
-        measure: `CLIP`, `VIDEO` or `VIDEO5`.
-    """
-    if len(scores) == 1 and measure != CLIP:
-        (own,) = scores.values()
-        mean = split_mean(own.items(), sorted(own), k=5 if measure == VIDEO5 else 1)
-        return Accuracy(mean.accuracy, mean.low, mean.high)
-    part = contrast(measure, [outcomes(scores, _of_each(measure))])
-    return Accuracy(part.points, max(part.low, 0.0), min(part.high, 100.0))
+def as_played(dataset: str, name: str) -> str:
+    """ "pantomime-mini as UCF101", or the dataset alone where it is that."""
+    return f"{dataset} as {name}" if dataset.startswith("pantomime") else dataset
 
 
-def gain(fused: Tests, alone: Tests) -> Accuracy:
-    """Video@1 of two streams minus that of one of them, seed by seed, points, as the rule of that claim has it."""
-    both, one = (outcomes({seed: scores[seed] for seed in fused}, VIDEO) for scores in (fused, alone))
-    return _difference([both.minus(one)])
-
-
-def advantage(first: Tests, second: Tests) -> Accuracy:
-    """Video@1 of one network minus that of another on the same test videos, points."""
-    return _difference([outcomes(first, VIDEO)], [outcomes(second, VIDEO)])
+def net_and_clip(own: Recorded) -> str:
+    """ "R(2+1)D-18, 16 frames"; "" where nothing is planned."""
+    if not own.planned:
+        return ""
+    spec = own.planned[0].spec
+    return f"{printed(spec.net, spec.depth)}, {spec.clip_length} frames"
 
 
 def printed_video_top1() -> dict[Row, float]:
@@ -179,12 +102,3 @@ def printed_video_top1() -> dict[Row, float]:
     values = {row: sports[method] for method, row in TABLE3.items()}
     values |= {row: kinetics[key] for key, row in TABLE4.items()}
     return values | {row: transfer[row.target][key[:2]] for key, row in TABLE5.items()}
-
-
-def _difference(plus: Sequence[Outcomes], minus: Sequence[Outcomes] = ()) -> Accuracy:
-    part = contrast("", plus, minus)
-    return Accuracy(part.points, part.low, part.high)
-
-
-def _of_each(measure: str) -> str | Callable[[Predictions], np.ndarray]:
-    return (lambda predictions: 100.0 * named_right(predictions, 5)) if measure == VIDEO5 else measure

@@ -11,17 +11,24 @@ from math import isnan
 import pandas as pd
 
 from studylib import published
-from studylib.benchmark_cells import as_played, cell, net_and_clip
-from studylib.benchmark_runs import PLANS, SHORTEST, TABLE3, TABLE4, TABLE5, VIDEO5, Row, find, targets
+from studylib.benchmark_runs import (
+    PLANS,
+    SHORTEST,
+    TABLE3,
+    TABLE4,
+    TABLE5,
+    Row,
+    as_played,
+    find,
+    net_and_clip,
+    targets,
+)
+from studylib.cells import INTERVALS, accuracy
 from studylib.tables import Table
 from studylib.verdicts_benchmarks import RGB, SETS
 from studylib.verdicts_evidence import Evidence
-from studylib.verdicts_intervals import CLIP, VIDEO
+from studylib.verdicts_intervals import CLIP, VIDEO, VIDEO5
 
-INTERVALS = (
-    "In brackets 95% intervals: of one seed for the draw of the test videos alone (Wilson's; over three splits the "
-    "root of their squares; of clips the bootstrap over videos), of several for that of the seeds too."
-)
 NOT_OTHERS = (
     "The embedded dataset plays the paper's: its percentages cannot be compared with the paper's, nor with those of "
     "another column; only the order within a column can."
@@ -80,7 +87,7 @@ def table5(runs: pd.DataFrame) -> Table:
         for target, dataset in targets(evidence).items():
             found = [TABLE5.get((*key, target)) for key in keys]
             columns[f"ours, plan {plan}, {VIDEO}", as_played(dataset, SETS[target])] = [
-                "" if row is None else cell(find(evidence, row)) for row in found
+                "" if row is None else accuracy(find(evidence, row), VIDEO) for row in found
             ]
     return _table(columns, "Table 5: UCF101 and HMDB51, mean of three splits")
 
@@ -97,7 +104,7 @@ def _ours(
         columns[group, "net, clip"] = ["" if own is None else net_and_clip(own) for own in found]
         for measure in measures:
             # two streams have no clips of their own in the paper's table
-            shown = ["" if own is None or (own.fused and measure == CLIP) else cell(own, measure) for own in found]
+            shown = ["" if own is None or (own.fused and measure == CLIP) else accuracy(own, measure) for own in found]
             columns[group, measure] = shown
     return columns
 

@@ -10,7 +10,7 @@ from studylib.datasets.actions import CUES, VOCABULARIES, training_videos
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.knobs import HARDEST, KNOBS, at_difficulty
 from studylib.results import load_plans
-from studylib.tables import Table
+from studylib.tables import Table, lacking
 
 
 def classes_table() -> Table:
@@ -51,7 +51,7 @@ def _made(name: str) -> str:
     try:
         index = load_index(name)
     except (DatasetError, OSError):
-        return '<span class="not-run">not made</span>'
+        return lacking("not made")
     return f"{len(index.table)} videos, manifest <code>{index.manifest_hash[:10]}</code>"
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from studylib.cells import link, missing
 from studylib.filters import read_conv1
 from studylib.magnitudes import signed
-from studylib.over_seeds import complete, lack, planned
-from studylib.tables import Table, run_link
+from studylib.recorded import Recorded, network
+from studylib.tables import Table, lacking
 from studylib.verdicts_counts import FILTER_EXPERIMENTS, LARGEST_WEIGHT
+from studylib.verdicts_evidence import Evidence, printed
 
 Filters = tuple[np.ndarray, np.ndarray]  # spatial (M, C, 1, 7, 7) and temporal (N, M, 3, 1, 1) of `filters.read_conv1`
 
@@ -29,18 +31,23 @@ SHAPES = {
     "other": "the outer weights differ in sign, and the three are not monotone",
 }
 CHANCE = 1 / len(SHAPES)
+NOT_KEPT = "no filters kept"
 STEADY = "steady energy"
 STEADY_CHANCE = 1 / 3  # of the energy of three independent weights with mean 0 is in their mean
 
 
-def r2plus1d(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """A plan's runs of R(2+1)D-18 whose filters are shown, a row a seed, as the rule of Figure 6 chooses them."""
-    return planned(runs, plan, FILTER_EXPERIMENTS, net="r2plus1d")
+def r2plus1d(runs: pd.DataFrame, plan: str) -> Recorded:
+    """A plan's R(2+1)D-18 whose filters are shown, as the rule of Figure 6 chooses it.
+
+    Args:
+        runs: `results.load_all_runs()`.
+    """
+    return network(Evidence(runs, plan), printed("r2plus1d"), FILTER_EXPERIMENTS, net="r2plus1d")
 
 
-def kept(rows: pd.DataFrame) -> dict[int, Filters]:
-    """Seed -> filters, of the complete rows that kept them."""
-    found = {run.spec.seed: read_conv1(run.folder) for run in complete(rows)["result"]}
+def kept(own: Recorded) -> dict[int, Filters]:
+    """Seed -> filters, of the complete runs that kept them."""
+    found = {planned.spec.seed: read_conv1(planned.run.folder) for planned in own.done}
     return {seed: filters for seed, filters in found.items() if filters is not None}
 
 
@@ -93,7 +100,7 @@ def steady(temporal: np.ndarray) -> float:
     return float(3 * (weights.mean(2) ** 2).sum() / (weights**2).sum())
 
 
-def scale_table(networks: Mapping[str, pd.DataFrame], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
+def scale_table(networks: Mapping[str, Recorded], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
     """Of each plan's seeds the number of filters, the range of their weights and the share on Figure 6's scale.
 
     Args:
@@ -101,18 +108,17 @@ def scale_table(networks: Mapping[str, pd.DataFrame], filters: Mapping[str, Mapp
         filters: plan -> `kept`.
     """
     cells = []
-    for plan, rows in networks.items():
-        for _, row in rows.iterrows():
-            own = filters[plan].get(row["seed"])
+    for plan, recorded in networks.items():
+        for planned in recorded.planned:
+            seed = planned.spec.seed
+            own = filters[plan].get(seed)
             if own is None:
-                missing = "no filters kept" if row["state"] == "complete" else row["state"]
-                note = f'<span class="not-run">{escape(missing)}</span>'
-                cells.append({"plan": escape(plan), "seed": str(row["seed"]), "filters": note})
+                note = lacking(planned.state if planned.run is None else NOT_KEPT)
+                cells.append({"plan": escape(plan), "seed": str(seed), "filters": note})
                 continue
-            link = run_link(row["plan"], row["experiment"], row["run"], str(row["seed"]))
             for kind, weights in zip(("spatial", "temporal"), own, strict=True):
-                told = {"plan": escape(plan), "seed": link, "filters": f"{len(weights)} {kind}"}
-                cells.append(told | _scale(weights, row["initialisation"]))
+                told = {"plan": escape(plan), "seed": link(planned, str(seed)), "filters": f"{len(weights)} {kind}"}
+                cells.append(told | _scale(weights, planned.spec.initialisation))
     return Table(
         pd.DataFrame(cells),
         "Weights of conv1 of R(2+1)D-18; deviation: standard deviation. Before training: what the initialisation draws "
@@ -142,7 +148,7 @@ def definitions_table() -> Table:
     return Table(pd.DataFrame(rows), "Shapes of three weights over time, and how often independent draws have them.")
 
 
-def shapes_table(networks: Mapping[str, pd.DataFrame], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
+def shapes_table(networks: Mapping[str, Recorded], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
     """The share of each shape and of the steady energy, a row a seed, under what chance gives.
 
     Args:
@@ -150,10 +156,9 @@ def shapes_table(networks: Mapping[str, pd.DataFrame], filters: Mapping[str, Map
     """
     chance = dict.fromkeys(SHAPES, f"{CHANCE:.0%}") | {STEADY: f"{STEADY_CHANCE:.0%}"}
     rows = [{"plan": "chance", "seed": ""} | chance]
-    for plan, planned_rows in networks.items():
+    for plan, recorded in networks.items():
         if not filters[plan]:
-            note = f'<span class="not-run">{lack(planned_rows) or "no filters kept"}</span>'
-            rows.append({"plan": escape(plan), "seed": note})
+            rows.append({"plan": escape(plan), "seed": lacking(NOT_KEPT) if recorded.done else missing(recorded)})
         for seed, (_, temporal) in filters[plan].items():
             row = {"plan": escape(plan), "seed": str(seed)}
             for name, (number, energy) in shares(temporal).iterrows():

@@ -11,12 +11,14 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from studylib.cells import cell, grouped, links
 from studylib.cues import ORDER_BLIND, classes
 from studylib.datasets.actions import CUES
 from studylib.net_table import NETS, PAPER_NAMES
-from studylib.over_seeds import bounded, cell, complete, grouped, lack, planned, seed_links
+from studylib.recorded import Recorded, bounded, network
 from studylib.results import Run
 from studylib.tables import Table
+from studylib.verdicts_evidence import Evidence
 from studylib.verdicts_intervals import Outcomes, contrast
 from studylib.verdicts_parts import Part
 
@@ -30,17 +32,19 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def network(runs: pd.DataFrame, plan: str, net: str, order: str) -> pd.DataFrame:
-    """The planned runs of a network tested on frames of that order, a row a seed, chosen as by the rule on motion."""
-    experiments = ("cues", "conv_types") if order == "normal" else ("cues",)
-    return planned(runs, plan, experiments, net=net, frame_order=order)
+def networks(runs: pd.DataFrame, plan: str) -> dict[tuple[str, str], Recorded]:
+    """(net, order) -> the network tested on frames of that order, chosen as by the rule on motion.
 
+    Args:
+        runs: `results.load_all_runs()`.
+    """
+    evidence = Evidence(runs, plan)
 
-def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """All runs of a plan that this comparison is made of; none where the plan tests in no other order."""
-    if not ((runs["plan"] == plan) & (runs["experiment"] == "cues")).any():
-        return runs.iloc[:0]
-    return pd.concat([network(runs, plan, net, order) for net in NETS for order in ORDERS])
+    def tested(net: str, order: str) -> Recorded:
+        experiments = ("cues", "conv_types") if order == "normal" else ("cues",)
+        return network(evidence, f"{PAPER_NAMES[net]}, {order}", experiments, net=net, frame_order=order)
+
+    return {(net, order): tested(net, order) for net in NETS for order in ORDERS}
 
 
 class Study:
@@ -49,14 +53,15 @@ class Study:
     def __init__(self, runs: pd.DataFrame, plan: str) -> None:
         """`runs`: `results.load_all_runs()`. Raises ValueError where a class is none of Pantomime's."""
         self.plan = plan
-        self.rows = {(net, order): network(runs, plan, net, order) for net in NETS for order in ORDERS}
+        self.networks = networks(runs, plan)
         # (net, order) -> folder of the run that trained the weights -> (V,) class that each test video is named as
         self._named: dict[tuple[str, str], dict[str, np.ndarray]] = {}
         self._seeds: dict[str, int] = {}
         self._tested: tuple | None = None
-        for key, rows in self.rows.items():
-            self._named[key] = {_weights(row): self._read(row["result"]) for _, row in complete(rows).iterrows()}
-            self._seeds |= {_weights(row): row["seed"] for _, row in complete(rows).iterrows()}
+        for key, own in self.networks.items():
+            weights = {own.weights[p.spec.seed, p.spec.split][0]: p for p in own.done}
+            self._named[key] = {folder: self._read(p.run) for folder, p in weights.items()}
+            self._seeds |= {folder: p.spec.seed for folder, p in weights.items()}
         if self._tested is not None:
             self._describe(self._tested[1])
 
@@ -133,14 +138,14 @@ class Study:
             row = {"net": escape(name)}
             for order, word in ORDERS.items():
                 own, change = (found.get((net, order, group)) for found in (self.accuracies, self.changes))
-                after = [cell(change, sign=True)] if change else []
-                after += [seed_links(self.rows[net, order])] if group == ALL else []
-                row[word] = cell(own, lack(self.rows[net, order]), after="<br>".join(after))
+                after = [f'<span class="interval">{cell(change, sign=True)}</span>'] if change else []
+                after += [links(self.networks[net, order])] if group == ALL else []
+                row[word] = cell(own, self.networks[net, order], after="<br>".join(filter(None, after)))
             rows.append(row)
         return Table(
             pd.DataFrame(rows),
             f"{group[0].upper()}{group[1:]}, plan {self.plan}: video@1 in percent, and below it the change from frames "
-            "in order in points. Means over seeds with 95% intervals, which cover the draw of the videos and of seeds.",
+            "in order in points. Means over seeds with 95% intervals over videos and seeds, of one seed over videos.",
         )
 
     def partner_table(self) -> Table:
@@ -152,15 +157,9 @@ class Study:
                 tests = (self.right, self.partner, lambda named: ~self.right(named) & ~self.partner(named))
                 for word, of in zip(NAMED, tests, strict=True):
                     own = self.share(net, order, "direction", of)
-                    row[ORDERS[order], word] = cell(own, lack(self.rows[net, order]))
+                    row[ORDERS[order], word] = cell(own, self.networks[net, order])
             rows.append(row)
         return Table(
             grouped(rows),
             f"Videos of direction classes, plan {self.plan}: what they are named as, in percent, with 95% intervals.",
         )
-
-
-def _weights(row: pd.Series) -> str:
-    """Folder of the run that trained what a run tested: its own, or that which it starts from without training."""
-    own = f"{row['plan']}/{row['experiment']}/{row['run']}"
-    return row["init_from"].removeprefix("run:") if row["epochs"] == 0 else own

@@ -7,16 +7,17 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import published
+from studylib.cells import INTERVALS, cell, links, missing
 from studylib.datasets.knobs import KNOBS
 from studylib.lengths import Lengths, averaging_gain, shared_frames, steps_between
 from studylib.magnitudes import power, signed
-from studylib.recorded import NOT_PLANNED, change, difference, links, number
+from studylib.recorded import change, difference
 from studylib.spec import RunSpec
-from studylib.tables import NOT_RUN, Table
+from studylib.tables import NOT_RUN, Table, lacking
 from studylib.verdicts_intervals import CLIP, VIDEO
-from studylib.verdicts_parts import ONE_SEED
 
 TABLE = "section43_clip_length"
+NOT_PLANNED = lacking("not planned")
 
 
 def printed(row: str) -> str:
@@ -38,27 +39,26 @@ def figure5_note() -> Markdown:
 
 def by_length(lengths: Lengths) -> Table:
     """A row a clip length: cost, clip@1, video@1 and what averaging gains."""
-    rows, one_seed = [], False
+    rows = []
     for n, own in lengths.trained.items():
-        cost, gain = lengths.costs[n], averaging_gain(own)
+        cost = lengths.costs[n]
         rows.append(
             {
                 "frames": str(n),
                 "GFLOPs a clip": f"{cost.counts.flops / 1e9:.3f}",
                 "multiply-adds of training": power(cost.training_multiply_adds),
-                "clip@1 (%)": number(own.measured(CLIP)),
-                "video@1 (%)": number(own.measured(VIDEO)),
-                "gain of averaging (points)": number(gain, signed=True),
-                "runs": links(own),
+                "clip@1 (%)": cell(own.measured(CLIP), own),
+                "video@1 (%)": cell(own.measured(VIDEO), own),
+                "gain of averaging (points)": cell(averaging_gain(own), own, sign=True),
+                "runs": links(own) or missing(own),
             }
         )
-        one_seed |= gain is not None and not gain.covers_seeds
     caption = (
         f"Plan {lengths.plan}: R(2+1)D-18 on {lengths.dataset}, a network for each length, tested on it. Costs are "
-        "counted: one multiply-add is 1, three passes a clip in training, all epochs. Accuracies have 95% intervals "
-        "over test videos and seeds; the gain is video@1 minus clip@1 of the same networks."
+        "counted: one multiply-add is 1, three passes a clip in training, all epochs. The gain is video@1 minus clip@1 "
+        f"of the same networks. {INTERVALS}"
     )
-    return Table(pd.DataFrame(rows), f"{caption} {ONE_SEED}" if one_seed else caption)
+    return Table(pd.DataFrame(rows), caption)
 
 
 def experiments(plans: Sequence[Lengths]) -> Table:
@@ -94,8 +94,8 @@ def experiments(plans: Sequence[Lengths]) -> Table:
         columns["our runs", f"plan {lengths.plan}: {span}{lengths.dataset}"] = [own.get(r, NOT_PLANNED) for r in names]
     return Table(
         pd.DataFrame(columns),
-        "Differences in points on the same test videos, with 95% intervals over these and over seeds; the loss of the "
-        "short network is that of the same weights, seed by seed. Multiply-adds are counted, with each plan's epochs.",
+        "Differences in points on the same test videos; the loss of the short network is that of the same weights, "
+        f"seed by seed. Multiply-adds are counted, with each plan's epochs. {INTERVALS}",
     )
 
 
@@ -106,15 +106,15 @@ def _experiments_of(lengths: Lengths) -> dict[str, str]:
     short, long = lengths.trained[lengths.short], lengths.trained[lengths.long]
     return {
         "peak": peak(lengths),
-        "moved": number(change(short, moved, CLIP), moved, signed=True),
-        "scratch": number(long.measured(CLIP)),
-        "tuned": number(tuned.measured(CLIP), tuned),
-        "close": number(difference(tuned, long, CLIP), tuned, signed=True),
-        "gain": number(difference(tuned, short, CLIP), tuned, signed=True),
+        "moved": cell(change(short, moved, CLIP), short, moved, sign=True),
+        "scratch": cell(long.measured(CLIP), long),
+        "tuned": cell(tuned.measured(CLIP), tuned),
+        "close": cell(difference(tuned, long, CLIP), tuned, long, sign=True),
+        "gain": cell(difference(tuned, short, CLIP), tuned, short, sign=True),
         "saved": f"{saved(lengths):.0%}, counted" if lengths.tuned_cost else NOT_PLANNED,
         "tuning": NOT_PLANNED if lengths.tuned_cost is None else _schedule(lengths.tuned_cost.spec),
-        "runs": links(moved),
-        "tuned_runs": links(tuned),
+        "runs": links(moved) or missing(moved),
+        "tuned_runs": links(tuned) or missing(tuned),
     }
 
 

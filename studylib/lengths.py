@@ -15,7 +15,7 @@ from studylib.clips import clip_span, uniform_starts
 from studylib.cost import Cost, videos_of
 from studylib.evaluation import Predictions
 from studylib.plan import Plan
-from studylib.recorded import Recorded, made_from, recorded
+from studylib.recorded import Recorded, made_from, network
 from studylib.verdicts_evidence import Evidence, Planned
 from studylib.verdicts_intervals import CLIP, VIDEO
 from studylib.verdicts_length import (
@@ -67,12 +67,11 @@ def lengths_of(runs: pd.DataFrame, plan: Plan) -> Lengths:
     evidence = Evidence(runs, plan.name)
     known = of_lengths(evidence)
 
-    def network(name: str, accept: Callable[[Evidence, Planned], bool], **wanted: object) -> Recorded:
+    def of_these(name: str, accept: Callable[[Evidence, Planned], bool], **wanted: object) -> Recorded:
         def accepted(planned: Planned) -> bool:
             return planned in known and accept(evidence, planned)
 
-        chosen = evidence.choose(name, ["clip_length"], accepted, net="r2plus1d", **wanted)
-        return recorded(evidence, name, chosen)
+        return network(evidence, name, ["clip_length"], accepted, net="r2plus1d", **wanted)
 
     def cost(own: Recorded) -> Cost | None:
         if not own.planned:
@@ -80,8 +79,8 @@ def lengths_of(runs: pd.DataFrame, plan: Plan) -> Lengths:
         spec = evidence.trained_as(own.planned[0])
         return Cost(spec, videos_of(spec, plan.datasets))
 
-    trained = {n: network(f"trained on {n} frames", is_at_its_own, clip_length=n) for n in planned_lengths(evidence)}
-    moved, tuned = network("tested at another length", is_moved), network("fine-tuned", is_finetuned)
+    trained = {n: of_these(f"trained on {n} frames", is_at_its_own, clip_length=n) for n in planned_lengths(evidence)}
+    moved, tuned = of_these("tested at another length", is_moved), of_these("fine-tuned", is_finetuned)
     from_to = [(evidence.start(p).spec.clip_length, p.spec.clip_length) for p in (*moved.planned, *tuned.planned)]
     short, long = from_to[0] if from_to else (None, None)
     dataset = next((own.planned[0].spec.dataset for own in trained.values()), "")
@@ -105,7 +104,7 @@ def gains(lengths: Lengths) -> pd.DataFrame:
     """What averaging 1 to all clips gains over one: columns length, clips, points, low, high."""
     rows = []
     for length, own in lengths.trained.items():
-        if own.net is None:
+        if not own.tests:
             continue
         for clips in range(1, tested_clips(own) + 1):
             measure: Callable[[Predictions], np.ndarray] = partial(gain_of, clips=clips)
@@ -115,7 +114,7 @@ def gains(lengths: Lengths) -> pd.DataFrame:
 
 def averaging_gain(own: Recorded) -> Part | None:
     """Video@1 minus clip@1 of the same runs, points: what averaging all test clips gains over one."""
-    return None if own.net is None else own.measured(partial(gain_of, clips=tested_clips(own)))
+    return own.measured(partial(gain_of, clips=tested_clips(own))) if own.tests else None
 
 
 def tested_clips(own: Recorded) -> int:

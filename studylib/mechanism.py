@@ -4,9 +4,11 @@ from html import escape
 
 import pandas as pd
 
+from studylib.cells import INTERVALS, accuracy, cell, grouped, missing
 from studylib.net_table import PRINTED_NAMES
-from studylib.over_seeds import accuracy, cell, complete, difference, grouped, lack, planned, seed_links
-from studylib.tables import NOT_RUN, Table
+from studylib.recorded import Recorded, difference, network
+from studylib.tables import Table
+from studylib.verdicts_evidence import Evidence
 from studylib.verdicts_intervals import CLIP, VIDEO
 
 EXPERIMENTS = ("mechanism", "conv_types")  # whose runs these are: R(2+1)D and R3D are Table 2's, as in the rule
@@ -27,16 +29,14 @@ P3D = {"r2plus1d_parallel": "P3D-B", "r2plus1d_skip": "P3D-C"}  # to be compared
 ALIKE = 0.05  # share of the parameters by which networks of one size may differ
 
 
-def network(runs: pd.DataFrame, plan: str, net: str) -> pd.DataFrame:
-    """The planned runs of a network, a row a seed."""
-    return planned(runs, plan, EXPERIMENTS, net=net)
+def networks(runs: pd.DataFrame, plan: str) -> dict[str, Recorded]:
+    """Net -> the network, of all that are compared.
 
-
-def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """All runs of a plan that the comparison is made of; none where the plan has no run of the experiment."""
-    if not ((runs["plan"] == plan) & (runs["experiment"] == EXPERIMENTS[0])).any():
-        return runs.iloc[:0]
-    return pd.concat([network(runs, plan, net) for net in (BASE, FULL, *CHANGES)])
+    Args:
+        runs: `results.load_all_runs()`, here and below.
+    """
+    evidence = Evidence(runs, plan)
+    return {net: network(evidence, PRINTED_NAMES[net], EXPERIMENTS, net=net) for net in (BASE, FULL, *CHANGES)}
 
 
 def counted() -> pd.DataFrame:
@@ -53,9 +53,8 @@ def sizes_table(counts: pd.DataFrame, runs: pd.DataFrame, plan: str) -> Table:
         counts: `counted()`.
     """
     rows = []
-    for net in (BASE, FULL, *CHANGES):
+    for net, recorded in networks(runs, plan).items():
         own = counts.loc[net]
-        done = complete(network(runs, plan, net))
         row = {
             ("", "network"): escape(PRINTED_NAMES[net]),
             ("", "what is changed"): f'<span class="prose">{escape(CHANGES.get(net, "nothing"))}</span>',
@@ -64,9 +63,10 @@ def sizes_table(counts: pd.DataFrame, runs: pd.DataFrame, plan: str) -> Table:
             ("paper's size", "GFLOPs"): f"{own['flops'] / 1e9:.2f}",
             ("paper's size", "ReLUs"): str(own["relus"]),
         }
-        texts = [NOT_RUN, NOT_RUN]
-        if len(done):
-            texts = [f"{done['params'].iloc[0] / 1e6:.3f}", f"{done['flops'].iloc[0] / 1e9:.3f}"]
+        texts = [missing(recorded)] * 2
+        if recorded.done:
+            metrics = recorded.done[0].run.metrics
+            texts = [f"{metrics['params'] / 1e6:.3f}", f"{metrics['flops'] / 1e9:.3f}"]
         rows.append(row | {(f"plan {plan}", "parameters (M)"): texts[0], (f"plan {plan}", "GFLOPs"): texts[1]})
     return Table(
         grouped(rows),
@@ -78,38 +78,31 @@ def sizes_table(counts: pd.DataFrame, runs: pd.DataFrame, plan: str) -> Table:
 
 def results_table(runs: pd.DataFrame, plan: str) -> Table:
     """Accuracy of each network and its paired differences from R(2+1)D and from R3D."""
-    rows = []
-    base, full = network(runs, plan, BASE), network(runs, plan, FULL)
-    for net in (BASE, FULL, *CHANGES):
-        own = network(runs, plan, net)
-        row = {("", "network"): escape(PRINTED_NAMES[net])}
-        for measure in (CLIP, VIDEO):
-            after = seed_links(own) if measure == CLIP else ""
-            row["accuracy (%)", measure] = cell(accuracy(own, measure), lack(own), after=after)
-        for name, other, key in (("minus R(2+1)D", base, BASE), ("minus R3D", full, FULL)):
+    found, rows = networks(runs, plan), []
+    for net, own in found.items():
+        row = {("", "network"): escape(own.name)}
+        row["accuracy (%)", CLIP] = accuracy(own, CLIP)
+        row["accuracy (%)", VIDEO] = cell(own.measured(VIDEO), own)
+        for name, key in (("minus R(2+1)D", BASE), ("minus R3D", FULL)):
             for measure in (CLIP, VIDEO):
-                part = None if key == net else difference(own, other, measure)
-                row[name, measure] = "" if key == net else cell(part, lack(own, other), sign=True)
+                row[name, measure] = "" if key == net else _minus(own, found[key], measure)
         rows.append(row)
     return Table(grouped(rows), f"Plan {plan}. {CAPTION}")
 
 
-CAPTION = (
-    "Means over seeds, with 95% intervals. Differences in points, on the same test videos. Intervals cover the draw of "
-    "the videos and of the seeds; where a network has one seed, that of the videos only."
-)
+CAPTION = f"Means over seeds; differences in points, on the same test videos. {INTERVALS}"
+
+
+def _minus(own: Recorded, other: Recorded, measure: str) -> str:
+    return cell(difference(own, other, measure), own, other, sign=True)
 
 
 def p3d_table(runs: pd.DataFrame, plan: str) -> Table:
     """Parallel and skip minus the network that they may be compared with, which has their middle channels."""
-    rows = []
-    base = network(runs, plan, P3D_A)
+    found, rows = networks(runs, plan), []
     for net, name in P3D.items():
-        own = network(runs, plan, net)
-        row = {"difference": f"{name} minus P3D-A"}
-        for measure in (CLIP, VIDEO):
-            row[measure] = cell(difference(own, base, measure), lack(own, base), sign=True)
-        rows.append(row)
+        own = {measure: _minus(found[net], found[P3D_A], measure) for measure in (CLIP, VIDEO)}
+        rows.append({"difference": f"{name} minus P3D-A"} | own)
     return Table(pd.DataFrame(rows), f"Plan {plan}. {CAPTION}")
 
 
@@ -118,12 +111,11 @@ def differences(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
 
     Columns: net (as printed), measure, points, low, high, size (parameters over R(2+1)D's, of the recorded runs).
     """
-    base, rows = network(runs, plan, BASE), []
-    for net in (FULL, *CHANGES):
-        own = network(runs, plan, net)
+    found, rows = networks(runs, plan), []
+    for own in [own for net, own in found.items() if net != BASE]:
         for measure in (CLIP, VIDEO):
-            if (part := difference(own, base, measure)) is not None:
-                size = complete(own)["params"].iloc[0] / complete(base)["params"].iloc[0]
-                found = {"points": part.points, "low": part.low, "high": part.high, "size": size}
-                rows.append({"net": PRINTED_NAMES[net], "measure": measure} | found)
+            if (part := difference(own, found[BASE], measure)) is not None:
+                size = own.done[0].run.metrics["params"] / found[BASE].done[0].run.metrics["params"]
+                seen = {"points": part.points, "low": part.low, "high": part.high, "size": size}
+                rows.append({"net": own.name, "measure": measure} | seen)
     return pd.DataFrame(rows, columns=["net", "measure", "points", "low", "high", "size"])

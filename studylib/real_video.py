@@ -17,11 +17,12 @@ from studylib.figures import histories
 from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy
 from studylib.magnitudes import interval, signed, with_interval
 from studylib.paired import paired_difference
+from studylib.recorded import STATES
 from studylib.results import Run
 from studylib.run_files import CLOCKS, HISTORY
 from studylib.splits import OFFICIAL_SPLITS, split_mean
 from studylib.stats import wilson
-from studylib.tables import Table, run_link
+from studylib.tables import Table, lacking, run_link
 
 PLAN = "ucf101_subset"
 RGB, FLOW, PRETRAINED = "RGB", "flow", "RGB, pretrained"
@@ -95,8 +96,7 @@ def _state(runs: pd.DataFrame, name: str, split: int) -> str:
 
 def _missing(states: list[str]) -> str:
     """The least that is so of what a cell needs."""
-    state = min(states, key=["not planned", "not run", "unfinished", "complete"].index)
-    return f'<span class="not-run">{state}</span>'
+    return lacking(min(states, key=STATES.index))
 
 
 def transfer_table(runs: pd.DataFrame) -> Table:

@@ -1,110 +1,200 @@
-"""Networks of a plan as far as they are recorded: tables and figures show the seeds that are there and say how many are
-missing, where a verdict waits for all of them."""
+"""A network of a plan as far as it is recorded: which runs it is, which of them are complete, and its numbers.
 
-from collections.abc import Callable, Sequence
+Chapters show what is recorded so far and say what is missing; a verdict waits for all of it (see `verdicts`). Networks
+are found as the rules find them, and the intervals are theirs: 95%, over test videos and seeds. Only the accuracy of a
+single seed has another, Wilson's, which covers the draw of the test videos alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
+from math import inf, nan
 
 import numpy as np
+import pandas as pd
 
 from studylib.evaluation import Predictions
-from studylib.tables import NOT_RUN, run_link
-from studylib.verdicts_evidence import Evidence, Net, Planned, require_same_weights
-from studylib.verdicts_intervals import contrast, outcomes
-from studylib.verdicts_parts import Part
+from studylib.fusion import PAPER_RGB_WEIGHT, fuse
+from studylib.results import Run
+from studylib.splits import split_mean
+from studylib.verdicts_evidence import Evidence, Planned, Undecidable
+from studylib.verdicts_intervals import VIDEO, VIDEO5, Tests, contrast, outcomes, over_seeds
+from studylib.verdicts_parts import ABOVE, Part
 
-NOT_PLANNED = '<span class="not-run">not planned</span>'
+Measure = str | Callable[[Predictions], np.ndarray]  # as of `verdicts_intervals.outcomes`
+STATES = ("not planned", "not run", "unfinished", "complete")  # of runs, the least first
+Key = tuple[int, int]  # seed, split
 
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """A network that a plan has, and what of it is complete."""
+    """A network that a plan has, or its two streams as one, and what of it is complete."""
 
     name: str
-    planned: tuple[Planned, ...]  # its runs, a run a seed
-    net: Net | None  # of the complete ones; None where none is
+    runs: Mapping[Key, tuple[Planned, ...]]  # the run of a seed and split; of two streams RGB's and flow's
+    weights: Mapping[Key, tuple[str, ...]]  # folders of the runs that trained what these tested
+    rgb_weight: float = PAPER_RGB_WEIGHT  # of two streams
+
+    @property
+    def planned(self) -> list[Planned]:
+        """All runs, by seed and split."""
+        return [planned for key in sorted(self.runs) for planned in self.runs[key]]
 
     @property
     def done(self) -> list[Planned]:
-        """The complete runs."""
+        """The complete runs, by seed and split."""
         return [planned for planned in self.planned if planned.run is not None]
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """Of the complete runs."""
-        return () if self.net is None else tuple(self.net.runs)
+    def fused(self) -> bool:
+        """Whether it is two streams."""
+        return any(len(own) > 1 for own in self.runs.values())
 
-    def measured(self, measure: str | Callable[[Predictions], np.ndarray]) -> Part | None:
-        """The mean over complete seeds with its 95% interval over test videos and seeds; None where there is none.
+    @property
+    def lack(self) -> str:
+        """What is missing of it: "not planned", "not run", "unfinished" (none is complete, and some have begun), "2 of
+        3 runs" (of two streams "pairs"); "" for nothing."""
+        states = []
+        for own in self.runs.values():
+            of_each = {planned.state for planned in own}
+            states.append(next(state for state in ("unfinished", "not run", "complete") if state in of_each))
+        return lack_of_states(states, "pairs" if self.fused else "runs")
 
-        Args:
-            measure: as of `verdicts_intervals.outcomes`.
+    @cached_property
+    def tests(self) -> Tests:
+        """Seed -> split -> scores, of the seeds of which every planned split is complete: a mean over some splits only
+        would be another quantity."""
+        splits = {split for _, split in self.runs}
+        found: dict[int, dict[int, Predictions]] = {}
+        for (seed, split), own in sorted(self.runs.items()):
+            if all(planned.run is not None for planned in own):
+                scores = [planned.run.predictions for planned in own]
+                found.setdefault(seed, {})[split] = fuse(*scores, self.rgb_weight) if self.fused else scores[0]
+        return {seed: own for seed, own in found.items() if set(own) == splits}
+
+    def measured(self, measure: Measure) -> Part | None:
+        """The mean over the seeds of the splits' means; None where no seed is complete.
+
+        The interval of one seed's video accuracy is Wilson's, over splits the root of squares (`splits`). All others
+        are the crossed bootstrap's over videos and seeds (`seeds`). That of a percentage ends at 0 and 100.
         """
-        return None if self.net is None else contrast(self.name, [outcomes(self.net, measure)])
+        if len(self.tests) == 1 and measure in (VIDEO, VIDEO5):
+            (own,) = self.tests.values()
+            mean = split_mean(own.items(), sorted(own), k=5 if measure == VIDEO5 else 1)
+            return Part(self.name, mean.accuracy, mean.low, mean.high, covers_seeds=False)
+        if not self.tests:
+            return None
+        part = contrast(self.name, [outcomes(self.tests, measure)])
+        return bounded(part) if isinstance(measure, str) else part
 
 
-def recorded(evidence: Evidence, name: str, planned: Sequence[Planned]) -> Recorded:
-    """The network of these runs, which `Evidence.choose` gave."""
-    done = sorted((p for p in planned if p.run is not None), key=lambda p: p.spec.seed)
-    if not done:
-        return Recorded(name, tuple(planned), None)
-    runs: dict = {}
-    for p in done:
-        runs.setdefault(p.spec.seed, {})[p.spec.split] = p.run
-    weights = {(p.spec.seed, p.spec.split): evidence.trainer(p).folder for p in done}
-    return Recorded(name, tuple(planned), Net(name, evidence.trained_as(done[0]), runs, weights))
+def network(
+    evidence: Evidence,
+    name: str,
+    experiments: Sequence[str],
+    accept: Callable[[Planned], bool] = lambda planned: True,
+    **wanted: object,
+) -> Recorded:
+    """The network that a rule gets from `Evidence.net`, complete or not; without runs where none is planned.
 
-
-def difference(first: Recorded, second: Recorded, measure: str | Callable[[Predictions], np.ndarray]) -> Part | None:
-    """First minus second on the same videos, with its 95% interval; None where one of them has no complete run."""
-    if first.net is None or second.net is None:
-        return None
-    what = f"{first.name} minus {second.name}"
-    return contrast(what, [outcomes(first.net, measure)], [outcomes(second.net, measure)])
-
-
-def change(first: Recorded, second: Recorded, measure: str | Callable[[Predictions], np.ndarray]) -> Part | None:
-    """First minus second, two tests of the same weights: seed by seed, of the seeds that are complete in both.
-
-    Errors: Undecidable where a seed's weights are not the same ones.
+    Errors: as of `Evidence.choose`, which has the arguments.
     """
-    seeds = [seed for seed in first.seeds if seed in second.seeds]
+    chosen = evidence.choose(name, experiments, accept, **wanted)
+    keys = {(planned.spec.seed, planned.spec.split): planned for planned in chosen}
+    weights = {key: (evidence.trainer(planned).folder,) for key, planned in keys.items()}
+    return Recorded(name, {key: (planned,) for key, planned in keys.items()}, weights)
+
+
+def averaged(name: str, rgb: Recorded, flow: Recorded) -> Recorded:
+    """Two streams as one, of the seeds and splits that both are planned with."""
+    both = [key for key in rgb.runs if key in flow.runs]
+    runs = {key: rgb.runs[key] + flow.runs[key] for key in both}
+    return Recorded(name, runs, {key: rgb.weights[key] + flow.weights[key] for key in both})
+
+
+def bounded(share: Part) -> Part:
+    """A percentage whose interval does not leave 0 to 100, which that of few seeds can."""
+    low, high = np.clip([share.low, share.high], 0, 100)  # nan, of a single seed, stays nan
+    return replace(share, low=float(low), high=float(high))
+
+
+def difference(first: Recorded, second: Recorded, measure: Measure) -> Part | None:
+    """First minus second on the same test videos, two networks; None where one has no complete seed.
+
+    Raises:
+        Undecidable: they were not tested on the same videos.
+    """
+    if not (first.tests and second.tests):
+        return None
+    return contrast(_minus(first, second), [outcomes(first.tests, measure)], [outcomes(second.tests, measure)])
+
+
+def change(first: Recorded, second: Recorded, measure: Measure) -> Part | None:
+    """First minus second, two tests that share trained weights: seed by seed, of the seeds that are complete in both.
+
+    Errors: Undecidable where of some seed they share none, or were not tested on the same videos.
+    """
+    seeds = [seed for seed in first.tests if seed in second.tests]
     if not seeds:
         return None
-    a, b = (_of_seeds(own.net, seeds) for own in (first, second))
-    require_same_weights(a, b)
-    return contrast(f"{first.name} minus {second.name}", [outcomes(a, measure).minus(outcomes(b, measure))])
+    for key in first.weights:
+        if key[0] in seeds and set(first.weights[key]).isdisjoint(second.weights.get(key, ())):
+            raise Undecidable(f"{first.name} and {second.name} are not tests of the same trained networks")
+    a, b = (outcomes({seed: own.tests[seed] for seed in seeds}, measure) for own in (first, second))
+    return contrast(_minus(first, second), [a.minus(b)])
 
 
-def number(part: Part | None, own: Recorded | None = None, signed: bool = False, digits: int = 1) -> str:
-    """A table's cell: the value with its interval; "not run", or "not planned" where `own` has no runs at all."""
-    if part is None:
-        return NOT_PLANNED if own is not None and not own.planned else NOT_RUN
-    form = f"{{:{'+' if signed else ''}.{digits}f}}"
-    value, low, high = (form.format(v).replace("-", "−") for v in (part.points, part.low, part.high))
-    between = " to " if signed or part.low < 0 else "–"
-    return f'{value} <span class="interval">({low}{between}{high})</span>'
+def numbers(own: Recorded, of_run: Callable[[Run], float]) -> list[float]:
+    """One number a complete run."""
+    return [float(of_run(planned.run)) for planned in own.done]
 
 
-def links(own: Recorded) -> str:
-    """A table's cell: links to the pages of the complete runs, and how many of the planned ones these are."""
-    if not own.planned:
-        return NOT_PLANNED
-    if not own.done:
-        return NOT_RUN
-    seeds = " ".join(run_link(*Path(p.folder).parts[-3:], str(p.spec.seed)) for p in own.done)
-    few = "" if len(own.done) == len(own.planned) else f" ({len(own.done)} of {len(own.planned)})"
-    return f'<span class="interval">seed {seeds}{few}</span>'
+def sum_over_seeds(plus: Sequence[list[float]], minus: Sequence[list[float]] = ()) -> Part | None:
+    """Means over seeds added and subtracted, with the interval of Student's t; it is nan where one has a single seed,
+    and all is None where one has none."""
+    groups = [*plus, *minus]
+    if not all(groups):
+        return None
+    if min(map(len, groups)) > 1:
+        return over_seeds("", plus, minus)
+    points = sum(sum(own) / len(own) for own in plus) - sum(sum(own) / len(own) for own in minus)
+    return Part("", points, nan, nan, ABOVE, inf, covers_seeds=False)
 
 
-def made_from(nets: Sequence[Recorded]) -> str:
-    """ "seeds 0, 1, 2", and "17 of 18 runs" where not all of these networks' runs are complete: what a figure shows."""
-    seeds = sorted({seed for own in nets for seed in own.seeds})
-    done, planned = sum(len(own.done) for own in nets), sum(len(own.planned) for own in nets)
-    told = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-    return told if done == planned else f"{told}; {done} of {planned} runs"
+def lack_of_states(states: Sequence[str], what: str = "runs") -> str:
+    """What is missing of runs in these states: one of `STATES` where none is complete, else "2 of 3 runs" or ""."""
+    done = sum(state == "complete" for state in states)
+    if done:
+        return "" if done == len(states) else f"{done} of {len(states)} {what}"
+    return "not planned" if not len(states) else "unfinished" if "unfinished" in set(states) else "not run"
 
 
-def _of_seeds(net: Net, seeds: Sequence[int]) -> Net:
-    weights = {key: folder for key, folder in net.weights.items() if key[0] in seeds}
-    return replace(net, runs={seed: net.runs[seed] for seed in seeds}, weights=weights)
+def lack_of(*networks: Recorded) -> str:
+    """What is missing of what a number needs all of: the least of the `STATES`, or "2 of 3 runs"; "" for nothing."""
+    lacks = [own.lack for own in networks if own.lack]
+    least = [state for state in STATES if state in lacks]
+    return least[0] if least else ", ".join(dict.fromkeys(lacks))
+
+
+def rows_of(runs: pd.DataFrame, networks: Iterable[Recorded]) -> pd.DataFrame:
+    """The rows of these networks' runs in the table of all (`results.load_all_runs`), each once."""
+    wanted = {planned.folder for own in networks for planned in own.planned}
+    folders = "runs/" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"]
+    return runs[folders.isin(wanted)]
+
+
+def seeds_text(seeds: Iterable[int]) -> str:
+    """ "seeds 0, 1, 2"."""
+    own = sorted(set(seeds))
+    return f"seed{'s' if len(own) > 1 else ''} {', '.join(map(str, own))}"
+
+
+def made_from(networks: Sequence[Recorded]) -> str:
+    """What a figure shows: "seeds 0, 1, 2", and "17 of 18 runs" where not all of these networks' runs are complete."""
+    done, planned = [p for own in networks for p in own.done], sum(len(own.planned) for own in networks)
+    told = seeds_text(p.spec.seed for p in done)
+    return told if len(done) == planned else f"{told}; {len(done)} of {planned} runs"
+
+
+def _minus(first: Recorded, second: Recorded) -> str:
+    return f"{first.name} minus {second.name}"

@@ -1,18 +1,19 @@
 """The chapter on resolution (section 4.3, last paragraph): R(2+1)D-18 at a higher resolution and at half of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from studylib.cells import INTERVALS, cell, links, missing
 from studylib.cost import Cost, videos_of
 from studylib.plan import Plan
-from studylib.recorded import NOT_PLANNED, Recorded, difference, links, number, recorded
-from studylib.tables import Table
+from studylib.recorded import Recorded, difference, network
+from studylib.tables import Table, lacking
 from studylib.verdicts_evidence import Evidence
 from studylib.verdicts_intervals import CLIP, VIDEO
 from studylib.verdicts_length import is_highest
-from studylib.verdicts_parts import EQUAL, ONE_SEED, Part
+from studylib.verdicts_parts import EQUAL, Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +41,17 @@ def resolutions_of(runs: pd.DataFrame, plan: Plan) -> Resolutions | None:
         Undecidable: the plan has several runs of one of the networks with one seed.
     """
     evidence = Evidence(runs, plan.name)
-    planned = evidence.choose("the higher resolution", ["resolution"], is_highest(evidence), net="r2plus1d")
-    if not planned:
+    high = network(evidence, "the higher resolution", ["resolution"], is_highest(evidence), net="r2plus1d")
+    if not high.planned:
         return None
-    spec = planned[0].spec
+    spec = high.planned[0].spec
     wanted = {"net": "r2plus1d", "resolution": spec.resolution // 2, "clip_length": spec.clip_length}
-    half = evidence.choose("half of it", ["resolution", "conv_types"], **wanted)
-    if not half:
+    low = network(evidence, "half of it", ["resolution", "conv_types"], **wanted)
+    if not low.planned:
         return None
-    found = [recorded(evidence, f"{p[0].spec.resolution} x {p[0].spec.resolution}", p) for p in (half, planned)]
-    costs = [Cost(s, videos_of(s, plan.datasets)) for s in (evidence.trained_as(p[0]) for p in (half, planned))]
-    return Resolutions(plan.name, spec.dataset, *found, tuple(costs))
+    specs = [evidence.trained_as(own.planned[0]) for own in (low, high)]
+    found = [replace(own, name=f"{s.resolution} x {s.resolution}") for own, s in zip((low, high), specs, strict=True)]
+    return Resolutions(plan.name, spec.dataset, *found, tuple(Cost(s, videos_of(s, plan.datasets)) for s in specs))
 
 
 def band() -> str:
@@ -60,7 +61,7 @@ def band() -> str:
 
 def resolution_table(plans: Sequence[Resolutions | None]) -> Table:
     """A row a plan and resolution, and one for their difference."""
-    rows, one_seed = [], False
+    rows = []
     for own in [found for found in plans if found is not None]:
         for net, cost in zip((own.low, own.high), own.costs, strict=True):
             rows.append(
@@ -68,30 +69,27 @@ def resolution_table(plans: Sequence[Resolutions | None]) -> Table:
                     "plan": own.plan,
                     "pixels": net.name,
                     "GFLOPs a clip": f"{cost.counts.flops / 1e9:.3f}",
-                    "clip@1 (%)": number(net.measured(CLIP)),
-                    "video@1 (%)": number(net.measured(VIDEO)),
-                    "runs": links(net),
+                    "clip@1 (%)": cell(net.measured(CLIP), net),
+                    "video@1 (%)": cell(net.measured(VIDEO), net),
+                    "runs": links(net) or missing(net),
                 }
             )
-        parts = {measure: own.difference(measure) for measure in (CLIP, VIDEO)}
         low, high = (cost.counts.flops for cost in own.costs)
         rows.append(
             {
                 "plan": own.plan,
                 "pixels": "difference",
                 "GFLOPs a clip": f"{high / low:.2f} times",
-                "clip@1 (%)": number(parts[CLIP], signed=True),
-                "video@1 (%)": number(parts[VIDEO], signed=True),
+                "clip@1 (%)": cell(own.difference(CLIP), own.low, own.high, sign=True),
+                "video@1 (%)": cell(own.difference(VIDEO), own.low, own.high, sign=True),
                 "runs": "",
             }
         )
-        one_seed |= any(part is not None and not part.covers_seeds for part in parts.values())
     if not rows:
-        return Table(pd.DataFrame([{"plan": NOT_PLANNED}]), "No plan compares two resolutions.")
+        return Table(pd.DataFrame([{"plan": lacking("not planned")}]), "No plan compares two resolutions.")
     caption = (
-        "R(2+1)D-18 at two resolutions. GFLOPs are counted, one a multiply-add. Accuracies and differences with 95% "
-        "intervals over test videos and seeds, on the data of each plan: "
-        + ", ".join(f"{own.plan} on {own.dataset}" for own in plans if own is not None)
-        + f". The rule takes {band()} for little difference."
+        "R(2+1)D-18 at two resolutions. GFLOPs are counted, one a multiply-add. Accuracies and differences on the data "
+        f"of each plan: {', '.join(f'{own.plan} on {own.dataset}' for own in plans if own is not None)}. {INTERVALS} "
+        f"The rule takes {band()} for little difference."
     )
-    return Table(pd.DataFrame(rows), f"{caption} {ONE_SEED}" if one_seed else caption)
+    return Table(pd.DataFrame(rows), caption)

@@ -10,10 +10,17 @@ from IPython.display import Markdown
 from studylib import published
 from studylib.magnitudes import interval, with_interval
 from studylib.net_table import NETS, PAPER_NAMES
+from studylib.recorded import lack_of_states
 from studylib.results import Run
 from studylib.spec import RunSpec
 
-NOT_RUN = '<span class="not-run">not run</span>'
+
+def lacking(what: str) -> str:
+    """A cell, or its part, that says what is missing: "not run", "2 of 3 runs"."""
+    return f'<span class="not-run">{what}</span>'
+
+
+NOT_RUN = lacking("not run")
 # Plans that Table 2 has a column for, the paper's own settings first.
 TABLE2_PLANS = ("paper", "mini", "quick")
 
@@ -105,18 +112,17 @@ def measured(planned: pd.DataFrame) -> str:
     Args:
         planned: its rows of `results.load_plan_runs`, a row a seed.
     """
-    done = planned[planned["state"] == "complete"]
-    if planned.empty:
-        return '<span class="not-run">not planned</span>'
+    done, lack = planned[planned["state"] == "complete"], lack_of_states(list(planned["state"]))
     if done.empty:
-        return NOT_RUN
+        return lacking(lack)
     low, high = mean_interval(done)
     accuracy = f"{done['video_top1'].mean():.1f}"
     if len(planned) == 1:
         row = done.iloc[0]
         return run_link(row["plan"], row["experiment"], row["run"], accuracy) + f" {interval(low, high)}"
     seeds = " ".join(run_link(r["plan"], r["experiment"], r["run"], str(r["seed"])) for _, r in done.iterrows())
-    return f'{accuracy} {interval(low, high)}<br><span class="interval">seeds {seeds}</span>'
+    told, seed = f" {lacking(lack)}" if lack else "", "seeds" if len(done) > 1 else "seed"
+    return f'{accuracy} {interval(low, high)}{told}<br><span class="interval">{seed} {seeds}</span>'
 
 
 def mean_interval(done: pd.DataFrame) -> tuple[float, float]:

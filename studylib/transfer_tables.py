@@ -3,9 +3,10 @@
 import pandas as pd
 
 from studylib import published
-from studylib.benchmark_cells import as_played, missing, with_interval
-from studylib.benchmark_runs import PLANS, TABLE5, accuracy, advantage, find, printed_video_top1, targets
+from studylib.benchmark_runs import PLANS, TABLE5, as_played, find, printed_video_top1, targets
+from studylib.cells import cell
 from studylib.magnitudes import signed
+from studylib.recorded import difference
 from studylib.tables import Table
 from studylib.verdicts_benchmarks import SETS, STREAMS
 from studylib.verdicts_evidence import Evidence
@@ -24,11 +25,11 @@ def transfer_points(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     evidence, rows = Evidence(runs, plan), []
     for (_, start, target), row in TABLE5.items():
         found = find(evidence, row)
-        if scores := found.scores():
-            own, first = accuracy(scores, VIDEO), evidence.start(next(iter(found.runs.values()))[0])
+        if (own := found.measured(VIDEO)) is not None:
+            first = evidence.start(found.planned[0])
             told = {"dataset": as_played(targets(evidence)[target], SETS[target]), "stream": row.stream}
             told["start"] = as_played(first.spec.dataset, start.removesuffix("-400"))
-            rows.append(told | {"accuracy": own.value, "low": own.low, "high": own.high})
+            rows.append(told | {"accuracy": own.points, "low": own.low, "high": own.high})
     return pd.DataFrame(rows)
 
 
@@ -42,11 +43,8 @@ def pretraining_table(runs: pd.DataFrame) -> Table:
             for plan in PLANS:
                 evidence = Evidence(runs, plan)
                 found = [find(evidence, row) for row in pair]
-                first, second = (own.scores() for own in found)
                 heading = f"ours, plan {plan}: {', '.join(targets(evidence).values())}"
-                cells[heading] = (
-                    with_interval(advantage(first, second), sign=True) if first and second else missing(*found)
-                )
+                cells[heading] = cell(difference(*found, VIDEO), *found, sign=True)
             rows.append(cells)
     return Table(
         pd.DataFrame(rows),

@@ -11,24 +11,15 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import published
-from studylib.benchmark_cells import cell, missing, net_and_clip, with_interval
-from studylib.benchmark_runs import (
-    TABLE3,
-    TABLE4,
-    TABLE5,
-    VIDEO,
-    Found,
-    Row,
-    accuracy,
-    find,
-    gain,
-    printed_video_top1,
-)
+from studylib.benchmark_runs import TABLE3, TABLE4, TABLE5, Row, find, net_and_clip, printed_video_top1
+from studylib.cells import accuracy, cell, grouped
 from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT
 from studylib.magnitudes import signed
+from studylib.recorded import Recorded, change
 from studylib.tables import Table
 from studylib.verdicts_benchmarks import FLOW, FUSED, RGB, SETS, STREAMS
 from studylib.verdicts_evidence import Evidence
+from studylib.verdicts_intervals import VIDEO
 
 # Name of a pair, by the paper's data -> the row of both streams.
 PAIRS: dict[str, Row] = {
@@ -82,21 +73,18 @@ def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
             ("", "data"): _data(both),
             ("", "net, clip"): net_and_clip(both),
         }
-        scores, alone = both.scores(), _streams(evidence, row)
+        alone, vmz = _streams(evidence, row), replace(both, rgb_weight=VMZ_RGB_WEIGHT)
         for stream, own in zip(("RGB", "flow"), alone, strict=True):
-            cells[f"{VIDEO}, %", stream] = cell(own)
-        cells[f"{VIDEO}, %", f"both, mean ({PAPER_RGB_WEIGHT:g} RGB)"] = cell(both)
-        cells[f"{VIDEO}, %", f"both, VMZ's {VMZ_RGB_WEIGHT:g} RGB"] = cell(both, rgb_weight=VMZ_RGB_WEIGHT)
+            cells[f"{VIDEO}, %", stream] = accuracy(own, VIDEO)
+        cells[f"{VIDEO}, %", f"both, mean ({PAPER_RGB_WEIGHT:g} RGB)"] = accuracy(both, VIDEO)
+        cells[f"{VIDEO}, %", f"both, VMZ's {VMZ_RGB_WEIGHT:g} RGB"] = accuracy(vmz, VIDEO)
         for stream, own in zip((RGB, FLOW), alone, strict=True):
             label = f"mean − {stream.replace(FLOW, 'flow')}"
-            text = with_interval(gain(scores, own.scores()), sign=True) if scores else missing(both)
-            cells["gain, points", label] = text
+            cells["gain, points", label] = cell(change(both, own, VIDEO), both, sign=True)
             cells["gain, points", f"{label}, the paper"] = signed(printed[row] - printed[replace(row, stream=stream)])
         rows.append(cells)
-    frame = pd.DataFrame(rows)
-    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     return Table(
-        frame,
+        grouped(rows),
         f"Plan {plan}: two streams fused from recorded scores. {PAIRED} The paper's gains are on its own data, these "
         "on the data of the second column: their sizes cannot be compared.",
     )
@@ -108,20 +96,17 @@ def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     evidence, rows = Evidence(runs, plan), []
     for name, row in PAIRS.items():
         both = find(evidence, row)
-        if not both.scores():
-            continue
-        length = next(iter(both.runs.values()))[0].spec.clip_length
-        for weight in WEIGHTS:
-            own = accuracy(both.scores(float(weight)), VIDEO)
-            told = {"pair": name, "data": f"{_data(both)}, {length}f", "rgb_weight": float(weight)}
-            rows.append(told | {"accuracy": own.value, "low": own.low, "high": own.high})
+        for weight in WEIGHTS if both.tests else ():
+            own = replace(both, rgb_weight=float(weight)).measured(VIDEO)
+            data = f"{_data(both)}, {both.planned[0].spec.clip_length}f"
+            told = {"pair": name, "data": data, "rgb_weight": float(weight)}
+            rows.append(told | {"accuracy": own.points, "low": own.low, "high": own.high})
     return pd.DataFrame(rows)
 
 
-def _streams(evidence: Evidence, row: Row) -> list[Found]:
+def _streams(evidence: Evidence, row: Row) -> list[Recorded]:
     return [find(evidence, replace(row, stream=stream)) for stream in (RGB, FLOW)]
 
 
-def _data(found: Found) -> str:
-    own = dict.fromkeys(planned.spec.dataset for pair in found.runs.values() for planned in pair)
-    return escape(", ".join(own))
+def _data(found: Recorded) -> str:
+    return escape(", ".join(dict.fromkeys(planned.spec.dataset for planned in found.planned)))

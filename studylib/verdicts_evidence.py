@@ -17,6 +17,7 @@ from studylib.results import Run
 from studylib.spec import RunSpec
 
 USUAL = {"depth": 18, "modality": "rgb", "frame_order": "normal"}  # of a network, unless a rule says another
+ANY = None  # of a field: whichever value the plan's one such network has
 # What a run that trains nothing sets itself; everything else of it is what its weights were trained with.
 OF_THE_TEST = (
     "experiment", "dataset", "split", "seed", "clip_length", "frame_step", "resolution", "test_clips", "test_sampling",
@@ -119,8 +120,8 @@ class Evidence:
         **wanted: object,
     ) -> list[Planned]:
         """The runs of the network that `net` would give, complete or not, a run a seed and split; [] where none is
-        planned. Errors: as of `net`."""
-        wanted = USUAL | wanted
+        planned. A field that is `ANY` may have any value, the same in all runs. Errors: as of `net`."""
+        wanted = {field: value for field, value in (USUAL | wanted).items() if value is not ANY}
         chosen: list[Planned] = []
         for experiment in experiments:
             own = [p for p in self.planned if p.spec.experiment == experiment and accept(p)]

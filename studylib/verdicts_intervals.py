@@ -11,17 +11,18 @@ from math import inf, sqrt
 import numpy as np
 from scipy.stats import t
 
-from studylib.evaluation import Predictions
+from studylib.evaluation import Predictions, named_right
 from studylib.fusion import fuse
 from studylib.seeds import MEASURES, crossed_interval, freedom
 from studylib.verdicts_evidence import Net, Undecidable
 from studylib.verdicts_parts import ABOVE, Part
 
-CLIP, VIDEO = "clip@1", "video@1"
+CLIP, VIDEO, VIDEO5 = "clip@1", "video@1", "video@5"
 # Of each video of a test part a number, (V,), whose mean is the accuracy in percent.
 ACCURACIES: dict[str, Callable[[Predictions], np.ndarray]] = {
     CLIP: lambda predictions: 100 * MEASURES["clip_top1"](predictions),
     VIDEO: lambda predictions: 100 * MEASURES["video_top1"](predictions),
+    VIDEO5: lambda predictions: 100.0 * named_right(predictions, 5),
 }
 Tests = Mapping[int, Mapping[int, Predictions]]  # seed -> split -> scores
 
@@ -71,7 +72,7 @@ def outcomes(scored: Net | Tests, measure: str | Callable[[Predictions], np.ndar
     the videos is that of the splits' means.
 
     Args:
-        measure: `CLIP`, `VIDEO`, or a function as in `ACCURACIES`.
+        measure: a key of `ACCURACIES`, or a function as in `ACCURACIES`.
     """
     scored = tests(scored) if isinstance(scored, Net) else scored
     of_each = ACCURACIES[measure] if isinstance(measure, str) else measure

@@ -1,14 +1,8 @@
-"""The runs of a plan as `results.load_plan_runs` gives them, made up in memory: none is trained, none lies in a folder.
+"""The runs of a plan as `results.load_plan_runs` gives them, made up in memory: none is trained or lies in a folder."""
 
-Also a chapter's code, executed on such runs.
-"""
-
-import ast
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +10,9 @@ import pandas as pd
 from studylib.evaluation import Predictions, clip_top1, video_top_k
 from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, PlannedRun, load_plan
+from studylib.recorded import Recorded, network
 from studylib.results import Run
+from studylib.verdicts_evidence import Evidence
 from tests.fake_runs import fake_predictions
 
 
@@ -62,32 +58,21 @@ def random_run(planned: PlannedRun) -> Run:
     return made_run(planned, fake_predictions(videos_a_class=2, clips=2, seed=seed))
 
 
-def cells_of(chapter: str) -> list[tuple[str, str]]:
-    """(head, code) of each code cell of book/`chapter`.md."""
-    text = (REPOSITORY / "book" / f"{chapter}.md").read_text()
-    return re.findall(r"```\{code-cell\} ipython3\n(---\n.*?---\n|(?::[^\n]*\n)*)(.*?)```", text, re.DOTALL)
+def table2(*without: int) -> pd.DataFrame:
+    """Every run of the plans; those of Table 2 in mini complete, of random scores, but of the seeds `without`."""
+
+    def make(planned: PlannedRun) -> Run | None:
+        complete = planned.plan == "mini" and planned.spec.experiment == "conv_types"
+        return random_run(planned) if complete and planned.spec.seed not in without else None
+
+    return made_study(make)
 
 
-def execute(chapter: str, shown: list[Any] | None = None) -> list[Any]:
-    """Execute the code cells of book/`chapter`.md one after the other; gives what each shows last, and adds to `shown`
-    what it displays before."""
-    names: dict[str, Any] = {}
-    values = []
-    for _, cell in cells_of(chapter):
-        *body, last = ast.parse(cell).body
-        exec(compile(ast.Module(body, []), chapter, "exec"), names)
-        if "display" in names and shown is not None:
-            names["display"] = lambda *what: shown.extend(what)
-        if isinstance(last, ast.Expr):
-            values.append(eval(compile(ast.Expression(last.value), chapter, "eval"), names))
-        else:
-            exec(compile(ast.Module([last], []), chapter, "exec"), names)
-    return values
-
-
-def html_of(table: Any) -> str:
-    """What a notebook shows of a table or of Markdown."""
-    return table._repr_html_() if hasattr(table, "_repr_html_") else table.data
+def network_of(
+    runs: pd.DataFrame, net: str = "r3d", experiments: tuple[str, ...] = ("conv_types",), **wanted: object
+) -> Recorded:
+    """A network of mini."""
+    return network(Evidence(runs, "mini"), net, experiments, net=net, **wanted)
 
 
 def folder_of(run: Run) -> Path:

@@ -1,6 +1,7 @@
 """Which runs stand for which row of Tables 3 to 5, and what a cell says of them: numbers, and what is missing."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,9 @@ import pytest
 
 from studylib import benchmark_data, benchmark_tables, published, two_streams
 from studylib import transfer_tables as transfers
-from studylib.benchmark_runs import PLANS, TABLE3, TABLE4, TABLE5, Row, accuracy, find, targets
+from studylib.benchmark_runs import PLANS, TABLE3, TABLE4, TABLE5, Row, find, targets
 from studylib.verdicts_benchmarks import FLOW, FUSED, RGB
-from studylib.verdicts_evidence import Evidence
+from studylib.verdicts_evidence import Evidence, Undecidable
 from studylib.verdicts_intervals import CLIP, VIDEO
 from tests.recorded_benchmarks import PLANNED, ours, predictions_of, recorded, right, rows_of, text
 from tests.test_verdicts import run_of, scored, table
@@ -47,9 +48,7 @@ def test_the_keys_of_the_rows_are_those_of_the_printed_tables():
 
 def test_eight_and_32_frames_are_the_shortest_and_the_longest_clips_of_a_plan():
     evidence = Evidence(recorded(), "mini")
-    lengths = [
-        next(iter(find(evidence, TABLE3[f"R(2+1)D-RGB-{n}frame"]).runs.values()))[0].spec.clip_length for n in (8, 32)
-    ]
+    lengths = [find(evidence, TABLE3[f"R(2+1)D-RGB-{n}frame"]).planned[0].spec.clip_length for n in (8, 32)]
     own = [p.spec.clip_length for p in PLANNED["mini"].runs if p.spec.experiment == "sports1m"]
     assert lengths == [min(own), max(own)]
 
@@ -64,7 +63,7 @@ def test_the_larger_of_two_embedded_targets_plays_ucf101_and_a_real_one_plays_it
 def test_two_runs_that_both_stand_for_a_row_are_refused():
     runs = recorded()
     double = runs[runs["run"] == "r2plus1d-18_16f_modalityrgb_seed0"].assign(run="another")
-    with pytest.raises(ValueError, match="another both stand for"):
+    with pytest.raises(Undecidable, match="have the same seed and split"):
         find(Evidence(pd.concat([runs, double]), "mini"), TABLE4["R(2+1)D-RGB", "none"])
 
 
@@ -84,11 +83,11 @@ def test_a_cell_is_the_accuracy_of_the_run_with_wilsons_interval_and_a_link(whol
 def test_clip_accuracy_is_that_of_the_clips_with_an_interval_over_videos(whole):
     own = predictions_of(whole, "r3d-18_16f_seed0")
     clips = [(s.argmax(1) == label).mean() for s, label in zip(own.clip_scores, own.labels, strict=True)]
-    found = accuracy(find(Evidence(whole, "mini"), TABLE3["R3D"]).scores(), CLIP)
-    assert found.value == pytest.approx(100 * np.mean(clips))
+    found = find(Evidence(whole, "mini"), TABLE3["R3D"]).measured(CLIP)
+    assert found.points == pytest.approx(100 * np.mean(clips))
     assert found.high - found.low == pytest.approx(2 * 196 * np.std(clips, ddof=1) / np.sqrt(60), rel=0.1)
     shown = rows_of(benchmark_tables.table3(whole), "method").filter(like="plan mini").filter(like=CLIP).iloc[:, 0]
-    assert text(shown["R3D"]).strip().startswith(f"{found.value:.1f}")
+    assert text(shown["R3D"]).strip().startswith(f"{found.points:.1f}")
     assert "r3d-18_16f" in shown["R3D"]
     assert "r3d-18_8f" in shown["R3D, shorter clips"]
 
@@ -97,8 +96,9 @@ def test_two_streams_are_the_mean_of_the_scores_of_both(whole):
     streams = [predictions_of(whole, f"from_sports1m_modality{m}_seed0") for m in ("rgb", "flow")]
     found = find(Evidence(whole, "mini"), TABLE4["R(2+1)D-Two-Stream", "Sports-1M"])
     mean = right(*streams, weights=(0.5, 0.5))
-    assert accuracy(found.scores(), VIDEO).value == pytest.approx(mean)
-    assert accuracy(found.scores(0.6), VIDEO).value == pytest.approx(right(*streams, weights=(0.6, 0.4)))
+    assert found.measured(VIDEO).points == pytest.approx(mean)
+    weighted = replace(found, rgb_weight=0.6).measured(VIDEO)
+    assert weighted.points == pytest.approx(right(*streams, weights=(0.6, 0.4)))
     assert mean != pytest.approx(right(streams[0]))
     row = rows_of(benchmark_tables.table4(whole), "method", "pretraining").loc[("R(2+1)D-Two-Stream", "Sports-1M")]
     assert f"{mean:.1f}" in row.filter(like="plan mini").filter(like=VIDEO).iloc[0]
@@ -121,10 +121,10 @@ def test_several_seeds_are_averaged_and_their_interval_covers_the_seeds():
         for seed, value in values.items()
     ]
     found = find(Evidence(table(rows, "mini"), "mini"), TABLE4["R(2+1)D-RGB", "none"])
-    own = accuracy(found.scores(), VIDEO)
+    own = found.measured(VIDEO)
     each = [right(run.predictions) for _, run in rows]
-    assert own.value == pytest.approx(np.mean(each))
-    alone = accuracy({0: found.scores()[0]}, VIDEO)
+    assert own.points == pytest.approx(np.mean(each))
+    alone = find(Evidence(table(rows[:1], "mini"), "mini"), TABLE4["R(2+1)D-RGB", "none"]).measured(VIDEO)
     assert own.high - own.low > 2 * (alone.high - alone.low)
     assert own.high <= 100
 
@@ -180,12 +180,12 @@ def test_seeds_that_are_missing_are_said_beside_the_mean_of_the_others():
     shown = rows_of(benchmark_tables.table4(runs), "method", "pretraining").loc[("R(2+1)D-RGB", "none")]
     cell = text(shown.filter(like="plan mini").filter(like=VIDEO).iloc[0])
     assert "1 of 2 runs" in cell
-    assert re.search(r"seeds +0 ", cell)
+    assert re.search(r"seed +0 ", cell)
 
 
 def test_an_unfinished_run_is_told_apart_from_one_that_is_not_run():
     runs = recorded()
     runs.loc[runs["run"] == "r3d-18_16f_seed0", "state"] = "unfinished"
-    assert find(Evidence(runs, "mini"), TABLE3["R3D"]).state == "unfinished"
-    assert find(Evidence(runs, "mini"), Row("sports1m", RGB, net="r3d", length="shortest")).state == "not run"
-    assert find(Evidence(runs, "mini"), Row("sports1m", FLOW, net="r3d")).state == "not planned"
+    assert find(Evidence(runs, "mini"), TABLE3["R3D"]).lack == "unfinished"
+    assert find(Evidence(runs, "mini"), Row("sports1m", RGB, net="r3d", length="shortest")).lack == "not run"
+    assert find(Evidence(runs, "mini"), Row("sports1m", FLOW, net="r3d")).lack == "not planned"

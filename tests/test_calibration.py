@@ -429,6 +429,3 @@ def test_the_chapter_types_no_accuracy_of_the_calibration():
     part = part[: part.index("\n## ", 5)] if "\n## " in part[5:] else part
     prose = re.sub(r"```.*?```", "", part, flags=re.DOTALL)
     assert not re.findall(r"\d+\.\d+ ?%", prose)
-    for figure in re.findall(r"```\{code-cell\}.*?```", part, re.DOTALL):
-        if "calibration_figures." in figure and "import" not in figure:
-            assert "alt: " in figure

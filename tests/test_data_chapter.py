@@ -153,10 +153,3 @@ def test_the_settings_of_prepared_videos_are_the_codes():
     told = data_costs.format_note().data
     for value in (*Format().size, Format().gop, Format().crf, Format().preset):
         assert str(value) in told
-
-
-def test_every_figure_of_these_chapters_has_an_alternative_text():
-    for name in ("data", "real_video"):
-        for cell in re.findall(r"```\{code-cell\}.*?```", (REPOSITORY / "book" / f"{name}.md").read_text(), re.DOTALL):
-            if re.search(r"figures\.(index_scale|fusion_curves|training_curves)\(", cell):
-                assert "alt: " in cell, name

@@ -9,8 +9,9 @@ from studylib import filter_facts, filter_figures
 from studylib.filter_facts import CHANCE, SHAPES, STEADY_CHANCE
 from studylib.filters import FILE
 from studylib.plan import REPOSITORY
+from tests.chapters import figures_in, html_of, shown_by
 from tests.fake_runs import fake_predictions
-from tests.made_study import execute, html_of, made_run, made_study
+from tests.made_study import made_run, made_study
 
 
 def filters_of(triples):
@@ -149,9 +150,9 @@ def test_the_titles_tell_the_numbers_of_the_arrays():
 
 
 def test_the_runs_are_r2plus1ds_and_those_with_filters_are_shown(study):
-    rows = filter_facts.r2plus1d(study(0, 2), "mini")
-    assert rows["run"].tolist() == [f"r2plus1d-18_8f_seed{seed}" for seed in range(3)]
-    kept = filter_facts.kept(rows)
+    own = filter_facts.r2plus1d(study(0, 2), "mini")
+    assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/r2plus1d-18_8f_seed{seed}" for seed in range(3)]
+    kept = filter_facts.kept(own)
     assert list(kept) == [0, 2]
     assert np.array_equal(kept[2][1], drawn(seed=2)[1])
 
@@ -181,12 +182,7 @@ def test_without_runs_it_is_said_to_be_not_run(study):
 
 @pytest.mark.parametrize(("seeds", "figures"), [((), 0), ((0,), 1), ((0, 1, 2), 2)])
 def test_the_chapters_cells_execute(seeds, figures, study, monkeypatch):
-    runs = study(*seeds)
-    monkeypatch.setattr("studylib.results.load_all_runs", lambda: runs)
-    monkeypatch.setattr("studylib.figures.in_book", lambda: None)
-    shown = []
-    execute("filters", shown)
-    assert sum(hasattr(what, "axes") for what in shown) == figures
+    assert len(figures_in(shown_by("filters", study(*seeds), monkeypatch))) == figures
 
 
 def test_the_page_types_no_measured_share():

@@ -13,7 +13,8 @@ from studylib.evaluation import Predictions
 from studylib.frame_orders import ALL, Study
 from studylib.plan import REPOSITORY
 from studylib.verdicts import decide
-from tests.made_study import execute, folder_of, made_run, made_study
+from tests.chapters import figures_in, html_of, shown_by
+from tests.made_study import folder_of, made_run, made_study
 
 NAMES = tuple(action.name for action in SOURCE)
 CUE = np.array([action.cue for action in SOURCE])
@@ -65,20 +66,18 @@ def partly():
 
 
 def own_runs(runs, net, order):
-    return list(frame_orders.network(runs, "mini", net, order)["result"])
+    return [planned.run for planned in frame_orders.networks(runs, "mini")[net, order].done]
 
 
 def test_the_runs_are_those_of_the_rule_on_motion(runs):
     verdict = decide("run-motion", runs, "mini")
-    looked_at = {
-        folder_of(run).as_posix()
-        for net in frame_orders.NETS
-        for order in ("normal", "shuffled", "frozen")
-        for run in own_runs(runs, net, order)
-    }
+    networks = frame_orders.networks(runs, "mini")
+    compared = [own for (_, order), own in networks.items() if order != "reversed"]
+    looked_at = {folder_of(planned.run).as_posix() for own in compared for planned in own.done}
     assert set(verdict.folders) <= looked_at
-    assert len(frame_orders.networks(runs, "mini")) == 12 * 4 * 3
-    assert frame_orders.networks(runs, "paper").empty
+    assert sum(len(own.planned) for own in networks.values()) == 12 * 4 * 3
+    paper = frame_orders.networks(runs, "paper")
+    assert {order for (_, order), own in paper.items() if own.planned} == {"normal"}
 
 
 def test_accuracies_by_group_are_those_of_by_cue(runs, study):
@@ -150,10 +149,10 @@ def test_tables_have_numbers_changes_and_links(study):
 def test_what_is_recorded_in_part_is_shown_and_told(partly):
     study = Study(partly, "mini")
     rows = study.order_table("direction").frame.set_index("net")
-    assert "2 of 3 seeds" in rows.loc["R3D", "reversed"]
-    assert "of 3 seeds" not in rows.loc["R3D", "frozen"]
+    assert "2 of 3 runs" in rows.loc["R3D", "reversed"]
+    assert "of 3 runs" not in rows.loc["R3D", "frozen"]
     assert rows.loc["MC2"].str.contains("not run").all()
-    named = [run.predictions.scores.argmax(1) for run in own_runs(partly, "r3d", "reversed") if run is not None]
+    named = [run.predictions.scores.argmax(1) for run in own_runs(partly, "r3d", "reversed")]
     right = np.mean([(own == LABELS)[CUE[LABELS] == "direction"].mean() for own in named])
     assert len(named) == 2
     assert study.accuracies["r3d", "reversed", "direction"].points == pytest.approx(100 * right)
@@ -171,7 +170,7 @@ def test_weights_of_another_run_are_not_compared(runs):
 
 
 def test_other_videos_or_classes_are_refused(runs):
-    row = frame_orders.network(runs, "mini", "r3d", "normal").index[1]
+    row = runs.index[(runs["plan"] == "mini") & (runs["run"] == "r3d-18_8f_seed1")][0]
     run = runs.loc[row, "result"]
     for changed, complaint in (
         (replace(run.predictions, videos=["other.mp4", *run.predictions.videos[1:]]), "tested on other videos"),
@@ -205,12 +204,10 @@ def test_the_figure_has_a_panel_a_cue_group_and_a_mark_for_each_net_and_order(st
 
 @pytest.mark.parametrize("complete", [False, True])
 def test_the_chapters_cells_execute(complete, runs, monkeypatch):
-    monkeypatch.setattr("studylib.results.load_all_runs", lambda: runs if complete else made_study())
-    monkeypatch.setattr("studylib.figures.in_book", lambda: None)
-    shown = []
-    execute("cues", shown)
-    assert sum(hasattr(what, "axes") for what in shown) == complete
-    assert sum("Not run" in getattr(what, "data", "") for what in shown) == (0 if complete else 1)
+    shown = shown_by("cues", runs if complete else made_study(), monkeypatch)
+    assert len(figures_in(shown)) == complete
+    # the figure and the line below it, the tables by group, the table of partners
+    assert sum("*Not run" in html_of(what) for what in shown) == (0 if complete else 4)
 
 
 def test_the_page_types_no_result():

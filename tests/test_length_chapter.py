@@ -1,21 +1,22 @@
 """The chapter on clip length: it shows what the runs say, and those that are missing; made up, never trained."""
 
-import ast
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import claim_texts, figures, length_figures, length_tables, lengths, published, results
+from studylib import claim_texts, length_figures, length_tables, lengths, published
 from studylib.complexity import count_by_name
 from studylib.evaluation import clip_top1, video_top_k
+from studylib.magnitudes import signed
 from studylib.plan import REPOSITORY, Plan, load_plan
 from studylib.recorded import change
-from studylib.tables import NOT_RUN, Table
+from studylib.tables import NOT_RUN
 from studylib.verdicts_intervals import CLIP, VIDEO
 from studylib.verdicts_length import clip_correlation
 from tests import test_verdicts
+from tests.chapters import figures_in, html_of, shown_by
 from tests.test_verdicts import PLAN, complete, table
 
 STUDY = Plan(PLAN, "a study", {"pantomime-study": {"train_videos": 1500, "test_videos": 300}}, ())
@@ -154,15 +155,10 @@ def test_a_seed_that_is_missing_is_said_to_be_and_the_others_are_shown():
     rows = length_tables.by_length(own).frame.set_index("frames")
     expected = np.mean([clip_top1(r.predictions) for n, r in made if n in ("l16_seed0", "l16_seed2")])
     assert rows["clip@1 (%)"]["16"].startswith(f"{expected:.1f} ")
-    assert "(2 of 3)" in rows["runs"]["16"]
-    assert "(" not in re.sub("<.*?>", "", rows["runs"]["32"])
+    assert "2 of 3 runs" in rows["clip@1 (%)"]["16"]
+    assert "of 3 runs" not in rows["clip@1 (%)"]["32"]
+    assert re.sub("<.*?>", "", rows["runs"]["16"]) == "seeds 0 2"
     assert own.title.endswith("seeds 0, 1, 2; 8 of 9 runs")
-
-
-def test_one_seed_is_said_not_to_cover_seeds():
-    made = [(name, run) for name, run in runs() if name.endswith("seed0")]
-    assert "One seed" in length_tables.by_length(found(made)).caption
-    assert "One seed" not in length_tables.by_length(found(runs())).caption
 
 
 def test_the_experiments_are_differences_of_the_runs_beside_the_papers_numbers():
@@ -179,7 +175,7 @@ def test_the_experiments_are_differences_of_the_runs_beside_the_papers_numbers()
     }
     for what, (paper, ours) in expected.items():
         assert rows[what][0] == paper
-        assert rows[what][1].startswith(f"{ours:+.1f}".replace("-", "−")), what
+        assert rows[what][1].startswith(f"{signed(ours)} "), what
     assert rows["clip@1 on long clips, trained on them from scratch"][0] == "58.5%"
     assert rows["the fine-tuning"][1] == "15 epochs of 1,000,000 clips, learning rate 0.001"
     assert shown.columns[2] == ("our runs", "plan study: 8 to 32 frames, pantomime-study")
@@ -243,23 +239,6 @@ def test_each_plan_has_a_panel_and_each_length_a_line():
     assert list(points) == list(lengths.correlations(own)["points"])
 
 
-def shown_by(page, made, monkeypatch):
-    """What the code cells of a chapter show, with `made` in the place of the recorded runs, as HTML or text."""
-    monkeypatch.setattr(results, "load_all_runs", lambda: made)
-    monkeypatch.setattr(figures, "in_book", lambda: None)  # which only a kernel knows
-    shown, names = [], {}
-    text = (REPOSITORY / "book" / f"{page}.md").read_text()
-    for cell in re.findall(r"```\{code-cell\} ipython3\n(?:---\n.*?---\n|(?::[^\n]*\n)*)(.*?)```", text, re.DOTALL):
-        *body, last = ast.parse(cell).body
-        exec(compile(ast.Module(body, []), page, "exec"), names)
-        names["display"] = shown.append
-        if isinstance(last, ast.Expr):
-            shown.append(eval(compile(ast.Expression(last.value), page, "eval"), names))
-        else:
-            exec(compile(ast.Module([last], []), page, "exec"), names)
-    return [value._repr_html_() if isinstance(value, Table) else getattr(value, "data", value) for value in shown]
-
-
 def both_plans(mini=lambda runs: runs):
     """The runs of the plans mini and paper, those of mini complete; none of paper is run."""
     made = {plan: complete(load_plan(plan_file(plan))) for plan in ("mini", "paper")}
@@ -269,16 +248,16 @@ def both_plans(mini=lambda runs: runs):
 
 def test_the_page_shows_what_is_recorded(monkeypatch):
     shown = shown_by(PAGE, both_plans(), monkeypatch)
-    drawn = [value for value in shown if hasattr(value, "axes")]
+    drawn = figures_in(shown)
     assert len(drawn) == (REPOSITORY / "book" / f"{PAGE}.md").read_text().count("    alt: ") == 3
     assert all(axes.get_title().startswith("mini: pantomime-mini, seeds 0, 1, 2") for f in drawn for axes in f.axes)
-    assert any("run_pages/mini_clip_length_r2plus1d-18_48f_seed2.html" in str(value) for value in shown)
+    assert any("run_pages/mini_clip_length_r2plus1d-18_48f_seed2.html" in html_of(value) for value in shown)
 
 
 def test_the_page_says_that_nothing_is_run(monkeypatch):
     def unrun(mini):
         return mini.assign(state="not run", result=None)
 
-    shown = shown_by(PAGE, both_plans(unrun), monkeypatch)
+    shown = [html_of(value) for value in shown_by(PAGE, both_plans(unrun), monkeypatch)]
     assert shown.count("*Not run.*") == 3
-    assert not any("run_pages" in str(value) for value in shown)
+    assert not any("run_pages" in value for value in shown)

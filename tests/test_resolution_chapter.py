@@ -12,7 +12,8 @@ from studylib.resolutions import band, resolution_table, resolutions_of
 from studylib.tables import NOT_RUN
 from studylib.verdicts import decide
 from studylib.verdicts_intervals import CLIP
-from tests.test_length_chapter import STUDY, both_plans, no_datasets, nothing, shown_by  # noqa: F401
+from tests.chapters import html_of, shown_by
+from tests.test_length_chapter import STUDY, both_plans, no_datasets, nothing  # noqa: F401
 from tests.test_verdicts import PLAN, complete, table, trained
 
 
@@ -59,7 +60,8 @@ def test_what_is_not_run_is_said_to_be_and_the_costs_are_there():
 def test_a_resolution_that_is_run_in_part_is_compared_by_the_seeds_that_are_there():
     made = [(name, run.spec if name == "high_seed2" else run) for name, run in runs()]
     rows = rows_of(made)
-    assert "(2 of 3)" in rows["runs"]["224 x 224"]
+    assert "2 of 3 runs" in rows["clip@1 (%)"]["224 x 224"]
+    assert "2 of 3 runs" in rows["clip@1 (%)"]["difference"]
     two = np.mean([clip_top1(run.predictions) for name, run in made if name in ("high_seed0", "high_seed1")])
     three = np.mean([clip_top1(run.predictions) for name, run in made if name.startswith("low")])
     assert rows["clip@1 (%)"]["difference"].startswith(f"{two - three:+.1f}")
@@ -76,13 +78,13 @@ def test_a_plan_without_a_second_resolution_is_not_planned():
 def test_the_plans_of_the_study_compare_twice_the_size_of_table_2(plan, sizes):
     loaded = load_plan(REPOSITORY / "runs" / f"{plan}.yaml")
     own = resolutions_of(complete(loaded), loaded)
-    assert (own.low.net.spec.resolution, own.high.net.spec.resolution) == sizes
+    assert tuple(net.planned[0].spec.resolution for net in (own.low, own.high)) == sizes
     assert own.difference(CLIP) is not None
 
 
 def test_the_page_shows_what_is_recorded_and_what_is_not(monkeypatch):
-    shown = shown_by("resolution", both_plans(), monkeypatch)
+    shown = [html_of(value) for value in shown_by("resolution", both_plans(), monkeypatch)]
     assert f"**{band()}.**" in shown
-    [page_table] = [value for value in shown if "two resolutions" in str(value)]
+    [page_table] = [value for value in shown if "two resolutions" in value]
     assert "run_pages/mini_resolution_r2plus1d-18_8f_resolution112_seed0.html" in page_table
     assert page_table.count(NOT_RUN) == 8  # the plan paper: two accuracies and the runs of both sizes, two differences

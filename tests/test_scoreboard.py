@@ -1,17 +1,15 @@
 """The tables of verdicts: what a reader sees is what the rules say of the recorded runs, at this build."""
 
-import ast
 import re
 from html import unescape
 
-import IPython.display
 import pandas as pd
 import pytest
 
-from studylib import results, scoreboard, verdict_cells
+from studylib import scoreboard, verdict_cells
 from studylib.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
 from studylib.net_table import NETS
-from studylib.plan import REPOSITORY, Plan, PlannedRun
+from studylib.plan import Plan, PlannedRun
 from studylib.results import load_plan_runs
 from studylib.spec import RunSpec
 from studylib.verdicts import decide
@@ -26,10 +24,9 @@ from studylib.verdicts_parts import (
     Verdict,
     combine,
 )
+from tests.chapters import cells_of, html_of, shown_by
 from tests.fake_runs import write_fake_run
 from tests.test_verdicts import TABLE2, lengths, scored, table, table2
-
-BOOK = REPOSITORY / "book"
 
 
 def text(html: str) -> str:
@@ -254,19 +251,10 @@ def test_the_chapter_on_claims_has_every_rule_and_all_parts_open(study):
 
 @pytest.mark.parametrize("chapter", ["index", "claims", "paper", "audit"])
 def test_the_cells_of_a_chapter_run_and_show_something(study, chapter, monkeypatch):
-    shown = []
-    monkeypatch.setattr(results, "load_all_runs", lambda: study[0])
     monkeypatch.setattr(scoreboard, "decide_all", lambda runs: study[1])
-    monkeypatch.setattr(IPython.display, "display", lambda *found: shown.extend(found))
-    names: dict[str, object] = {}
-    page = (BOOK / f"{chapter}.md").read_text()
-    cells = re.findall(r"```\{code-cell\}[^\n]*\n(?::[^\n]*\n)*(.*?)```", page, re.DOTALL)
-    for cell in cells:
-        *before, last = ast.parse(cell).body
-        exec(compile(ast.Module(before, []), chapter, "exec"), names)
-        shown.append(eval(compile(ast.Expression(last.value), chapter, "eval"), names))
-    told = text(" ".join(getattr(one, "data", None) or one._repr_html_() for one in shown if one is not None))
-    assert len(cells) == {"index": 4, "claims": 2, "paper": 1, "audit": 3}[chapter]
+    shown = shown_by(chapter, study[0], monkeypatch)
+    told = text(" ".join(html_of(one) for one in shown))
+    assert len(cells_of(chapter)) == {"index": 4, "claims": 2, "paper": 1, "audit": 3}[chapter]
     expected = {"index": "36 of 36", "claims": "Rule:", "paper": "52.4 against 49.3", "audit": "20.748 against 20.348"}
     assert expected[chapter] in told
 

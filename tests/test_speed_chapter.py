@@ -169,9 +169,3 @@ def test_every_benchmark_of_the_chapter_can_be_run():
     assert shown <= set(NAMES)
     for name in NAMES:
         assert callable(importlib.import_module(f"tests.bench.{name}").main)
-
-
-def test_the_chapters_figure_has_an_alternative_text():
-    cells = re.findall(r"```\{code-cell\}.*?```", PAGE, re.DOTALL)
-    assert all("alt: " in cell for cell in cells if "profile_figure" in cell)
-    assert sum("profile_figure" in cell for cell in cells) == 1

@@ -12,8 +12,9 @@ from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, load_plan
 from studylib.seeds import difference, difference_of_differences
 from studylib.verdicts import decide
+from tests.chapters import figures_in, html_of, shown_by
 from tests.fake_runs import fake_predictions
-from tests.made_study import execute, folder_of, html_of, made_run, made_study
+from tests.made_study import folder_of, made_run, made_study
 
 EXPERIMENTS = ("conv_types", "depth", "mechanism")
 OURS = "ours, plan mini"
@@ -49,11 +50,15 @@ def partly():
 
 
 def scores(runs, net, layers=18):
-    return {run.spec.seed: run.predictions for run in depth.network(runs, "mini", net, layers)["result"]}
+    return predictions_of(depth.networks(runs, "mini")[net, layers])
+
+
+def predictions_of(network):
+    return {planned.spec.seed: planned.run.predictions for planned in network.done}
 
 
 def test_the_runs_of_figure_4_are_those_of_the_verdicts(runs):
-    used = {folder_of(run).as_posix() for run in depth.networks(runs, "mini")["result"]}
+    used = {folder_of(p.run).as_posix() for own in depth.networks(runs, "mini").values() for p in own.done}
     told = [set(decide(f"run-train-error-{layers}", runs, "mini").folders) for layers in (18, 34)]
     assert used == told[0] | told[1]
     assert len(used) == 12
@@ -113,19 +118,21 @@ def test_without_runs_everything_is_said_to_be_not_run():
         assert not re.search(r"\d\.\d", shown)
 
 
-def test_a_plan_without_the_experiment_has_no_networks_of_it(runs):
-    assert mechanism.networks(runs, "paper").empty
-    assert len(mechanism.networks(runs, "mini")) == 33
+def test_a_plan_without_the_experiment_has_only_the_networks_of_table_2(runs):
+    paper, mini = (mechanism.networks(runs, plan) for plan in ("paper", "mini"))
+    assert {net for net, own in paper.items() if own.planned} == {"r2plus1d", "r3d"}
+    assert [len(own.planned) for own in mini.values()] == [3] * 11
+    assert "not planned" in html_of(mechanism.results_table(runs, "paper"))
 
 
 def test_what_is_recorded_in_part_is_shown_and_told(partly):
     rows = depth.errors_table(partly, ["mini"]).frame.set_index(("", "network"))[OURS]
-    assert rows.loc["R3D-34"].str.contains("2 of 3 seeds").all()
-    assert not rows.loc["R(2+1)D-34"].str.contains("of 3 seeds").any()
-    assert rows.loc["gap, 34 layers"].str.contains("2 of 3 seeds").all()
+    assert rows.loc["R3D-34"].str.contains("2 of 3 runs").all()
+    assert not rows.loc["R(2+1)D-34"].str.contains("of 3 runs").any()
+    assert rows.loc["gap, 34 layers"].str.contains("2 of 3 runs").all()
     assert decide("run-train-error-34", partly, "mini").outcome == "not run"
     table = mechanism.results_table(partly, "mini").frame.set_index(("", "network"))
-    assert "2 of 3 seeds" in table.loc["R(2+1)D, M halved", ("minus R3D", "video@1")]
+    assert "2 of 3 runs" in table.loc["R(2+1)D, M halved", ("minus R3D", "video@1")]
     assert "not run" in table.loc["R(2+1)D, parallel (P3D-B)", ("accuracy (%)", "clip@1")]
     assert "R(2+1)D, parallel (P3D-B)" not in set(mechanism.differences(partly, "mini")["net"])
 
@@ -158,7 +165,7 @@ def test_every_variant_of_the_plan_is_compared():
 
 def test_the_differences_are_paired_and_against_the_right_network(runs):
     table = mechanism.results_table(runs, "mini").frame.set_index(("", "network"))
-    own = {r.spec.seed: r.predictions for r in mechanism.network(runs, "mini", "r2plus1d_no_inner_relu")["result"]}
+    own = predictions_of(mechanism.networks(runs, "mini")["r2plus1d_no_inner_relu"])
     for name, base in (("minus R(2+1)D", "r2plus1d"), ("minus R3D", "r3d")):
         for measure, key in (("clip@1", "clip_top1"), ("video@1", "video_top1")):
             known = difference(own, scores(runs, base), key)
@@ -171,7 +178,7 @@ def test_the_differences_are_paired_and_against_the_right_network(runs):
 def test_p3d_b_and_c_are_compared_with_p3d_a(runs):
     rows = mechanism.p3d_table(runs, "mini").frame
     nets = ("r2plus1d_parallel", "r2plus1d_skip", "r2plus1d_m_is_n_out")
-    b, c, a = ({r.spec.seed: r.predictions for r in mechanism.network(runs, "mini", net)["result"]} for net in nets)
+    b, c, a = (predictions_of(mechanism.networks(runs, "mini")[net]) for net in nets)
     for shown, own in zip(rows["video@1"], (b, c), strict=True):
         assert float(numbers(shown)[0]) == pytest.approx(difference(own, a).points, abs=0.051)
 
@@ -195,13 +202,10 @@ def test_sizes_are_counted_at_the_papers_size_and_recorded_at_the_plans(runs):
 
 @pytest.mark.parametrize("complete", [False, True])
 def test_the_chapters_cells_execute(complete, runs, monkeypatch):
-    monkeypatch.setattr("studylib.results.load_all_runs", lambda: runs if complete else made_study())
-    monkeypatch.setattr("studylib.figures.in_book", lambda: None)
-    shown = []
-    execute("why_factorise", shown)
-    figures = [what for what in shown if hasattr(what, "axes")]
-    assert len(figures) == (2 if complete else 0)
-    assert sum("Not run" in getattr(what, "data", "") for what in shown) == (1 if complete else 3)
+    shown = shown_by("why_factorise", runs if complete else made_study(), monkeypatch)
+    assert len(figures_in(shown)) == (2 if complete else 0)
+    # Figure 4 of the plan paper; without runs also that of mini, the figure of the mechanism and the line below it
+    assert sum("*Not run" in html_of(what) for what in shown) == (1 if complete else 4)
 
 
 def test_the_page_types_no_result():

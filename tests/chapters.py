@@ -1,0 +1,47 @@
+"""A chapter's code cells: as they stand in its file, and executed without a kernel on runs that are made up."""
+
+import ast
+import re
+from typing import Any
+
+import IPython.display
+import pandas as pd
+import pytest
+
+from studylib import figures, results
+from studylib.plan import REPOSITORY
+
+
+def cells_of(chapter: str) -> list[tuple[str, str]]:
+    """(head, code) of each code cell of book/`chapter`.md."""
+    text = (REPOSITORY / "book" / f"{chapter}.md").read_text()
+    return re.findall(r"```\{code-cell\} ipython3\n(---\n.*?---\n|(?::[^\n]*\n)*)(.*?)```", text, re.DOTALL)
+
+
+def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """All that the code cells of a chapter show, with `runs` in the place of the recorded ones."""
+    shown: list[Any] = []
+    monkeypatch.setattr(results, "load_all_runs", lambda: runs)
+    monkeypatch.setattr(figures, "in_book", lambda: None)  # which only a kernel knows
+    monkeypatch.setattr(IPython.display, "display", lambda *what: shown.extend(what))
+    names: dict[str, Any] = {}
+    for _, code in cells_of(chapter):
+        *body, last = ast.parse(code).body
+        exec(compile(ast.Module(body, []), chapter, "exec"), names)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), chapter, "eval"), names)
+            shown += [] if value is None else [value]
+        else:
+            exec(compile(ast.Module([last], []), chapter, "exec"), names)
+    return shown
+
+
+def figures_in(shown: list[Any]) -> list[Any]:
+    """The figures among them."""
+    return [value for value in shown if hasattr(value, "axes") and not isinstance(value, pd.DataFrame)]
+
+
+def html_of(value: Any) -> str:
+    """What a notebook shows of a table or of Markdown; of a figure, which has no text, its name."""
+    html = value._repr_html_() if hasattr(value, "_repr_html_") else getattr(value, "data", None)
+    return str(value) if html is None else html

@@ -1,0 +1,79 @@
+"""Cells of tables on recorded networks: number, interval, links, and what is missing, alike on every page."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from studylib import cells
+from studylib.recorded import network, sum_over_seeds
+from studylib.verdicts_evidence import Evidence
+from studylib.verdicts_intervals import CLIP, VIDEO
+from tests.made_study import network_of as of
+from tests.made_study import table2
+from tests.test_verdicts import PLAN, run_of, scored, table, trained
+
+TABLE2 = ("conv_types",)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return table2()
+
+
+@pytest.fixture(scope="module")
+def partly():
+    return table2(1)
+
+
+def text(html):
+    return re.sub(" +", " ", re.sub("<[^>]*>", " ", html)).strip()
+
+
+def test_a_cell_shows_number_interval_and_what_is_missing(partly):
+    part = replace(of(partly).measured(CLIP), points=61.24, low=58.0, high=64.06)
+    shown = cells.cell(part, of(partly), after=cells.links(of(partly)))
+    assert text(shown) == "61.2 (58–64) 2 of 3 runs seeds 0 2"
+    assert "mini_conv_types_r3d-18_8f_seed0.html" in shown
+    assert "seed1.html" not in shown
+    assert text(cells.cell(replace(part, low=-58.0), of(partly), sign=True)) == "+61.2 (−58.0 to +64.1) 2 of 3 runs"
+
+
+def test_a_single_seed_of_one_number_has_no_interval():
+    part = sum_over_seeds([[20.0]], [[15.0, 17.0]])
+    assert text(cells.cell(part, sign=True)) == "+4.0 (one seed)"
+    assert text(cells.cell(part)) == "4.0 (one seed)"
+
+
+def test_a_cell_without_a_number_says_why(whole, partly):
+    assert cells.cell(None, of(whole), of(whole, "c3d")) == '<span class="not-run">not planned</span>'
+    assert cells.cell(None) == '<span class="not-run">not run</span>'
+    assert cells.missing(of(partly)) == '<span class="not-run">2 of 3 runs</span>'
+
+
+def test_the_number_of_one_run_is_its_link_and_of_several_a_line_has_them(whole):
+    alone = network(Evidence(table(trained("a", 60, seeds=(0,))), PLAN), "a", TABLE2, net="r2plus1d")
+    shown = cells.accuracy(alone, VIDEO)
+    assert re.fullmatch(
+        r'<a href="run_pages/study_conv_types_a_seed0.html">[\d.]+</a> <span.*\(\d+–\d+\)</span>', shown
+    )
+    assert text(cells.accuracy(of(whole), VIDEO)).endswith("seeds 0 1 2")
+
+
+@pytest.mark.parametrize(("seeds", "told"), [((0,), "splits 1 2"), ((0, 1), "seed 0, splits 1 2 seed 1, splits 1 2")])
+def test_splits_have_a_link_each(seeds, told):
+    specs = [replace(run.spec, split=split) for _, run in trained("a", 60, seeds=seeds) for split in (1, 2)]
+    runs = [(f"s{s.seed}_{s.split}", run_of(s, scored(60, name=f"split{s.split}/"))) for s in specs]
+    own = network(Evidence(table(runs), PLAN), "a", TABLE2, net="r2plus1d")
+    assert text(cells.links(own)) == told
+
+
+def test_a_figure_tells_what_it_is_made_of(whole, partly):
+    assert cells.made_of([of(whole)]).data.endswith("seeds 0, 1, 2: 3 of 3 planned runs complete.")
+    assert cells.made_of([of(partly)]).data == (
+        "Plan *mini*, dataset `pantomime-mini`, seeds 0, 2: 2 of 3 planned runs complete."
+    )
+    assert cells.made_of([of(whole, experiments=("depth",), depth=34)]).data == (
+        "*Not run:* plan *mini*, 0 of 3 planned runs complete."
+    )
+    assert cells.made_of([of(whole, "c3d")]).data.startswith("*Not planned:*")
