@@ -60,10 +60,7 @@ def table3(runs: pd.DataFrame) -> Table:
 def table4(runs: pd.DataFrame) -> Table:
     """Table 4, Kinetics, from scratch and fine-tuned."""
     rows = published.table("table4_kinetics")
-    columns = {
-        ("", "method"): rows["method"].map(escape),
-        ("", "pretraining"): rows["pretraining"].map(escape),
-        ("", "numbers by"): _sources(rows),
+    columns = _pretrained(rows) | {
         ("paper, Kinetics-400", VIDEO): rows["top1"].map(_plain),
         ("paper, Kinetics-400", VIDEO5): rows["top5"].map(_plain),
     }
@@ -75,11 +72,7 @@ def table5(runs: pd.DataFrame) -> Table:
     """Table 5, UCF101 and HMDB51: the mean of three splits."""
     rows = published.table("table5_transfer")
     keys = list(zip(rows["method"], rows["pretraining"], strict=True))
-    columns = {
-        ("", "method"): rows["method"].map(escape),
-        ("", "pretraining"): rows["pretraining"].map(escape),
-        ("", "numbers by"): _sources(rows),
-    }
+    columns = _pretrained(rows)
     for target, name in SETS.items():
         columns[f"paper, {VIDEO}", name] = rows[target].map(_plain)
     for plan in PLANS:
@@ -138,6 +131,11 @@ def _table(columns: Mapping[tuple[str, str], Sequence[str]], what: str) -> Table
         f"the paper's own rows. Percent. {INTERVALS} {NOT_OTHERS}"
     )
     return Table(pd.DataFrame(columns), caption)
+
+
+def _pretrained(rows: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
+    own = {("", name): rows[name].map(escape) for name in ("method", "pretraining")}
+    return own | {("", "numbers by"): _sources(rows)}
 
 
 def _sources(rows: pd.DataFrame) -> pd.Series:

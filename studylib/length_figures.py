@@ -1,6 +1,6 @@
 """The plots of the chapter on clip length, in the style of `figures`: a panel a plan, since data differ."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -19,18 +19,15 @@ def accuracy_by_length(panels: Mapping[str, pd.DataFrame]) -> Figure:
     Args:
         panels: title -> `lengths.accuracies`.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, grid = _panels(len(panels), 3.7)
-        for axes, (title, table) in zip(grid, panels.items(), strict=True):
-            for measure, (colour, marker, dash) in LINES.items():
-                own = table[table["measure"] == measure]
-                _line(axes, own["length"], own, colour=colour, marker=marker, linestyle=dash, label=measure)
-            axes.set(title=title, ylabel="accuracy (%)", xticks=sorted(set(table["length"])))
-            axes.margins(y=0.12)
-            axes.legend(loc="best")
-        grid[-1].set_xlabel("frames of a clip, in training and test")
-        plt.close(figure)
-        return figure
+
+    def draw(axes: Axes, table: pd.DataFrame) -> None:
+        for measure, (colour, marker, dash) in LINES.items():
+            own = table[table["measure"] == measure]
+            _line(axes, own, colour=colour, marker=marker, linestyle=dash, label=measure)
+        axes.margins(y=0.12)
+        axes.legend(loc="best")
+
+    return _by_length(panels, 3.7, "accuracy (%)", draw)
 
 
 def correlation_by_length(panels: Mapping[str, pd.DataFrame]) -> Figure:
@@ -39,15 +36,12 @@ def correlation_by_length(panels: Mapping[str, pd.DataFrame]) -> Figure:
     Args:
         panels: title -> `lengths.correlations`.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, grid = _panels(len(panels), 3.2)
-        for axes, (title, table) in zip(grid, panels.items(), strict=True):
-            _line(axes, table["length"], table, colour=BLUE, marker="o", linestyle="-")
-            axes.set(title=title, ylabel="correlation of clips", xticks=sorted(set(table["length"])))
-            axes.margins(y=0.15)
-        grid[-1].set_xlabel("frames of a clip, in training and test")
-        plt.close(figure)
-        return figure
+
+    def draw(axes: Axes, table: pd.DataFrame) -> None:
+        _line(axes, table, colour=BLUE, marker="o", linestyle="-")
+        axes.margins(y=0.15)
+
+    return _by_length(panels, 3.2, "correlation of clips", draw)
 
 
 def gain_by_clips(panels: Mapping[str, pd.DataFrame]) -> Figure:
@@ -80,7 +74,21 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[:, 0])
 
 
-def _line(axes: Axes, x: pd.Series, table: pd.DataFrame, colour: str, **style: object) -> None:
+def _by_length(
+    panels: Mapping[str, pd.DataFrame], height: float, ylabel: str, draw: Callable[[Axes, pd.DataFrame], None]
+) -> Figure:
+    """A panel for each table, with what `draw` makes of it against clip length."""
+    with matplotlib.rc_context(STYLE):
+        figure, grid = _panels(len(panels), height)
+        for axes, (title, table) in zip(grid, panels.items(), strict=True):
+            draw(axes, table)
+            axes.set(title=title, ylabel=ylabel, xticks=sorted(set(table["length"])))
+        grid[-1].set_xlabel("frames of a clip, in training and test")
+        plt.close(figure)
+        return figure
+
+
+def _line(axes: Axes, table: pd.DataFrame, colour: str, **style: object) -> None:
     """Points joined by a line, with their intervals."""
     spread = [table["points"] - table["low"], table["high"] - table["points"]]
-    axes.errorbar(x, table["points"], spread, color=colour, capsize=3, markersize=7, **style)
+    axes.errorbar(table["length"], table["points"], spread, color=colour, capsize=3, markersize=7, **style)

@@ -41,8 +41,13 @@ def signed(points: float, digits: int = 1) -> str:
 
 def interval(low: float, high: float, sign: bool = False, note: str = "") -> str:
     """The 95% interval of a percentage as HTML, "(70–74)", with `sign` that of a difference, "(−0.3 to +2.7)"; a `note`
-    stands behind it in the brackets."""
-    ends = f"{signed(low)} to {signed(high)}" if sign else f"{low:.0f}–{high:.0f}"
+    stands behind it in the brackets.
+
+    The ends of a percentage's have a decimal where they are less than two points apart, "(71.3–72.7)": as whole numbers
+    they might leave the value itself outside.
+    """
+    digits = 1 if high - low < 2 else 0
+    ends = f"{signed(low)} to {signed(high)}" if sign else f"{low:.{digits}f}–{high:.{digits}f}"
     return f'<span class="interval">({ends}{note})</span>'
 
 

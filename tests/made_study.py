@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,7 @@ def random_run(planned: PlannedRun) -> Run:
     return made_run(planned, fake_predictions(videos_a_class=2, clips=2, seed=seed))
 
 
+@cache
 def table2(*without: int) -> pd.DataFrame:
     """Every run of the plans; those of Table 2 in mini complete, of random scores, but of the seeds `without`."""
 

@@ -16,21 +16,12 @@ from tests.test_verdicts import PLAN, run_of, scored, table, trained
 TABLE2 = ("conv_types",)
 
 
-@pytest.fixture(scope="module")
-def whole():
-    return table2()
-
-
-@pytest.fixture(scope="module")
-def partly():
-    return table2(1)
-
-
 def text(html):
     return re.sub(" +", " ", re.sub("<[^>]*>", " ", html)).strip()
 
 
-def test_a_cell_shows_number_interval_and_what_is_missing(partly):
+def test_a_cell_shows_number_interval_and_what_is_missing():
+    partly = table2(1)
     part = replace(of(partly).measured(CLIP), points=61.24, low=58.0, high=64.06)
     shown = cells.cell(part, of(partly), after=cells.links(of(partly)))
     assert text(shown) == "61.2 (58–64) 2 of 3 runs seeds 0 2"
@@ -45,13 +36,15 @@ def test_a_single_seed_of_one_number_has_no_interval():
     assert text(cells.cell(part)) == "4.0 (one seed)"
 
 
-def test_a_cell_without_a_number_says_why(whole, partly):
+def test_a_cell_without_a_number_says_why():
+    whole, partly = table2(), table2(1)
     assert cells.cell(None, of(whole), of(whole, "c3d")) == '<span class="not-run">not planned</span>'
     assert cells.cell(None) == '<span class="not-run">not run</span>'
     assert cells.missing(of(partly)) == '<span class="not-run">2 of 3 runs</span>'
 
 
-def test_the_number_of_one_run_is_its_link_and_of_several_a_line_has_them(whole):
+def test_the_number_of_one_run_is_its_link_and_of_several_a_line_has_them():
+    whole = table2()
     alone = network(Evidence(table(trained("a", 60, seeds=(0,))), PLAN), "a", TABLE2, net="r2plus1d")
     shown = cells.accuracy(alone, VIDEO)
     assert re.fullmatch(
@@ -68,7 +61,8 @@ def test_splits_have_a_link_each(seeds, told):
     assert text(cells.links(own)) == told
 
 
-def test_a_figure_tells_what_it_is_made_of(whole, partly):
+def test_a_figure_tells_what_it_is_made_of():
+    whole, partly = table2(), table2(1)
     assert cells.made_of([of(whole)]).data.endswith("seeds 0, 1, 2: 3 of 3 planned runs complete.")
     assert cells.made_of([of(partly)]).data == (
         "Plan *mini*, dataset `pantomime-mini`, seeds 0, 2: 2 of 3 planned runs complete."

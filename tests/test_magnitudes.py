@@ -33,5 +33,10 @@ def test_a_percentage_and_a_difference_have_each_one_form():
     assert interval(69.6, 74.2, note="; 8 of 11") == '<span class="interval">(70–74; 8 of 11)</span>'
 
 
+def test_a_narrow_interval_has_a_decimal_so_that_it_holds_its_value():
+    assert with_interval(20.1, 19.91, 20.33) == '20.1 <span class="interval">(19.9–20.3)</span>'
+    assert interval(0, 0) == '<span class="interval">(0.0–0.0)</span>'
+
+
 def test_a_verdict_shows_its_numbers_alike():
     assert str(Part("a minus b", -0.04, -1.0, 0.92)) == "a minus b: 0.0 points (95% interval −1.0 to +0.9)"

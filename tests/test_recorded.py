@@ -22,16 +22,6 @@ from tests.test_verdicts import PLAN, retested, run_of, scored, table, trained
 TABLE2 = ("conv_types",)
 
 
-@pytest.fixture(scope="module")
-def whole():
-    return table2()
-
-
-@pytest.fixture(scope="module")
-def partly():
-    return table2(1)
-
-
 def predictions_of(own):
     return {planned.spec.seed: planned.run.predictions for planned in own.done}
 
@@ -39,14 +29,16 @@ def predictions_of(own):
 # --- which runs
 
 
-def test_a_network_is_its_seeds_and_no_other_run(whole):
+def test_a_network_is_its_seeds_and_no_other_run():
+    whole = table2()
     own = of(whole)
     assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/r3d-18_8f_seed{seed}" for seed in range(3)]
     assert list(own.tests) == [0, 1, 2]
     assert not own.fused
 
 
-def test_the_first_experiment_that_plans_it_counts(whole):
+def test_the_first_experiment_that_plans_it_counts():
+    whole = table2()
     for depth, experiment in ((34, "depth"), (18, "conv_types")):
         own = of(whole, experiments=("depth", "conv_types"), depth=depth)
         assert {p.spec.experiment for p in own.planned} == {experiment}
@@ -58,7 +50,8 @@ def test_several_networks_are_refused():
         recorded.network(Evidence(table(runs), PLAN), "this", TABLE2, net="r2plus1d")
 
 
-def test_the_rows_of_networks_are_those_of_their_runs_each_once(whole):
+def test_the_rows_of_networks_are_those_of_their_runs_each_once():
+    whole = table2()
     rows = recorded.rows_of(whole, [of(whole), of(whole, "r2plus1d"), of(whole)])
     assert sorted(rows["run"]) == [f"{net}-18_8f_seed{seed}" for net in ("r2plus1d", "r3d") for seed in range(3)]
     assert set(rows["plan"]) == {"mini"}
@@ -68,7 +61,8 @@ def test_the_rows_of_networks_are_those_of_their_runs_each_once(whole):
 # --- what is missing
 
 
-def test_what_is_missing_is_told(whole, partly):
+def test_what_is_missing_is_told():
+    whole, partly = table2(), table2(1)
     assert recorded.lack_of(of(whole)) == ""
     assert recorded.lack_of(of(partly)) == "2 of 3 runs"
     assert recorded.lack_of(of(made_study())) == "not run"
@@ -88,7 +82,8 @@ def test_a_run_that_has_begun_is_told_apart_until_another_is_complete():
         assert recorded.lack_of_states(states) == told
 
 
-def test_what_a_figure_is_made_from(whole, partly):
+def test_what_a_figure_is_made_from():
+    whole, partly = table2(), table2(1)
     assert recorded.made_from([of(whole), of(whole, "mc2")]) == "seeds 0, 1, 2"
     assert recorded.made_from([of(whole), of(partly)]) == "seeds 0, 1, 2; 5 of 6 runs"
     assert recorded.seeds_text([2]) == "seed 2"
@@ -97,7 +92,8 @@ def test_what_a_figure_is_made_from(whole, partly):
 # --- numbers
 
 
-def test_accuracies_are_means_over_the_seeds_inside_their_intervals(whole):
+def test_accuracies_are_means_over_the_seeds_inside_their_intervals():
+    whole = table2()
     for measure, of_one in (
         (CLIP, clip_top1),
         (VIDEO, lambda p: video_top_k(p, 1)),
@@ -119,7 +115,8 @@ def test_the_video_accuracy_of_one_seed_has_wilsons_interval():
     assert not own.measured(CLIP).covers_seeds
 
 
-def test_a_difference_is_that_of_seeds(whole):
+def test_a_difference_is_that_of_seeds():
+    whole = table2()
     nets = of(whole, "r2plus1d"), of(whole, "r3d")
     known = difference(*map(predictions_of, nets), "clip_top1")
     part = recorded.difference(*nets, CLIP)
