@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from studylib import checked
 from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k
 from studylib.filters import read_conv1
 from studylib.net_table import PRINTED_NAMES
@@ -56,6 +57,15 @@ class Run:
         except ValueError as error:
             raise BrokenRun(f"{_name(self.folder)}: predictions.parquet cannot be read: {error}") from None
 
+    @cached_property
+    def videos(self) -> int:
+        """How many videos it was tested on."""
+        return len(self.predictions.labels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is kept of a checked run: all but the scores, of which a reader of many runs needs few."""
+        return {key: value for key, value in vars(self).items() if key != "predictions"} | {"videos": self.videos}
+
 
 def load_run(folder: Path | str) -> Run:
     """Read a finished run's folder and check that its files fit together.
@@ -97,11 +107,14 @@ def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tupl
     """The state of a planned run ("complete", "unfinished", "not run"), and the run where it is complete.
 
     Raises:
-        BrokenRun: the notebook failed, the folder holds another run than the plan says, or `load_run` refuses it.
+        BrokenRun: the notebook failed, the folder holds another run than the plan says, or `load_run` refuses it. In
+            a build that is found once, by the build itself: see `checked`.
     """
     folder = repository / planned.folder
     if not folder.exists():
         return "not run", None
+    if (run := checked.find(folder)) and run.spec == planned.spec:
+        return "complete", run
     notebook = _notebook(folder)
     if not (folder / "spec.json").exists() and not (folder / "metrics.json").exists():
         return "unfinished", None
@@ -134,9 +147,8 @@ def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
         fields = asdict(planned.spec) | {"net": PRINTED_NAMES[planned.spec.net], "net_key": planned.spec.net}
         row = fields | {"plan": plan.name, "label": plan.title, "run": planned.name, "state": state, "result": run}
         if run is not None:
-            videos = len(run.predictions.labels)
-            low, high = wilson(round(run.metrics["video_top1"] * videos / 100), videos)
-            row |= run.metrics | {"videos": videos, "low": low, "high": high, "hardware": hardware(run)}
+            low, high = wilson(round(run.metrics["video_top1"] * run.videos / 100), run.videos)
+            row |= run.metrics | {"videos": run.videos, "low": low, "high": high, "hardware": hardware(run)}
             row |= {"commit": run.provenance["commit"], "started": run.provenance["started"]}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -162,7 +174,7 @@ def complete_runs(runs: pd.DataFrame, plan: str | None = None, experiment: str |
 
 def summary(run: Run) -> pd.DataFrame:
     """What came out of one run, a quantity a line, formatted; `load_run` it first."""
-    m, videos = run.metrics, len(run.predictions.labels)
+    m, videos = run.metrics, run.videos
     low, high = wilson(round(m["video_top1"] * videos / 100), videos)
     lines = {
         "net": run.net,

@@ -17,8 +17,10 @@ from myst_nb.core.config import NbParserConfig
 from myst_nb.core.execute import create_client
 from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
+from sphinx.addnodes import toctree
 from sphinx.errors import ConfigError, SphinxError
 
+from studylib import checked
 from studylib.plan import REPOSITORY, Plan, PlannedRun
 from studylib.results import load_plan_runs
 from studylib.spec import RunSpec
@@ -99,7 +101,8 @@ def write_pages(extension, tmp_path, monkeypatch):
         extension.write_pages(SimpleNamespace(srcdir=tmp_path / "book", outdir=tmp_path / "html"), None)
         return tmp_path / "book" / "run_pages"
 
-    return write
+    yield write
+    checked.forget()
 
 
 def test_every_chapter_of_the_contents_is_there():
@@ -228,6 +231,30 @@ def test_a_broken_run_stops_the_build_with_its_name(write_pages, tmp_path):
     (folder / "metrics.json").write_text(json.dumps(metrics | {"video_top1": 99.9}))
     with pytest.raises(ConfigError, match=r"r3d-18_8f_seed0.*video_top1 99\.900"):
         write_pages()
+
+
+def test_chapters_find_the_runs_that_the_build_has_checked(write_pages, build, tmp_path):
+    folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
+    find = f"from pathlib import Path; from studylib import checked; print(checked.find(Path({str(folder)!r})), end='')"
+    assert build(chapter=find) == {"chapter": "None"}
+    write_pages()
+    assert "r3d-18_8f_seed0" in build(chapter=find)["chapter"]
+    (folder / "predictions.parquet").touch()
+    assert build(chapter=find) == {"chapter": "None"}
+
+
+def test_a_run_that_breaks_between_two_builds_stops_the_second(write_pages, tmp_path):
+    folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
+    write_pages()
+    write_notebook(folder, error="the disk is full")
+    with pytest.raises(ConfigError, match="the disk is full"):
+        write_pages()
+
+
+def test_runs_are_pages_but_not_in_the_navigation_of_every_page(extension):
+    contents = toctree(entries=[(None, "runs"), (None, "run_pages/a"), (None, "citing")])
+    extension.leave_out_of_navigation(None, SimpleNamespace(tocs={"runs": contents}))
+    assert contents["entries"] == [(None, "runs"), (None, "citing")]
 
 
 def test_computed_chapters_are_read_again_at_each_build(extension):

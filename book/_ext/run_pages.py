@@ -1,8 +1,9 @@
 """Sphinx extension: the executed notebook of every complete run becomes a page of the book.
 
 The pages are copies in `run_pages/` (git-ignored) with a title, the plan's label and a table of settings and
-provenance in front. A broken recorded run stops the build with its name. Chapters are read anew at every build,
-because their numbers come from run folders, which Sphinx does not watch.
+provenance in front. A broken recorded run stops the build with its name, before any chapter is executed; the chapters
+use what was read and checked for this (`studylib.checked`). Chapters are read anew at every build, because their
+numbers come from run folders, which Sphinx does not watch.
 """
 
 import copy
@@ -10,9 +11,11 @@ import json
 import re
 from pathlib import Path
 
+from sphinx.addnodes import toctree
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 
+from studylib import checked
 from studylib.files import write_text
 from studylib.plan import PlanError
 from studylib.results import BrokenRun, Run, complete_runs, load_all_runs
@@ -26,16 +29,21 @@ def setup(app: Sphinx) -> dict:
     """Write the pages before the table of contents looks for them (sphinx-external-toc: priority 900)."""
     app.connect("config-inited", write_pages, priority=100)
     app.connect("env-get-outdated", chapters)
+    app.connect("env-updated", leave_out_of_navigation)
+    app.connect("build-finished", lambda _app, _error: checked.forget())
     return {"version": "1", "parallel_read_safe": True}
 
 
 def write_pages(app: Sphinx, _config: object) -> None:
     """Make `run_pages/` hold exactly one page for each complete run; unchanged ones are left alone."""
-    folder = Path(app.srcdir) / "run_pages"
+    folder, built = Path(app.srcdir) / "run_pages", Path(app.outdir)
+    checked.forget()
+    files = {path: checked.files_of(path) for path in (folder.parent.parent / "runs").glob("*/*/*")}
     try:
         runs = load_all_runs()
     except (BrokenRun, PlanError) as error:
         raise ConfigError(str(error)) from None
+    checked.keep(built.parent / "checked_runs.pickle", {run: files.get(run.folder, ()) for run in complete_runs(runs)})
     labels = dict(zip(runs["plan"], runs["label"], strict=True))
     pages = {}
     for run in complete_runs(runs):
@@ -43,7 +51,6 @@ def write_pages(app: Sphinx, _config: object) -> None:
         pages[f"{page_name(plan, experiment, name)}.ipynb"] = json.dumps(page(run, labels[plan]), indent=1) + "\n"
     folder.mkdir(exist_ok=True)
     # of a run that is gone, neither the page nor what an earlier build made of it stays
-    built = Path(app.outdir)
     for old in (*folder.iterdir(), *built.glob("run_pages/*.html"), *built.glob("_sources/run_pages/*.ipynb")):
         if f"{old.stem}.ipynb" not in pages:
             old.unlink()
@@ -56,6 +63,16 @@ def write_pages(app: Sphinx, _config: object) -> None:
 def chapters(_app: Sphinx, env: object, _added: set, _changed: set, _removed: set) -> list[str]:
     """The pages to read again: all that are computed at build."""
     return [name for name in env.found_docs if not name.startswith(NOT_CHAPTERS)]
+
+
+def leave_out_of_navigation(_app: Sphinx, env: object) -> None:
+    """The side bar of every page would list every run, hundreds; the provenance chapter links to them.
+
+    They keep their places in the order of pages.
+    """
+    for contents in env.tocs.values():
+        for tree in contents.findall(toctree):
+            tree["entries"] = [(title, name) for title, name in tree["entries"] if not name.startswith("run_pages/")]
 
 
 def page(run: Run, label: str) -> dict:
