@@ -30,7 +30,9 @@ def right_with(predictions: Predictions, clips: int) -> np.ndarray:
         raise Undecidable(f"{clips} clips of each video cannot be averaged: the videos have {sorted(counts)}")
     scores = np.stack(predictions.clip_scores).astype(np.float32)  # (V, N clips, K)
     right = np.zeros(scores[:, 0].shape, bool)  # (V, K)
-    for video, own in enumerate(predictions.right_classes):
+    if predictions.label_sets is None:
+        right[np.arange(len(right)), predictions.labels] = True
+    for video, own in enumerate(predictions.label_sets or ()):
         right[video, own] = True
     ways = choices(clips, scores.shape[1])
     named = np.zeros(len(scores))

@@ -129,9 +129,20 @@ def _flops_by_fvcore(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:
     return {name: int(sum(ops[o] for o in ("conv", "linear") if o in ops)) for name, ops in by_operator.items()}
 
 
+def _unchanged(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
 def _flops_by_torch(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:
-    with FlopCounterMode(display=False) as counter:
-        net(clip)
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm3d)]
+    for norm in norms:  # not counted, of the shape it is given, and most of the time that a pass takes on `meta`
+        norm.forward = _unchanged
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            net(clip)
+    finally:
+        for norm in norms:
+            del norm.forward
     # names are "VideoResNet.layer1.0.conv1.0"; the first part is the class of the net
     counts = counter.get_flop_counts().items()
     return {name.partition(".")[2]: sum(ops.values()) // 2 for name, ops in counts if "." in name}

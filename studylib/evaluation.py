@@ -29,7 +29,7 @@ class Predictions:
     @cached_property
     def scores(self) -> np.ndarray:
         """(V, K) float16: the mean of each video's clip scores."""
-        if len({len(s) for s in self.clip_scores}) == 1:  # in one step, which a build does for hundreds of runs
+        if len({len(s) for s in self.clip_scores}) == 1:  # in one step, see `read_predictions`
             return np.stack(self.clip_scores).astype(np.float32).mean(1).astype(np.float16)
         return np.stack([s.astype(np.float32).mean(0) for s in self.clip_scores]).astype(np.float16)
 
@@ -42,13 +42,18 @@ class Predictions:
 def clip_top1(predictions: Predictions) -> float:
     """Percent of the clips whose highest score is the video's class, or one of its classes; every clip counts the
     same. Of Sports-1M this is Clip hit@1 (Table 3)."""
+    return 100 * float(clips_named_right(predictions).mean())
+
+
+def clips_named_right(predictions: Predictions) -> np.ndarray:
+    """(N clips of the first video, then those of the second, ...) bool: whether each clip's highest score is right."""
     best = np.concatenate(predictions.clip_scores).argmax(1)
     clips = [len(s) for s in predictions.clip_scores]
     if predictions.label_sets is None:
-        return 100 * float((best == np.repeat(predictions.labels, clips)).mean())
+        return best == np.repeat(predictions.labels, clips)
     by_video = np.split(best[:, None], np.cumsum(clips)[:-1])
     right = [(own == classes).any(1) for own, classes in zip(by_video, predictions.label_sets, strict=True)]
-    return 100 * float(np.concatenate(right).mean())
+    return np.concatenate(right)
 
 
 def video_top_k(predictions: Predictions, k: int) -> float:
@@ -91,8 +96,11 @@ def read_predictions(path: Path) -> Predictions:
         table = pq.read_table(path)
         classes = tuple(json.loads(table.schema.metadata[b"classes"]))
         column = table["clip_scores"].combine_chunks()
-        flat = np.split(column.flatten().to_numpy(zero_copy_only=False), np.cumsum(column.value_lengths())[:-1])
-        scores = [s.reshape(-1, len(classes)) for s in flat]
+        flat, sizes = column.flatten().to_numpy(zero_copy_only=False), column.value_lengths().to_numpy()
+        if len(set(sizes.tolist())) == 1:  # in one step, which a build does for hundreds of runs
+            scores = list(flat.reshape(len(sizes), -1, len(classes)))
+        else:
+            scores = [s.reshape(-1, len(classes)) for s in np.split(flat, np.cumsum(sizes)[:-1])]
         sets = [np.array(s) for s in table["labels"].to_pylist()] if "labels" in table.column_names else None
         return Predictions(table["video"].to_pylist(), table["label"].to_numpy(), scores, classes, sets)
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:

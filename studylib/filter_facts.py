@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from studylib.cells import link, missing
 from studylib.filters import read_conv1
@@ -69,7 +69,7 @@ def first_deviation(weights: np.ndarray, initialisation: str) -> float:
 
 def within_at_first(deviation: float, largest: float = LARGEST_WEIGHT) -> float:
     """The share `within` that normal weights of this deviation have on average."""
-    return float(1 - 2 * norm.sf(largest / deviation))
+    return float(1 - 2 * ndtr(-largest / deviation))
 
 
 def shapes(temporal: np.ndarray) -> np.ndarray:

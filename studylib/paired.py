@@ -11,6 +11,9 @@ import numpy as np
 
 from studylib.evaluation import Predictions, named_right
 
+FEW = 20  # distinct values, of which each is counted
+DRAWS_A_COUNT = 25  # values are drawn in the time in which one distinct value is counted
+
 
 @dataclass(frozen=True)
 class SplitDifference:
@@ -78,9 +81,14 @@ def resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generator
     """(resamples,): means of as many of the (N,) values as there are, drawn with replacement.
 
     A resample matters only by how often each distinct value is in it, and outcomes have few: right or wrong, in a
-    mean over a few seeds or clips. That is exact, and as fast for a million videos as for a hundred.
+    mean over a few seeds or clips. That is exact, and as fast for a million videos as for a hundred. Where many values
+    are distinct, as of scores, the values themselves are drawn.
     """
     distinct, times = np.unique(np.round(values, 9), return_counts=True)  # what differs in the last bits is the same
+    if len(distinct) > max(FEW, len(values) / DRAWS_A_COUNT):
+        at_once = max(1, 1_000_000 // len(values))  # resamples, to keep what is drawn within 16 MB
+        sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+        return np.concatenate([values[rng.integers(len(values), size=(size, len(values)))].mean(1) for size in sizes])
     order = np.lexsort((-distinct, -abs(distinct)))  # large before small: the recorded numbers were drawn in this order
     distinct, share = distinct[order], times[order] / len(values)
     at_once = max(1, 1_000_000 // len(distinct))  # resamples, to keep the counts within 8 MB

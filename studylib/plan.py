@@ -9,8 +9,10 @@ what it takes.
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,11 @@ class Plan:
         source = parse(run.spec.init_from)
         if source is None or source.kind != "run" or source.name.split("/")[0] != self.name:
             return None
-        return next((r for r in self.runs if r.folder == Path("runs") / source.name), None)
+        return self._by_folder.get(f"runs/{source.name}")
+
+    @cached_property
+    def _by_folder(self) -> dict[str, PlannedRun]:
+        return {run.folder.as_posix(): run for run in self.runs}
 
     def run(self, experiment: str, name: str) -> PlannedRun:
         """The run of that name."""
@@ -107,9 +113,8 @@ def load_plan(path: Path | str) -> Plan:
             runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry}, resources)
         except (SpecError, ResourcesError) as error:
             raise PlanError(f"{path}: {where}: {error}") from None
-    folders = [run.folder for run in runs]
-    for folder in folders:
-        if folders.count(folder) > 1:
+    for folder, times in Counter(run.folder for run in runs).items():
+        if times > 1:
             raise PlanError(
                 f"{path}: two runs would write to {folder}; give one of them a name of its own (`name: ...`)"
             )

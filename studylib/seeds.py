@@ -18,11 +18,10 @@ from math import inf, sqrt
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t
 
-from studylib.evaluation import Predictions, named_right
+from studylib.evaluation import Predictions, clips_named_right, named_right
 from studylib.paired import resampled_means
-from studylib.stats import Z95
+from studylib.stats import Z95, student_quantile
 
 Measure = Literal["video_top1", "clip_top1"]
 Seeds = Mapping[int, Predictions]  # seed -> what the network trained with it scored
@@ -169,9 +168,8 @@ def _clips_right(predictions: Predictions) -> np.ndarray:
     Every clip counts the same, also where videos have unequal numbers of them: clip@1 is a ratio of two means over
     videos, and a video's part in it is how far it moves that ratio (its linearisation), so that the mean is clip@1.
     """
-    own = zip(predictions.clip_scores, predictions.right_classes, strict=True)
-    right = np.array([(scores.argmax(1)[:, None] == classes).any(1).sum() for scores, classes in own])
     clips = np.array([len(scores) for scores in predictions.clip_scores])
+    right = np.add.reduceat(clips_named_right(predictions).astype(int), np.cumsum(clips) - clips)  # of each video
     return (right - right.sum() / clips.sum() * (clips - clips.mean())) / clips.mean()
 
 
@@ -194,5 +192,4 @@ def freedom(variances: Sequence[float], numbers: Sequence[int]) -> float:
 
 def student(numbers: Sequence[int], variances: Sequence[float]) -> float:
     """The 97.5% quantile of Student's t for a sum of variances, each estimated from so many seeds or videos."""
-    own = freedom(variances, numbers)
-    return Z95 if own == inf else float(t.ppf(0.975, own))
+    return student_quantile(0.975, freedom(variances, numbers))

@@ -7,7 +7,7 @@ looks. Two networks are compared only where they differ in nothing else than wha
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from functools import cache
 
 import pandas as pd
 
@@ -28,6 +28,7 @@ NEVER_MATTERS = ("experiment", "net", "seed", "split", "init_from", "new_head", 
 OF_TRAINING = (
     "epochs", "clips_per_epoch", "batch_size", "lr", "lr_schedule", "lr_step", "warmup_epochs", "weight_decay",
 )  # fmt: skip
+FIELDS = tuple(field.name for field in fields(RunSpec))
 NO_SUCH_RUN = " (no such run in the plan)"
 
 
@@ -184,10 +185,14 @@ def printed(net: str, depth: int = 18) -> str:
 
 
 def _planned(row: dict) -> Planned:
-    own = {field.name: row[field.name] for field in fields(RunSpec)} | {"net": row["net_key"]}
-    folder = Path("runs") / row["plan"] / row["experiment"] / row["run"]
+    folder = f"runs/{row['plan']}/{row['experiment']}/{row['run']}"
     run = row["result"] if row["state"] == "complete" else None
-    return Planned(folder.as_posix(), RunSpec.from_parameters(own), row["state"], run)
+    return Planned(folder, _spec(*(row["net_key" if name == "net" else name] for name in FIELDS)), row["state"], run)
+
+
+@cache  # a spec is checked when it is made, and every claim asks for those of all runs
+def _spec(*values: object) -> RunSpec:
+    return RunSpec.from_parameters(dict(zip(FIELDS, values, strict=True)))
 
 
 def _require_one(what: str, drawn: list[tuple[int, int]], specs: list[RunSpec]) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
-from scipy.stats import t
 
 from studylib.evaluation import Predictions, named_right
 from studylib.fusion import fuse
 from studylib.seeds import MEASURES, crossed_interval, freedom
+from studylib.stats import student_quantile
 from studylib.verdicts_evidence import Net, Undecidable
 from studylib.verdicts_parts import ABOVE, Part
 
@@ -131,5 +131,5 @@ def over_seeds(what: str, plus: Sequence[Sequence[float]], minus: Sequence[Seque
     points = float(sum(sign * own.mean() for sign, own in zip(signs, groups, strict=True)))
     variances = [own.var(ddof=1) / len(own) for own in groups]
     degrees = freedom(variances, list(map(len, groups)))
-    half = 0.0 if degrees == inf else float(t.ppf(0.975, degrees)) * sqrt(sum(variances))
+    half = 0.0 if degrees == inf else student_quantile(0.975, degrees) * sqrt(sum(variances))
     return Part(what, points, points - half, points + half, ABOVE, degrees)

@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isinf
 
-from scipy.stats import t
-
 from studylib.audit import CLOSE, NOT_RUN
 from studylib.magnitudes import signed
+from studylib.stats import student_quantile
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 UNDECIDABLE = "cannot be decided here"
@@ -52,7 +51,7 @@ class Part:
 
     def among(self, parts: int) -> tuple[float, float]:
         """The interval (low, high) at the level 1 - 0.05 / parts, as wide by Student's t of its own freedom."""
-        factor = float(t.ppf(1 - 0.025 / parts, self.freedom) / t.ppf(0.975, self.freedom))
+        factor = student_quantile(1 - 0.025 / parts, self.freedom) / student_quantile(0.975, self.freedom)
         return self.points - factor * (self.points - self.low), self.points + factor * (self.high - self.points)
 
     def outcome_among(self, parts: int) -> str:
