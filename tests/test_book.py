@@ -19,6 +19,7 @@ from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
 from sphinx.addnodes import toctree
 from sphinx.errors import ConfigError, SphinxError
+from sphinx.search.en import SearchEnglish
 
 from studylib import checked
 from studylib.plan import REPOSITORY, Plan, PlannedRun
@@ -255,6 +256,23 @@ def test_runs_are_pages_but_not_in_the_navigation_of_every_page(extension):
     contents = toctree(entries=[(None, "runs"), (None, "run_pages/a"), (None, "citing")])
     extension.leave_out_of_navigation(None, SimpleNamespace(tocs={"runs": contents}))
     assert contents["entries"] == [(None, "runs"), (None, "citing")]
+
+
+def test_the_navigation_of_runs_is_made_once_and_that_of_chapters_each_time(extension):
+    asked, made = [], {}
+    for page in ("run_pages/a", "run_pages/b", "index", "table2"):
+        context = {"toctree": lambda page=page, **options: asked.append(page) or f"of {page}, {options}"}
+        extension.share_navigation(made, None, page, "page.html", context, None)
+        shown = [context["toctree"](maxdepth=depth) for depth in (1, 2, 1)]
+        of = "run_pages/a" if page.startswith("run_pages/") else page
+        assert shown == [f"of {of}, {{'maxdepth': {depth}}}" for depth in (1, 2, 1)]
+    assert asked == ["run_pages/a"] * 2 + ["index"] * 3 + ["table2"] * 3
+
+
+def test_words_are_searched_by_the_stems_that_sphinx_finds(extension):
+    ours, sphinxs = extension.English({}), SearchEnglish({})
+    words = ("Networks", "convolutions", "trained", "networks", "Networks")
+    assert [ours.stem(word) for word in words] == [sphinxs.stem(word) for word in words]
 
 
 def test_computed_chapters_are_read_again_at_each_build(extension):

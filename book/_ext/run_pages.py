@@ -9,11 +9,13 @@ numbers come from run folders, which Sphinx does not watch.
 import copy
 import json
 import re
+from functools import cache, partial
 from pathlib import Path
 
 from sphinx.addnodes import toctree
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
+from sphinx.search.en import SearchEnglish
 
 from studylib import checked
 from studylib.files import write_text
@@ -21,7 +23,8 @@ from studylib.plan import PlanError
 from studylib.results import BrokenRun, Run, complete_runs, load_all_runs
 from studylib.tables import page_name
 
-NOT_CHAPTERS = ("run_pages/", "experiments/")
+PAGES = "run_pages/"
+NOT_CHAPTERS = (PAGES, "experiments/")
 LONG_OUTPUT = 30  # lines: longer printed output scrolls
 
 
@@ -30,7 +33,9 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", write_pages, priority=100)
     app.connect("env-get-outdated", chapters)
     app.connect("env-updated", leave_out_of_navigation)
+    app.connect("html-page-context", partial(share_navigation, {}), priority=400)  # before the theme (500) asks for it
     app.connect("build-finished", lambda _app, _error: checked.forget())
+    app.add_search_language(English)
     return {"version": "1", "parallel_read_safe": True}
 
 
@@ -72,7 +77,31 @@ def leave_out_of_navigation(_app: Sphinx, env: object) -> None:
     """
     for contents in env.tocs.values():
         for tree in contents.findall(toctree):
-            tree["entries"] = [(title, name) for title, name in tree["entries"] if not name.startswith("run_pages/")]
+            tree["entries"] = [(title, name) for title, name in tree["entries"] if not name.startswith(PAGES)]
+
+
+def share_navigation(made: dict, _app: Sphinx, page: str, _template: str, context: dict, _doctree: object) -> None:
+    """The side bar of a run's page, which is in none, is that of all of them: made once, into `made`."""
+    if not page.startswith(PAGES):
+        return
+    make = context["toctree"]
+
+    def toctree(**options: object) -> str:
+        key = tuple(sorted(options.items()))
+        if key not in made:
+            made[key] = make(**options)
+        return made[key]
+
+    context["toctree"] = toctree
+
+
+class English(SearchEnglish):
+    """Sphinx's, which finds the stem of every word of every page; runs' pages have the same words."""
+
+    def init(self, options: dict) -> None:
+        """Keep what was found."""
+        super().init(options)
+        self.stem = cache(super().stem)
 
 
 def page(run: Run, label: str) -> dict:
