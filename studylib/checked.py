@@ -8,6 +8,7 @@ read; otherwise, and outside of a build, it is read and checked.
 import os
 import pickle
 from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,8 @@ def find(folder: Path) -> "Run | None":
     """The run of a folder as it was kept; None where there is none, or a file has changed since."""
     path = os.environ.get(KEPT)
     files, run = _kept(path).get(folder.resolve(), ((), None)) if path else ((), None)
-    return run if files and files == files_of(folder) else None
+    # a copy has no scores yet, so that what one chapter has read of them does not stay in memory for the next
+    return copy(run) if files and files == files_of(folder) else None
 
 
 @cache

@@ -68,6 +68,12 @@ def extension():
 
 
 @pytest.fixture
+def one_core(monkeypatch):
+    """A machine with one core, where it stands before `build`."""
+    monkeypatch.setattr("studylib.parallel.available_cores", lambda: 1)
+
+
+@pytest.fixture
 def build(tmp_path):
     """Execute chapters, name -> code of their one cell, as a build does; gives what each page then shows."""
     extension = load_extension("execute_chapters")
@@ -140,6 +146,19 @@ def test_a_chapter_is_executed_once_a_build_and_shows_what_its_files_say_at_that
 def test_chapters_of_one_build_keep_their_own_outputs(build):
     cells = {name: f"print('{name}', end='')" for name in ("index", "table2", "speed")}
     assert build(**cells) == {name: name for name in cells}
+
+
+def test_chapters_share_a_kernel_but_no_names_and_no_folder(one_core, build, tmp_path):
+    code = "import os; print(os.getpid(), 'left' in globals(), os.getcwd(), end=''); left = 1; os.chdir('/')"
+    shown = build(first=code, second=f"{code}  # the same chapter again would be one in the cache")
+    assert shown["first"] == shown["second"]
+    assert shown["first"].split()[1:] == ["False", str(tmp_path)]
+
+
+def test_after_a_failure_no_other_chapter_is_begun(one_core, build, tmp_path):
+    with pytest.raises(SphinxError, match=r"first\.md"):
+        build(first="1 / 0", second="open('begun', 'w').close()")
+    assert not (tmp_path / "begun").exists()
 
 
 def test_a_failing_cell_stops_the_build_and_the_message_names_chapter_and_error(build, tmp_path):

@@ -46,6 +46,12 @@ def test_scores_of_a_checked_run_are_read_when_they_are_asked_for(folder, tmp_pa
     assert reads == [folder / "predictions.parquet"]
 
 
+def test_scores_that_were_read_do_not_stay_in_memory(folder, tmp_path, reads):
+    for _ in range(2):
+        load_planned_run(PLANNED, tmp_path)[1].predictions  # noqa: B018 (it reads)
+    assert reads == [folder / "predictions.parquet"] * 2
+
+
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_run_that_breaks_after_it_was_checked_is_refused(folder, tmp_path, how):
     break_it, message = BREAKS[how]
