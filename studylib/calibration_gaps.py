@@ -8,18 +8,21 @@ from IPython.display import Markdown
 
 from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, seeds_of, variations
 from studylib.calibration_checks import HALF_WIDTH, covers
-from studylib.calibration_tables import MISSING, listed, word
+from studylib.calibration_tables import MISSING, listed, video_accuracy, word
+from studylib.cells import INTERVALS, cell
 from studylib.magnitudes import signed, with_interval
 from studylib.plan import REPOSITORY, Plan, load_plan
+from studylib.recorded import of_rows
 from studylib.seeds import SeedDifference
 from studylib.study_size import needed
-from studylib.tables import NOT_RUN, Table, mean_interval, measured, run_link
+from studylib.tables import NOT_RUN, Table, run_link
+from studylib.verdicts_intervals import VIDEO
 
 CAPTION = (
     f"Video@1 in percent, and {FIRST} minus {SECOND} in points on the same videos, with 95% intervals. Those of "
     "differences are a bootstrap over videos and seeds. Videos only: of one seed each, which covers the draw of the "
     "test videos only. Seeds in part: some network has a single seed, so how another would come out is not covered. "
-    "Those of accuracies cover the videos only."
+    f"Of accuracies: {INTERVALS[0].lower()}{INTERVALS[1:]}"
 )
 
 
@@ -39,7 +42,7 @@ def comparison_table(rows: pd.DataFrame, label: str, training: bool = False) -> 
         row = {label: f"{escape(_value(value))}{' (as in the base)' if is_base else ''}"}
         for net in (FIRST, SECOND):
             own = runs[runs["net"] == net]
-            row[f"{net}, video@1"] = measured(own)
+            row[f"{net}, video@1"] = video_accuracy(own)
             if training:
                 done = complete(own)
                 row[f"{net}, training clips"] = NOT_RUN if done.empty else f"{100 - done['train_error'].mean():.1f}"
@@ -112,13 +115,14 @@ def seeds_table(study: Calibration) -> Table | Markdown:
             found = own[own["seed"] == seed]
             row[f"seed {seed}"] = NOT_RUN if found.empty else _linked(found.iloc[0])
         if len(own):
-            row["mean"] = with_interval(own["video_top1"].mean(), *mean_interval(own))
+            network = of_rows(net, own)
+            row["mean"] = cell(network.measured(VIDEO), network)
         row["spread of seeds, points"] = f"{own['video_top1'].std(ddof=1):.1f}" if len(own) > 1 else ""
         cells.append(row)
     return Table(
         pd.DataFrame(cells),
-        "Video@1 in percent of repeated runs of one setting. The interval of the mean is Wilson's and covers the draw "
-        "of the test videos only; the spread is the standard deviation of the seeds.",
+        f"Video@1 in percent of repeated runs of one setting. {INTERVALS} The spread is the standard deviation of the "
+        "seeds.",
     )
 
 

@@ -20,8 +20,11 @@ from studylib.calibration import (
     variations,
 )
 from studylib.calibration_checks import COLUMNS, HEADROOM, clips
+from studylib.cells import INTERVALS, accuracy
 from studylib.magnitudes import with_interval
-from studylib.tables import NOT_RUN, Table, measured
+from studylib.recorded import of_rows
+from studylib.tables import NOT_RUN, Table
+from studylib.verdicts_intervals import VIDEO
 
 MISSING = Markdown("*Not run.*")
 
@@ -67,14 +70,20 @@ def difficulty_table(study: Calibration) -> Table | Markdown:
         return MISSING
     datasets = sorted(rows["dataset"].unique(), key=study.difficulty.__getitem__)
     cells = [
-        {"net": escape(net)} | {_of_difficulty(study, name): measured(own[own["dataset"] == name]) for name in datasets}
+        {"net": escape(net)}
+        | {_of_difficulty(study, name): video_accuracy(own[own["dataset"] == name]) for name in datasets}
         for net, own in rows.groupby("net", sort=False)
     ]
     return Table(
         pd.DataFrame(cells),
         f"Video@1 in percent at {word(len(datasets))} difficulties, the mean over seeds where there are several. "
-        "Wilson intervals; they cover the draw of the test videos only.",
+        f"{INTERVALS}",
     )
+
+
+def video_accuracy(rows: pd.DataFrame) -> str:
+    """Video@1 of a network over the seeds of one setting, with links to the runs; `rows` has a row a seed."""
+    return accuracy(of_rows("", rows), VIDEO)
 
 
 def _of_difficulty(study: Calibration, dataset: str) -> str:
@@ -106,7 +115,7 @@ def time_scale_table(study: Calibration) -> Table | Markdown:
         if done.empty:
             rows.append(cells | {OVERALL: NOT_RUN})
             continue
-        cells[OVERALL] = measured(own)
+        cells[OVERALL] = video_accuracy(own)
         groups = accuracies(own)
         for g in groups[groups["cue"] != OVERALL].itertuples():
             cells[g.cue] = with_interval(g.accuracy, g.low, g.high)

@@ -17,7 +17,7 @@ from studylib.evaluation import Predictions
 from studylib.fusion import PAPER_RGB_WEIGHT, fuse
 from studylib.results import Run
 from studylib.splits import split_mean
-from studylib.verdicts_evidence import Evidence, Planned, Undecidable
+from studylib.verdicts_evidence import Evidence, Planned, Undecidable, planned_of
 from studylib.verdicts_intervals import VIDEO, VIDEO5, Tests, contrast, outcomes, over_seeds
 from studylib.verdicts_parts import ABOVE, Part
 
@@ -102,6 +102,21 @@ def network(
     chosen = evidence.choose(name, experiments, accept, **wanted)
     keys = {(planned.spec.seed, planned.spec.split): planned for planned in chosen}
     weights = {key: (evidence.trainer(planned).folder,) for key, planned in keys.items()}
+    return Recorded(name, {key: (planned,) for key, planned in keys.items()}, weights)
+
+
+def of_rows(name: str, rows: pd.DataFrame) -> Recorded:
+    """The network whose runs are these rows of `results.load_plan_runs`, a seed and split each once; each run
+    trained its own weights.
+
+    Raises:
+        ValueError: two rows have the same seed and split.
+    """
+    chosen = [planned_of(row) for row in rows.to_dict("records")]
+    keys = {(planned.spec.seed, planned.spec.split): planned for planned in chosen}
+    if len(keys) < len(chosen):
+        raise ValueError(f"{name}: several of its runs have the same seed and split")
+    weights = {key: (planned.folder,) for key, planned in keys.items()}
     return Recorded(name, {key: (planned,) for key, planned in keys.items()}, weights)
 
 

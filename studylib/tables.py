@@ -7,10 +7,7 @@ from html import escape
 import pandas as pd
 from IPython.display import Markdown
 
-from studylib import published
-from studylib.magnitudes import interval, with_interval
-from studylib.net_table import NETS, PAPER_NAMES
-from studylib.recorded import lack_of_states
+from studylib.magnitudes import with_interval
 from studylib.results import Run
 from studylib.spec import RunSpec
 
@@ -21,8 +18,6 @@ def lacking(what: str) -> str:
 
 
 NOT_RUN = lacking("not run")
-# Plans that Table 2 has a column for, the paper's own settings first.
-TABLE2_PLANS = ("paper", "mini", "quick")
 
 
 @dataclass(frozen=True)
@@ -54,105 +49,6 @@ def page_name(plan: str, experiment: str, run: str) -> str:
 def run_link(plan: str, experiment: str, run: str, text: str) -> str:
     """A link from a chapter at the book's top to the page of a run."""
     return f'<a href="run_pages/{page_name(plan, experiment, run)}.html">{escape(text)}</a>'
-
-
-def counted() -> pd.DataFrame:
-    """The twelve nets counted now, 18 layers and clips of 8 x 112 x 112 for 400 classes, in the paper's order.
-
-    Columns: net (the paper's name), params (millions, convolutions and FC without BN, as in the paper) and gflops.
-    """
-    from studylib.complexity import count_by_name  # torch, which the other tables do without
-
-    rows = []
-    for key in NETS:
-        complexity = count_by_name(key)
-        rows.append(
-            {"net": PAPER_NAMES[key], "params": complexity.conv_fc_params / 1e6, "gflops": complexity.flops / 1e9}
-        )
-    return pd.DataFrame(rows)
-
-
-def table2(runs: pd.DataFrame, counts: pd.DataFrame) -> Table:
-    """Table 2: a row a net; published, counted and measured columns.
-
-    Args:
-        runs: `results.load_all_runs()`.
-        counts: `counted()`.
-    """
-    rows = published.table2().merge(counts, on="net", validate="one_to_one")
-    columns = {
-        ("", "net"): rows["net"],
-        ("parameters (M)", "paper"): rows["paper_params"].map("{:.1f}".format),
-        ("parameters (M)", "counted"): rows["params"].map("{:.3f}".format),
-        ("GFLOPs", "VMZ"): rows["vmz_gflops"].map("{:.1f}".format),
-        ("GFLOPs", "counted"): rows["gflops"].map("{:.3f}".format),
-        ("paper, Kinetics-400", "clip@1"): rows["paper_clip_top1"].map("{:.1f}".format),
-        ("paper, Kinetics-400", "video@1"): rows["paper_video_top1"].map("{:.1f}".format),
-        ("VMZ, Kinetics-400", "clip@1"): rows["vmz_clip_top1"].map("{:.1f}".format),
-        ("VMZ, Kinetics-400", "video@1"): rows["vmz_video_top1"].map("{:.1f}".format),
-    }
-    for plan in TABLE2_PLANS:
-        heading = "quick (smoke check)" if plan == "quick" else plan
-        columns["ours, video@1 (95% interval)", heading] = [_measured(runs, plan, net) for net in rows["net"]]
-    caption = (
-        f"Types of convolution, 18 layers, clips of 8 frames. Paper: {published.PAPER}, Table 2. VMZ: {published.VMZ}. "
-        "Accuracies in percent, to be compared within a column: data or training differ from column to column."
-    )
-    return Table(pd.DataFrame(columns), caption)
-
-
-def _measured(runs: pd.DataFrame, plan: str, net: str) -> str:
-    """Video accuracy of a net over the seeds of a plan, with links to the runs."""
-    return measured(runs[(runs["plan"] == plan) & (runs["experiment"] == "conv_types") & (runs["net"] == net)])
-
-
-def measured(planned: pd.DataFrame) -> str:
-    """Video accuracy over the seeds of one setting of a net, with links to the runs.
-
-    Args:
-        planned: its rows of `results.load_plan_runs`, a row a seed.
-    """
-    done, lack = planned[planned["state"] == "complete"], lack_of_states(list(planned["state"]))
-    if done.empty:
-        return lacking(lack)
-    low, high = mean_interval(done)
-    accuracy = f"{done['video_top1'].mean():.1f}"
-    if len(planned) == 1:
-        row = done.iloc[0]
-        return run_link(row["plan"], row["experiment"], row["run"], accuracy) + f" {interval(low, high)}"
-    seeds = " ".join(run_link(r["plan"], r["experiment"], r["run"], str(r["seed"])) for _, r in done.iterrows())
-    told, seed = f" {lacking(lack)}" if lack else "", "seeds" if len(done) > 1 else "seed"
-    return f'{accuracy} {interval(low, high)}{told}<br><span class="interval">{seed} {seeds}</span>'
-
-
-def mean_interval(done: pd.DataFrame) -> tuple[float, float]:
-    """The 95% interval of the mean video@1 over seeds, for the draw of the test videos alone: the mean of the runs'."""
-    return float(done["low"].mean()), float(done["high"].mean())
-
-
-def figure3_panels(counts: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Published accuracies against counted FLOPs, a panel a source, for `figures.accuracy_against_flops`."""
-    rows = published.table2().merge(counts, on="net")
-    return {
-        "Paper (Table 2), Kinetics-400 validation": rows.rename(columns={"paper_video_top1": "accuracy"}),
-        "VMZ's released models, 8 frames, Kinetics-400 validation": rows.rename(columns={"vmz_video_top1": "accuracy"}),
-    }
-
-
-def our_panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Measured accuracies of each plan with complete runs against FLOPs counted at that plan's sizes; {} for none."""
-    panels = {}
-    for plan in TABLE2_PLANS:
-        done = runs[(runs["plan"] == plan) & (runs["experiment"] == "conv_types") & (runs["state"] == "complete")]
-        if done.empty:
-            continue
-        rows = [
-            {"net": net, "gflops": own["flops"].iloc[0] / 1e9, "accuracy": own["video_top1"].mean()}
-            | dict(zip(("low", "high"), mean_interval(own), strict=True))
-            for net, own in done.groupby("net", sort=False)
-        ]
-        panels[f"{done['label'].iloc[0]}\n({done['dataset'].iloc[0]})"] = pd.DataFrame(rows)
-    return panels
 
 
 def plans_table(runs: pd.DataFrame) -> Table:

@@ -5,9 +5,10 @@ only when every one of them is complete: a verdict from the seeds that happen to
 looks. Two networks are compared only where they differ in nothing else than what the claim is about.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from typing import Any
 
 import pandas as pd
 
@@ -72,7 +73,7 @@ class Evidence:
         rows = runs[runs["plan"] == plan].to_dict("records")
         if not rows:
             raise ValueError(f"the table of runs has none of the plan {plan!r}; it has {', '.join(set(runs['plan']))}")
-        self.planned = [_planned(row) for row in rows]
+        self.planned = [planned_of(row) for row in rows]
         self.used: list[str] = []
         self.missing: list[str] = []
         self._by_folder = {planned.folder: planned for planned in self.planned}
@@ -184,7 +185,8 @@ def printed(net: str, depth: int = 18) -> str:
     return f"{PRINTED_NAMES[net]}-{depth}"
 
 
-def _planned(row: dict) -> Planned:
+def planned_of(row: Mapping[str, Any]) -> Planned:
+    """The run of a row of `results.load_plan_runs`."""
     folder = f"runs/{row['plan']}/{row['experiment']}/{row['run']}"
     run = row["result"] if row["state"] == "complete" else None
     return Planned(folder, _spec(*(row["net_key" if name == "net" else name] for name in FIELDS)), row["state"], run)

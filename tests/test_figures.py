@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from studylib import counts, cues, diagrams, figures, tables
+from studylib import counts, cues, diagrams, figures, table2
 from studylib.results import load_run
 from studylib.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run
@@ -42,8 +42,8 @@ def test_one_run_can_be_plotted_as_it_is(runs):
 
 
 def test_figure_3_has_a_panel_for_each_source_and_names_every_net():
-    counts = tables.counted()
-    figure = figures.accuracy_against_flops(tables.figure3_panels(counts))
+    counts = table2.counted()
+    figure = figures.accuracy_against_flops(table2.figure3_panels(counts))
     assert len(figure.axes) == 2
     for axes in figure.axes:
         assert "Kinetics-400" in axes.get_title()
@@ -51,7 +51,7 @@ def test_figure_3_has_a_panel_for_each_source_and_names_every_net():
 
 
 def test_names_in_figure_3_do_not_cover_each_other():
-    figure = figures.accuracy_against_flops(tables.figure3_panels(tables.counted()))
+    figure = figures.accuracy_against_flops(table2.figure3_panels(table2.counted()))
     figure.canvas.draw()
     for axes in figure.axes:
         boxes = [text.get_window_extent().extents for text in axes.texts]

@@ -50,6 +50,16 @@ def test_several_networks_are_refused():
         recorded.network(Evidence(table(runs), PLAN), "this", TABLE2, net="r2plus1d")
 
 
+def test_rows_of_one_network_are_its_runs_and_a_seed_may_stand_once():
+    rows = recorded.rows_of(table2(1), [of(table2(1))])
+    own = recorded.of_rows("R3D", rows)
+    assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/r3d-18_8f_seed{seed}" for seed in range(3)]
+    assert own.lack == "2 of 3 runs"
+    assert own.measured(VIDEO) == replace(of(table2(1)).measured(VIDEO), what="R3D")
+    with pytest.raises(ValueError, match="R3D: several of its runs have the same seed and split"):
+        recorded.of_rows("R3D", pd.concat([rows, rows.iloc[:1]]))
+
+
 def test_the_rows_of_networks_are_those_of_their_runs_each_once():
     whole = table2()
     rows = recorded.rows_of(whole, [of(whole), of(whole, "r2plus1d"), of(whole)])

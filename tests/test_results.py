@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import cues, published, real_video, tables
+from studylib import cues, published, real_video, table2, tables
 from studylib.evaluation import Predictions
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.plan import Plan, PlannedRun
@@ -185,7 +185,7 @@ def table(tmp_path):
 
 
 def test_table_2_shows_published_counted_and_measured_numbers_and_what_is_not_run(table):
-    rows = tables.table2(table, tables.counted()).frame.set_index(("", "net"))
+    rows = table2.table2(table, table2.counted()).frame.set_index(("", "net"))
     assert list(rows.index) == [PAPER_NAMES[net] for net in NETS]
     ours = rows.loc["R(2+1)D"]
     assert ours["parameters (M)", "paper"] == "33.3"
@@ -193,17 +193,17 @@ def test_table_2_shows_published_counted_and_measured_numbers_and_what_is_not_ru
     assert ours["GFLOPs", "counted"] == "20.748"
     assert ours["paper, Kinetics-400", "video@1"] == "63.9"
     assert ours["VMZ, Kinetics-400", "video@1"] == "65.3"
-    measured = ours["ours, video@1 (95% interval)"]
+    measured = ours["ours, video@1"]
     done = table[(table["plan"] == "mini") & (table["state"] == "complete")]
     assert measured["paper"] == tables.NOT_RUN
     assert measured["mini"].startswith(f"{done['video_top1'].mean():.1f} ")
     assert measured["mini"].count("<a href=") == 2  # two of three seeds
     assert "run_pages/quick_conv_types_r2plus1d-18_8f_seed0.html" in measured["quick (smoke check)"]
-    assert "not planned" in rows.loc["R3D"]["ours, video@1 (95% interval)", "mini"]
+    assert "not planned" in rows.loc["R3D"]["ours, video@1", "mini"]
 
 
 def test_counted_numbers_round_to_the_published_ones():
-    rows = published.table2().merge(tables.counted(), on="net")
+    rows = published.table2().merge(table2.counted(), on="net")
     assert (rows["params"].round(1) - rows["vmz_params"]).abs().max() < 1e-9
     assert (rows["gflops"].round(1) - rows["vmz_gflops"]).abs().max() < 1e-9
 
@@ -226,7 +226,7 @@ def test_settings_that_differ_from_the_paper_are_listed_and_no_others(table):
 
 
 def test_only_complete_runs_reach_figure_3(table):
-    panels = tables.our_panels(table)
+    panels = table2.our_panels(table)
     assert [title.split(":")[0] for title in panels] == ["mini", "quick"]
     assert len(complete_runs(table)) == 3
     mini = panels[next(iter(panels))].iloc[0]

@@ -1,0 +1,102 @@
+"""Table 2 and Figure 3: types of convolution, published, counted and measured."""
+
+import pandas as pd
+
+from studylib import published
+from studylib.cells import INTERVALS, accuracy
+from studylib.net_table import NETS, PAPER_NAMES
+from studylib.recorded import Recorded, network
+from studylib.tables import Table
+from studylib.verdicts_evidence import Evidence, printed
+from studylib.verdicts_intervals import VIDEO
+
+PLANS = ("paper", "mini", "quick")  # the paper's own settings first
+
+
+def counted() -> pd.DataFrame:
+    """The twelve nets counted now, 18 layers and clips of 8 x 112 x 112 for 400 classes, in the paper's order.
+
+    Columns: net (the paper's name), params (millions, convolutions and FC without BN, as in the paper) and gflops.
+    """
+    from studylib.complexity import count_by_name  # torch, which the other tables do without
+
+    rows = []
+    for key in NETS:
+        complexity = count_by_name(key)
+        rows.append(
+            {"net": PAPER_NAMES[key], "params": complexity.conv_fc_params / 1e6, "gflops": complexity.flops / 1e9}
+        )
+    return pd.DataFrame(rows)
+
+
+def networks(runs: pd.DataFrame, plan: str) -> dict[str, Recorded]:
+    """By the paper's name the twelve nets as a plan's runs of this table have them, complete or not.
+
+    Args:
+        runs: `results.load_all_runs()`.
+        plan: one of which `runs` has rows.
+    """
+    evidence = Evidence(runs, plan)
+    return {name: network(evidence, printed(key), ("conv_types",), net=key) for key, name in PAPER_NAMES.items()}
+
+
+def table2(runs: pd.DataFrame, counts: pd.DataFrame) -> Table:
+    """Table 2: a row a net; published, counted and measured columns.
+
+    Args:
+        runs: `results.load_all_runs()`.
+        counts: `counted()`.
+    """
+    rows = published.table2().merge(counts, on="net", validate="one_to_one")
+    columns = {
+        ("", "net"): rows["net"],
+        ("parameters (M)", "paper"): rows["paper_params"].map("{:.1f}".format),
+        ("parameters (M)", "counted"): rows["params"].map("{:.3f}".format),
+        ("GFLOPs", "VMZ"): rows["vmz_gflops"].map("{:.1f}".format),
+        ("GFLOPs", "counted"): rows["gflops"].map("{:.3f}".format),
+        ("paper, Kinetics-400", "clip@1"): rows["paper_clip_top1"].map("{:.1f}".format),
+        ("paper, Kinetics-400", "video@1"): rows["paper_video_top1"].map("{:.1f}".format),
+        ("VMZ, Kinetics-400", "clip@1"): rows["vmz_clip_top1"].map("{:.1f}".format),
+        ("VMZ, Kinetics-400", "video@1"): rows["vmz_video_top1"].map("{:.1f}".format),
+    }
+    for plan in _plans(runs):
+        own = networks(runs, plan)
+        heading = "quick (smoke check)" if plan == "quick" else plan
+        columns["ours, video@1", heading] = [accuracy(own[net], VIDEO) for net in rows["net"]]
+    caption = (
+        f"Types of convolution, 18 layers, clips of 8 frames. Paper: {published.PAPER}, Table 2. VMZ: {published.VMZ}. "
+        "Accuracies in percent, to be compared within a column: data or training differ from column to column. "
+        f"{INTERVALS}"
+    )
+    return Table(pd.DataFrame(columns), caption)
+
+
+def figure3_panels(counts: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Published accuracies against counted FLOPs, a panel a source, for `figures.accuracy_against_flops`."""
+    rows = published.table2().merge(counts, on="net")
+    return {
+        "Paper (Table 2), Kinetics-400 validation": rows.rename(columns={"paper_video_top1": "accuracy"}),
+        "VMZ's released models, 8 frames, Kinetics-400 validation": rows.rename(columns={"vmz_video_top1": "accuracy"}),
+    }
+
+
+def our_panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Measured accuracies of each plan with complete runs against FLOPs counted at that plan's sizes; {} for none."""
+    panels = {}
+    for plan in _plans(runs):
+        rows = []
+        for name, own in networks(runs, plan).items():
+            if part := own.measured(VIDEO):
+                run = own.done[0].run
+                rows.append(
+                    {"net": name, "gflops": run.metrics["flops"] / 1e9, "accuracy": part.points}
+                    | {"low": part.low, "high": part.high, "dataset": run.spec.dataset}
+                )
+        if rows:
+            label = runs.loc[runs["plan"] == plan, "label"].iloc[0]
+            panels[f"{label}\n({rows[0]['dataset']})"] = pd.DataFrame(rows)
+    return panels
+
+
+def _plans(runs: pd.DataFrame) -> list[str]:
+    return [plan for plan in PLANS if (runs["plan"] == plan).any()]
