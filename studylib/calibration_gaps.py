@@ -143,7 +143,7 @@ def gap_note(study: Calibration) -> Markdown:
     return Markdown(told)
 
 
-def _sizes(plan: Plan) -> tuple[int, int]:
+def sizes(plan: Plan) -> tuple[int, int]:
     """Test videos and seeds of a plan's runs of R(2+1)D and R3D for Table 2."""
     runs = [
         run.spec for run in plan.runs if run.spec.experiment == "conv_types" and run.spec.net in ("r2plus1d", "r3d")
@@ -159,7 +159,7 @@ def half_widths(study: Calibration, plan: Plan) -> pd.DataFrame:
     if min(len(first), len(second)) < 2:
         return pd.DataFrame()
     recorded = len(next(iter(first.values())).labels)
-    videos, seeds = _sizes(plan)
+    videos, seeds = sizes(plan)
     return needed(
         first,
         second,
@@ -204,7 +204,7 @@ def half_widths_note(study: Calibration, plan: Plan | None = None) -> Markdown:
         if told
         else "None of these suffices."
     )
-    videos, seeds = _sizes(plan)
+    videos, seeds = sizes(plan)
     own = table[(table["videos"] == videos) & (table["seeds"] == seeds)].iloc[0]
     verdict = "enough" if own["enough"] else "not enough"
     return Markdown(

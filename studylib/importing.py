@@ -14,7 +14,8 @@ from pathlib import Path
 
 from studylib.datasets.index import DatasetError, load_index
 from studylib.plan import REPOSITORY, PlanError, PlannedRun, load_plan
-from studylib.results import BrokenRun, load_planned_run
+from studylib.results import load_planned_run
+from studylib.run_reading import BrokenRun
 from studylib.spec import SpecError
 
 LEFT = ("train.log",)  # files that are not recorded

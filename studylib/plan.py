@@ -1,13 +1,14 @@
 """A plan file (`runs/*.yaml`) becomes the list of its runs.
 
-A plan has `title`, `datasets` (the generated ones and how), `resources` (what its runs ask of a cluster), `defaults`
-(fields of a RunSpec) and `runs`: entries of RunSpec fields, and of `resources` where they differ. A list stands for one
-run of each value, and `init_from` may name other fields of the run in braces:
-`run:mini/conv_types/{net}-{depth}_{clip_length}f_seed{seed}`. `python -m studylib.plan runs/quick.yaml` prints it with
-what it takes.
+A plan has `title`, `datasets` (the generated ones and how, where it fixes the videos also their manifest's hash),
+`resources` (what its runs ask of a cluster), `defaults` (fields of a RunSpec) and `runs`: entries of RunSpec fields,
+and of `resources` where they differ. A list stands for one run of each value, and `init_from` may name other fields of
+the run in braces: `run:mini/conv_types/{net}-{depth}_{clip_length}f_seed{seed}`. `python -m studylib.plan
+runs/quick.yaml` prints it with what it takes.
 """
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_s
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
-DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty")
+DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty", "manifest")
 
 
 class PlanError(ValueError):
@@ -41,6 +42,7 @@ class PlannedRun:
     name: str
     spec: RunSpec
     resources: Resources = field(default_factory=Resources)
+    manifest: str = ""  # the hash of its dataset where the plan fixes it
 
     @property
     def folder(self) -> Path:
@@ -56,6 +58,7 @@ class Plan:
     title: str  # how its results are labelled
     datasets: Mapping[str, Mapping[str, Any]]  # generated datasets by name -> arguments of pantomime.make
     runs: tuple[PlannedRun, ...]
+    manifests: Mapping[str, str] = field(default_factory=dict)  # dataset -> the hash that its manifest must have
 
     def start_of(self, run: PlannedRun) -> PlannedRun | None:
         """The run of this plan that `run` takes its first weights from; None for other weights, or none."""
@@ -100,6 +103,7 @@ def load_plan(path: Path | str) -> Plan:
         raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     _require_keys(path, "the plan", content, PLAN_KEYS, required=("title", "runs"))
     datasets = {name: _dataset(path, name, given) for name, given in (content.get("datasets") or {}).items()}
+    manifests = {name: given.pop("manifest") for name, given in datasets.items() if "manifest" in given}
     try:
         usual = Resources().with_changes(content.get("resources"))
     except ResourcesError as error:
@@ -110,7 +114,7 @@ def load_plan(path: Path | str) -> Plan:
         _require_keys(path, where, entry, ("name", "resources", *(f.name for f in fields(RunSpec))), required=())
         try:
             resources = usual.with_changes(entry.pop("resources", None))
-            runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry}, resources)
+            runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry}, resources, manifests)
         except (SpecError, ResourcesError) as error:
             raise PlanError(f"{path}: {where}: {error}") from None
     for folder, times in Counter(run.folder for run in runs).items():
@@ -118,7 +122,7 @@ def load_plan(path: Path | str) -> Plan:
             raise PlanError(
                 f"{path}: two runs would write to {folder}; give one of them a name of its own (`name: ...`)"
             )
-    plan = Plan(path.stem, content["title"], datasets, tuple(runs))
+    plan = Plan(path.stem, content["title"], datasets, tuple(runs), manifests)
     for run in plan.runs:
         _require_start(path, plan, run)
     return plan
@@ -136,12 +140,14 @@ def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
 
 
 def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
-    """The arguments of a generated dataset; how many videos there are to train on follows from its difficulty."""
+    """A generated dataset as the plan gives it; how many videos there are to train on follows from its difficulty."""
     _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))
     try:
         usual = training_videos(given.get("vocabulary", "source"), given.get("difficulty", 0))
     except (ValueError, TypeError) as error:
         raise PlanError(f"{path}: dataset {name}: {error}") from None
+    if "manifest" in given and not re.fullmatch("[0-9a-f]{64}", str(given["manifest"])):
+        raise PlanError(f"{path}: dataset {name}: manifest: {given['manifest']!r} is not a hash of 64 digits 0-9a-f")
     return {"train_videos": usual, **given}
 
 
@@ -156,14 +162,14 @@ def _require_start(path: Path, plan: Plan, run: PlannedRun) -> None:
         raise PlanError(f"{path}: {seen[-1].name}: init_from: {seen[-1].spec.init_from} is no run of this plan")
 
 
-def _expand(plan: str, entry: dict[str, Any], resources: Resources) -> list[PlannedRun]:
+def _expand(plan: str, entry: dict[str, Any], resources: Resources, manifests: Mapping[str, str]) -> list[PlannedRun]:
     """One run for each combination of an entry's lists."""
     name = entry.pop("name", None)
     lists = {key: value for key, value in entry.items() if isinstance(value, list)}
     runs = []
     for values in product(*lists.values()):
         spec = RunSpec.from_parameters(_filled_in({**entry, **dict(zip(lists, values, strict=True))}))
-        runs.append(PlannedRun(plan, _run_name(spec, name, lists), spec, resources))
+        runs.append(PlannedRun(plan, _run_name(spec, name, lists), spec, resources, manifests.get(spec.dataset, "")))
     return runs
 
 

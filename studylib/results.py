@@ -4,7 +4,6 @@ A run of a plan is "not run" (no folder), "unfinished" (no `metrics.json`, or a 
 its numbers are not shown) or "complete". Everything else raises `BrokenRun`.
 """
 
-import json
 import sys
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,18 +15,16 @@ import pandas as pd
 from studylib import checked
 from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k
 from studylib.filters import read_conv1
+from studylib.fixed_videos import difference
 from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
-from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN, RunFolderError, read_metrics
+from studylib.run_files import RunFolderError, read_metrics
+from studylib.run_reading import BrokenRun, name_of, read_history, read_notebook, read_provenance
 from studylib.spec import RunSpec, SpecError, load_spec, require_same_spec
 from studylib.stats import wilson
 
 # Accuracies are recomputed from the same float16 scores by the same code: only the last bits may differ.
 TOLERANCE = 1e-6  # percent
-
-
-class BrokenRun(ValueError):
-    """A recorded run that is not what it claims to be; the message names its folder and says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +52,7 @@ class Run:
         try:
             return read_predictions(self.folder / "predictions.parquet")
         except ValueError as error:
-            raise BrokenRun(f"{_name(self.folder)}: predictions.parquet cannot be read: {error}") from None
+            raise BrokenRun(f"{name_of(self.folder)}: predictions.parquet cannot be read: {error}") from None
 
     @cached_property
     def videos(self) -> int:
@@ -76,7 +73,7 @@ def load_run(folder: Path | str) -> Run:
         BrokenRun: names the folder, what is wrong and what to do.
     """
     folder = Path(folder)
-    name = _name(folder)
+    name = name_of(folder)
     again = "restore the file, or remove the folder and run it again"
     try:
         spec = load_spec(folder)
@@ -91,7 +88,7 @@ def load_run(folder: Path | str) -> Run:
     for file in ("history.csv", "provenance.json", "predictions.parquet"):
         if not (folder / file).exists():
             raise BrokenRun(f"{name}: has metrics.json but no {file}; {again}")
-    run = Run(folder, spec, metrics, _history(folder, spec, again), _provenance(folder, spec, again))
+    run = Run(folder, spec, metrics, read_history(folder, spec, again), read_provenance(folder, spec, again))
     recomputed = {f"video_top{k}": video_top_k(run.predictions, k) for k in (1, 5)}
     recomputed["clip_top1"] = clip_top1(run.predictions)
     for metric, value in recomputed.items():
@@ -107,15 +104,15 @@ def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tupl
     """The state of a planned run ("complete", "unfinished", "not run"), and the run where it is complete.
 
     Raises:
-        BrokenRun: the notebook failed, the folder holds another run than the plan says, or `load_run` refuses it. In
-            a build that is found once, by the build itself: see `checked`.
+        BrokenRun: the notebook failed, the folder holds another run than the plan says, or one on other videos than
+            it fixes, or `load_run` refuses it. In a build that is found once, by the build itself: see `checked`.
     """
     folder = repository / planned.folder
     if not folder.exists():
         return "not run", None
-    if (run := checked.find(folder)) and run.spec == planned.spec:
+    if (run := checked.find(folder)) and run.spec == planned.spec and not _other_videos(run, planned):
         return "complete", run
-    notebook = _notebook(folder)
+    notebook = read_notebook(folder)
     if not (folder / "spec.json").exists() and not (folder / "metrics.json").exists():
         return "unfinished", None
     try:
@@ -127,8 +124,14 @@ def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tupl
     if notebook is None:
         raise BrokenRun(f"{planned.folder}: has metrics.json but no notebook.ipynb; remove the folder and run it again")
     run = load_run(folder)
+    if wrong := _other_videos(run, planned):
+        raise BrokenRun(f"{planned.folder}: {wrong}")
     # papermill writes the end time last: without it the notebook is under way, or was killed in its last cells
     return ("complete", run) if notebook["metadata"].get("papermill", {}).get("end_time") else ("unfinished", None)
+
+
+def _other_videos(run: Run, planned: PlannedRun) -> str:
+    return difference(run.spec.dataset, run.provenance["dataset"].get("manifest_hash"), planned.manifest)
 
 
 def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
@@ -208,57 +211,6 @@ def hardware(run: Run) -> str:
     if p["device"] != "cpu":
         return f"{p['device']}, {p['precision']}"
     return f"{p['cpu']}, {p['threads']} thread{'s' if p['threads'] != 1 else ''}, {p['precision']}"
-
-
-def _name(folder: Path) -> str:
-    """The folder as the reader knows it: from the repository on, where it lies in one."""
-    folder = folder.resolve()
-    return folder.relative_to(REPOSITORY).as_posix() if folder.is_relative_to(REPOSITORY) else str(folder)
-
-
-def _history(folder: Path, spec: RunSpec, advice: str) -> pd.DataFrame:
-    try:
-        history = pd.read_csv(folder / "history.csv")
-    except (ValueError, OSError) as error:
-        raise BrokenRun(f"{_name(folder)}: history.csv cannot be read ({error}); {advice}") from None
-    if missing := [column for column in HISTORY if column not in history and column not in SINCE_THEN]:
-        raise BrokenRun(f"{_name(folder)}: history.csv has no column {', '.join(missing)}; {advice}")
-    if list(history["epoch"]) != list(range(1, spec.epochs + 1)):
-        raise BrokenRun(f"{_name(folder)}: history.csv is not the {spec.epochs} epochs of spec.json; {advice}")
-    return history
-
-
-def _json(path: Path, advice: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise BrokenRun(f"{_name(path.parent)}: {path.name} is not JSON ({error}); {advice}") from None
-    if not isinstance(content, dict):
-        raise BrokenRun(f"{_name(path.parent)}: {path.name} holds no names and values; {advice}")
-    return content
-
-
-def _provenance(folder: Path, spec: RunSpec, advice: str) -> dict[str, Any]:
-    provenance = _json(folder / "provenance.json", advice)
-    if missing := [key for key in PROVENANCE if key not in provenance]:
-        raise BrokenRun(f"{_name(folder)}: provenance.json has no {', '.join(missing)}; {advice}")
-    if provenance["dataset"].get("name") != spec.dataset:
-        raise BrokenRun(f"{_name(folder)}: provenance.json names another dataset than spec.json; {advice}")
-    return provenance
-
-
-def _notebook(folder: Path) -> dict[str, Any] | None:
-    """The executed notebook, None where there is none; a failed one is refused with its error."""
-    path = folder / "notebook.ipynb"
-    if not path.exists():
-        return None
-    notebook = _json(path, "run the experiment again")
-    metadata = notebook.get("metadata", {}).get("papermill", {})
-    errors = [o for cell in notebook.get("cells", []) for o in cell.get("outputs", []) if o["output_type"] == "error"]
-    if metadata.get("exception") or errors:
-        what = f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else "stopped before its end"
-        raise BrokenRun(f"{_name(folder)}: its notebook failed ({what}); mend that and run it again")
-    return notebook
 
 
 if __name__ == "__main__":

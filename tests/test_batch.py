@@ -159,6 +159,17 @@ def test_a_typo_in_a_plan_ends_snakemake_with_its_name(checkout):
     assert "Traceback" not in said
 
 
+def test_other_videos_than_the_plan_fixes_end_snakemake_before_anything_runs(checkout):
+    datasets = f"datasets:\n  pantomime-tiny: {{train_videos: 32, test_videos: 16, seed: 3, manifest: {'ab' * 32}}}\n"
+    (checkout / "runs" / "try.yaml").write_text(PLAN.replace("runs:\n", f"{datasets}runs:\n"))
+    code, said = run_plan(checkout)
+    assert code != 0
+    assert "runs/try.yaml: dataset pantomime-tiny: its manifest is " in said
+    assert ", the plan fixes ababababab: these are other videos" in said
+    assert "Traceback" not in said
+    assert not (checkout / FOLDER).exists()
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -199,7 +210,7 @@ def test_runs_and_the_datasets_they_want_start_in_the_order_of_the_plan(checkout
         'title: "try: order"\n'
         "datasets:\n"
         "  pantomime-second: {train_videos: 16, test_videos: 16}\n"
-        "  pantomime-first: {train_videos: 16, test_videos: 16, difficulty: 0.5}\n"
+        f"  pantomime-first: {{train_videos: 16, test_videos: 16, difficulty: 0.5, manifest: {'ab' * 32}}}\n"
         "runs:\n"
         "  - {experiment: conv_types, net: [r3d, r2d], dataset: pantomime-first}\n"
         "  - {experiment: conv_types, net: f_r2d, dataset: pantomime-second}\n"
@@ -215,4 +226,4 @@ def test_runs_and_the_datasets_they_want_start_in_the_order_of_the_plan(checkout
         "conv_types_f_r2d-18_8f_seed0",
         "dataset_pantomime-second",
     ]
-    assert "--train 16 --test 16 --difficulty 0.5" in said
+    assert f"--train 16 --test 16 --difficulty 0.5 --manifest {'ab' * 32}" in said

@@ -6,7 +6,8 @@ import pytest
 
 from studylib import checked, results
 from studylib.plan import PlannedRun
-from studylib.results import BrokenRun, load_planned_run
+from studylib.results import load_planned_run
+from studylib.run_reading import BrokenRun
 from studylib.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
 from tests.test_results import BREAKS, PLANNED, SPEC
@@ -79,6 +80,11 @@ def test_a_checked_run_is_refused_where_the_plan_asks_for_another(folder, tmp_pa
     other = RunSpec(**vars(SPEC) | {"lr": 0.5})
     with pytest.raises(BrokenRun, match=r"lr is 0\.01, wanted 0\.5"):
         load_planned_run(PlannedRun("quick", PLANNED.name, other), tmp_path)
+
+
+def test_a_checked_run_is_refused_where_the_plan_fixes_other_videos(folder, tmp_path):
+    with pytest.raises(BrokenRun, match="the plan fixes cdcdcdcdcd"):
+        load_planned_run(PlannedRun("quick", PLANNED.name, SPEC, manifest="cd" * 32), tmp_path)
 
 
 def test_a_file_that_changed_while_it_was_read_is_read_again(folder, tmp_path, reads):

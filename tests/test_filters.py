@@ -10,8 +10,9 @@ from studylib import training
 from studylib.filters import FILE, conv1_filters, read_conv1, write_conv1
 from studylib.net_table import NETS, PRINTED_NAMES, VARIANTS
 from studylib.nets import build_net
-from studylib.results import BrokenRun, load_run
+from studylib.results import load_run
 from studylib.run_files import RunFolderError
+from studylib.run_reading import BrokenRun
 from tests.fake_runs import write_fake_run
 from tests.test_distributed import run as run_in_processes
 from tests.trainings import last_state, saved_state, start

@@ -445,6 +445,9 @@ def test_the_command_line_makes_a_dataset_and_reports_its_counts(tmp_path, monke
     settings = load_index("small").facts["settings"]
     assert settings["difficulty"] == 0.5
     assert settings["yaw"] == list(at_difficulty(0.5).yaw)
+    pantomime.main(parser.parse_args([*given.split(), "--manifest", load_index("small").manifest_hash]))
+    with pytest.raises(DatasetError, match=r"dataset small: its manifest is \w+, the plan fixes ababababab"):
+        pantomime.main(parser.parse_args([*given.split(), "--manifest", "ab" * 32]))
 
 
 def test_the_beat_starts_at_the_drawn_phase_and_keeps_the_period():

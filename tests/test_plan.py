@@ -50,6 +50,8 @@ def test_lists_stand_for_one_run_of_each_value(tmp_path):
         ("test_videos: 16", "test_videos: 16, difficulty: 2", "dataset pantomime-try: difficulty: 2 is not a number"),
         ("test_videos: 16", "test_videos: 16, difficulty: hard", "difficulty: 'hard' is not a number from 0 to 1"),
         ("test_videos: 16", "test_videos: 16, vocabulary: third", "vocabulary 'third': take one of source, target"),
+        ("test_videos: 16", "test_videos: 16, manifest: c0ffee", "manifest: 'c0ffee' is not a hash of 64 digits"),
+        ("test_videos: 16", "test_videos: 16, manifest: 12", "manifest: 12 is not a hash of 64 digits"),
         ("epochs: 2}", "epochs: 2, epochs: 3}", "'epochs' is given twice"),
         ("runs:", "runs: [", "not YAML"),
         ("epochs: 2}", "epoch: 2}", "run 1: epoch: no such parameter; did you mean 'epochs'"),
@@ -65,6 +67,14 @@ def test_the_difficulty_of_a_dataset_says_how_many_videos_it_has_unless_the_plan
     assert plan_of(tmp_path, harder).datasets["pantomime-try"]["train_videos"] == 1360
     both = GOOD.replace("train_videos: 16, test_videos: 16", "test_videos: 16, train_videos: 32, difficulty: 0.5")
     assert plan_of(tmp_path, both).datasets["pantomime-try"]["train_videos"] == 32
+
+
+def test_a_plan_may_fix_the_videos_of_its_datasets(tmp_path):
+    assert {run.manifest for run in plan_of(tmp_path, GOOD).runs} == {""}
+    fixed = plan_of(tmp_path, GOOD.replace("test_videos: 16", f"test_videos: 16, manifest: {'ab' * 32}"))
+    assert fixed.manifests == {"pantomime-try": "ab" * 32}
+    assert {run.manifest for run in fixed.runs} == {"ab" * 32}
+    assert fixed.datasets["pantomime-try"] == {"train_videos": 16, "test_videos": 16}
 
 
 STARTS = """

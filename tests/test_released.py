@@ -19,8 +19,9 @@ from studylib.init_from import parse
 from studylib.nets import build_net
 from studylib.plan import REPOSITORY, PlanError, load_plan
 from studylib.released import ACCURACIES, beside_published, comparison, models
-from studylib.results import BrokenRun, load_plan_runs, load_run, summary
+from studylib.results import load_plan_runs, load_run, summary
 from studylib.run_files import read_metrics
+from studylib.run_reading import BrokenRun
 from studylib.spec import RunSpec, SpecError, load_spec
 from studylib.video import write_video
 from studylib.weights import WeightsError, save_torchvision, save_vmz

@@ -14,7 +14,6 @@ from studylib.evaluation import Predictions
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.plan import Plan, PlannedRun
 from studylib.results import (
-    BrokenRun,
     Run,
     complete_runs,
     load_all_runs,
@@ -23,6 +22,7 @@ from studylib.results import (
     load_run,
     summary,
 )
+from studylib.run_reading import BrokenRun
 from studylib.spec import RunSpec, recorded_hash
 from studylib.stats import wilson
 from tests.fake_runs import PANTOMIME, fake_predictions, write_fake_run, write_notebook
@@ -130,6 +130,12 @@ def test_a_failed_notebook_is_refused_even_where_nothing_else_was_written(tmp_pa
     write_notebook(folder, error="epochs: 'many' is not a whole number")
     with pytest.raises(BrokenRun, match="is not a whole number"):
         load_planned_run(PLANNED, tmp_path)
+
+
+def test_a_run_on_other_videos_than_the_plan_fixes_is_refused(folder, tmp_path):
+    assert load_planned_run(replace(PLANNED, manifest="ab" * 32), tmp_path)[0] == "complete"
+    with pytest.raises(BrokenRun, match="seed0: dataset pantomime-quick: its manifest is abab"):
+        load_planned_run(replace(PLANNED, manifest="cd" * 32), tmp_path)
 
 
 def test_the_plans_of_this_repository_have_a_row_for_each_run():

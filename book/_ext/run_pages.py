@@ -20,7 +20,8 @@ from sphinx.search.en import SearchEnglish
 from studylib import checked
 from studylib.files import write_text
 from studylib.plan import PlanError
-from studylib.results import BrokenRun, Run, complete_runs, load_all_runs
+from studylib.results import Run, complete_runs, load_all_runs
+from studylib.run_reading import BrokenRun
 from studylib.tables import page_name
 
 PAGES = "run_pages/"

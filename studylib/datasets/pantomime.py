@@ -16,11 +16,12 @@ import numpy as np
 
 from studylib.datasets import renderer, scenery
 from studylib.datasets.actions import ACTIONS, CUES, VOCABULARIES, Action, motion, training_videos
-from studylib.datasets.index import Index, index_folder, write_index
+from studylib.datasets.index import DatasetError, Index, index_folder, write_index
 from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty
 from studylib.datasets.nuisances import beat, draw_nuisances, draw_sway, generator, person_of, place_of, with_sway
 from studylib.datasets.production import produce
 from studylib.files import locked
+from studylib.fixed_videos import difference
 from studylib.video import write_video
 
 __all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "contact_sheet", "draw_nuisances", "frames", "make"]
@@ -169,6 +170,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", type=int, help="test videos of each split (default: 400, target vocabulary 80)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
     parser.add_argument("--difficulty", type=float, default=0.0, help="0 (the default) to 1")
+    parser.add_argument("--manifest", default="", help="the hash that its manifest must have; else it is refused")
     parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
 
 
@@ -182,3 +184,5 @@ def main(args: argparse.Namespace) -> None:
     for split, counts in index.counts().items():
         print(f"  {split}: {counts['train']} train, {counts['test']} test")
     print(f"  manifest {index.manifest_hash}")
+    if wrong := difference(index.name, index.manifest_hash, args.manifest):
+        raise DatasetError(wrong)

@@ -1,0 +1,115 @@
+"""The settings that the study takes from its calibration, by rules that stood here before the runs they choose by.
+
+One setting is for all networks. The base's value stays, except:
+
+* of settings that cost the same (`BY_ACCURACY`) another value is taken where the mean of R(2+1)D's and R3D's accuracy
+  is higher than at the base's value by more than its 95% interval and by more than the study's error bar
+  (`HALF_WIDTH`), because the interval of single runs does not cover how another seed would come out; of several such
+  the best;
+* of the precision, tried with several seeds, float32 is taken where the difference of the two changes by more than its
+  95% interval.
+
+Length and width stay, whatever comes out: more of either takes more time. Where the difference of the two changes by
+more than its interval, what the study finds holds for its length and width only.
+"""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete
+from studylib.calibration_checks import HALF_WIDTH
+from studylib.magnitudes import with_interval
+from studylib.plan import REPOSITORY, Plan, load_plan
+from studylib.recorded import of_rows
+from studylib.tables import NOT_RUN, Table
+from studylib.verdicts_intervals import VIDEO, contrast, outcomes
+from studylib.verdicts_parts import Part
+
+BY_ACCURACY = ("lr", "initialisation", "standardise")
+LABELS = {
+    "lr": "learning rate", "initialisation": "initialisation", "standardise": "standardised by", "amp": "precision",
+    "epochs": "epochs", "width": "width",
+}  # fmt: skip
+
+
+def mean_change(rows: pd.DataFrame, reference: pd.DataFrame) -> Part | None:
+    """Video@1, mean of R(2+1)D and R3D, in one setting minus that in another; None where a network is in neither run.
+
+    Args:
+        rows, reference: planned runs, of the base's value in `reference`.
+    """
+    groups = []
+    for own in (rows, reference):
+        nets = [complete(own, net) for net in (FIRST, SECOND)]
+        if any(net.empty for net in nets):
+            return None
+        groups.append([outcomes(of_rows("", net).tests, VIDEO) for net in nets])
+    return contrast("", *groups)
+
+
+def changes(study: Calibration, name: str) -> pd.DataFrame:
+    """`calibration.comparison` of a field, with the column mean_change: a Part, None at the base's value and where runs
+    are missing."""
+    rows = comparison(study, name)
+    at_base = [own for own, base in zip(rows["runs"], rows["is_base"], strict=True) if base]  # one, or none is planned
+    found = [None if r.is_base else mean_change(r.runs, *at_base) for r in rows.itertuples()]
+    return rows.assign(mean_change=found)
+
+
+def chosen(study: Calibration, name: str) -> Any | None:
+    """The value of a field that the rules take; None until all runs that they need are complete."""
+    rows = changes(study, name)
+    others = rows[~rows["is_base"].astype(bool)]
+    if name in BY_ACCURACY:
+        if others["mean_change"].isna().any():
+            return None
+        found = {r.value: r.mean_change for r in others.itertuples()}
+        better = {value: part.points for value, part in found.items() if part.low > 0 and part.points > HALF_WIDTH}
+        return max(better, key=better.get) if better else study.base[name]
+    if others["change"].isna().any():
+        return None
+    if name == "amp" and any(c.low > 0 or c.high < 0 for c in others["change"]):
+        return "fp32"
+    return study.base[name]
+
+
+def choices_table(study: Calibration, plan: Plan | None = None) -> Table:
+    """A row a setting: what was tried, what the rules say, and what the plan has."""
+    plan = plan or load_plan(REPOSITORY / "runs" / "mini.yaml")
+    planned = next(run.spec for run in plan.runs if (run.spec.experiment, run.spec.net) == ("conv_types", "r2plus1d"))
+    rows = []
+    for name, label in LABELS.items():
+        found, choice = changes(study, name), chosen(study, name)
+        known = NOT_RUN if choice is None else f"<strong>{_text(choice)}</strong>"
+        rows.append(
+            {
+                "setting": label,
+                "base": _text(study.base[name]),
+                "tried: mean of the two networks minus the base's, points": _tried(found, "mean_change"),
+                "change of their difference, points": _tried(found, "change"),
+                "by the rules": known if len(found) else "not tried",
+                f"plan {escape(plan.name)}": _text(getattr(planned, name)),
+            }
+        )
+    return Table(
+        pd.DataFrame(rows),
+        f"What was chosen by video@1 of {FIRST} and {SECOND} on the same test videos. In brackets 95% intervals, over "
+        "videos and seeds; where a network has a single seed, over the videos alone as far as that network goes.",
+    )
+
+
+def _tried(rows: pd.DataFrame, column: str) -> str:
+    values: Mapping[Any, Any] = dict(zip(rows["value"], rows[column], strict=True))
+    bases = set(rows.loc[rows["is_base"], "value"])
+    return "<br>".join(
+        f"{_text(value)}: " + (NOT_RUN if part is None else with_interval(part.points, part.low, part.high, sign=True))
+        for value, part in values.items()
+        if value not in bases
+    )
+
+
+def _text(value: Any) -> str:
+    return escape(value) if isinstance(value, str) else f"{value:g}"

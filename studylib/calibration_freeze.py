@@ -1,0 +1,124 @@
+"""What the study's plan fixes before anything is recorded, what it will take, and what it cannot decide."""
+
+from html import escape
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.audit import CLOSE
+from studylib.calibration import FIRST, SECOND, Calibration, seeds_of
+from studylib.calibration_gaps import sizes
+from studylib.claim_texts import EMPIRICAL, read_claims
+from studylib.cost import costs_of
+from studylib.cost_tables import cpu_of_benchmarks
+from studylib.magnitudes import duration, two
+from studylib.plan import Plan
+from studylib.rates import measured_rates, rate_of
+from studylib.study_size import needed
+from studylib.tables import Table
+from studylib.verdict_cells import prose
+from studylib.verdicts import decide
+from studylib.verdicts_parts import UNDECIDABLE
+
+HOURS = 24  # the most that the whole plan may take, two runs side by side
+EQUALITY = f"within {CLOSE:g} points of 0"  # in the rule of a claim that two networks are equal
+
+
+def frozen_table(plan: Plan) -> Table:
+    """A row a dataset of the plan: its size and the manifest that it is fixed to."""
+    rows = [
+        {
+            "dataset": f"<code>{escape(name)}</code>",
+            "vocabulary": given.get("vocabulary", "source"),
+            "difficulty": f"{given.get('difficulty', 0):g}",
+            "training videos": f"{given['train_videos']:,}",
+            "test videos": f"{given['test_videos']:,}",
+            "seed": str(given.get("seed", "")),
+            "manifest": f"<code>{plan.manifests[name][:16]}</code>" if name in plan.manifests else "not fixed",
+        }
+        for name, given in plan.datasets.items()
+    ]
+    return Table(
+        pd.DataFrame(rows),
+        f"The datasets of the plan {plan.name}. Test videos are those of each split. A manifest is the SHA-256 over "
+        "the list of videos, the hash of each file included; a run on other videos is refused.",
+    )
+
+
+def frozen_note(plan: Plan) -> Markdown:
+    """Whether the plan is frozen."""
+    missing = [name for name in plan.datasets if name not in plan.manifests]
+    if missing:
+        return Markdown(f"*Not frozen yet:* the plan *{plan.name}* does not fix the videos of {', '.join(missing)}.")
+    return Markdown(f"Frozen: the plan *{plan.name}* fixes the videos of all its datasets.")
+
+
+def hours_table(plan: Plan) -> Table:
+    """What the plan takes on the CPU of the recorded benchmarks, a row an experiment, and all."""
+    cpu, measured = cpu_of_benchmarks(), measured_rates()
+    costs, rows = costs_of(plan), []
+    groups = {cost.spec.experiment: [] for cost in costs} | {"all": costs}
+    for cost in costs:
+        groups[cost.spec.experiment].append(cost)
+    for name, own in groups.items():
+        rates = [rate_of(cost.spec, cpu, measured) for cost in own] if cpu else [None]
+        known = None not in rates
+        spans = [cost.seconds(rate) for cost, rate in zip(own, rates, strict=True)] if known else []
+        rows.append(
+            {
+                "experiment": escape(name),
+                "runs": len(own),
+                "training clips": f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M",
+                "one core": duration(*map(sum, zip(*spans, strict=True))) if known else "time not known",
+            }
+        )
+    return Table(
+        pd.DataFrame(rows),
+        f"The plan {plan.name} on one core of {cpu or 'a processor that has no record'}, estimated from recorded "
+        f"speeds of the nearest networks and clips. Two runs side by side halve it; asked was {HOURS} hours at most. "
+        f"`python -m studylib.plan runs/{plan.name}.yaml` prints it run by run.",
+    )
+
+
+def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
+    """The claims that the plan cannot decide, whatever comes out, or only one way, and why.
+
+    Args:
+        runs: a table that has the plan's runs, `results.load_all_runs()`.
+    """
+    rows, half_width = [], expected_half_width(study, plan)
+    for claim in read_claims(EMPIRICAL).values():
+        verdict = decide(claim.id, runs, plan.name)
+        if verdict.outcome == UNDECIDABLE:
+            told = "nothing", verdict.why
+        elif EQUALITY in claim.rule:
+            told = _of_equality(half_width)
+        else:
+            continue
+        claimed, can, why = escape(claim.text), *map(escape, told)
+        rows.append({"claim": prose(claimed), "what it can show": can, "why": prose(why)})
+    return Table(
+        pd.DataFrame(rows),
+        f"Claims that the plan {plan.name} cannot decide, or only one way. The expected interval is that of {FIRST} "
+        f"minus {SECOND}, clip@1, with the plan's numbers of test videos and seeds.",
+    )
+
+
+def expected_half_width(study: Calibration, plan: Plan) -> float | None:
+    """Points, of clip@1 of R(2+1)D minus R3D with the plan's numbers of videos and seeds (see `study_size.needed`);
+    None until both networks have two recorded seeds."""
+    nets = [seeds_of(study.base_runs, net) for net in (FIRST, SECOND)]
+    if min(map(len, nets)) < 2:
+        return None
+    videos, seeds = sizes(plan)
+    return float(needed(*nets, measure="clip_top1", videos=[videos], seeds=[seeds])["half_width"].iloc[0])
+
+
+def _of_equality(half_width: float | None) -> tuple[str, str]:
+    says = f"It says that two accuracies are equal, the whole interval within {CLOSE:g} points of 0."
+    if half_width is None:
+        return "not known yet", f"{says} How wide intervals will be takes two seeds of both networks."
+    if half_width >= CLOSE:
+        return "that it is false", f"{says} With an expected interval of ±{half_width:.1f} that cannot come out."
+    room = CLOSE - half_width
+    return "both", f"{says} With an expected interval of ±{half_width:.1f} they may differ by {room:.1f} at most."

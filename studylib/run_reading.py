@@ -1,0 +1,68 @@
+"""The files of a run's folder, each read and held against what it has to be; a broken one is refused with its name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from studylib.plan import REPOSITORY
+from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN
+from studylib.spec import RunSpec
+
+
+class BrokenRun(ValueError):
+    """A recorded run that is not what it claims to be; the message names its folder and says what to do."""
+
+
+def name_of(folder: Path) -> str:
+    """The folder as the reader knows it: from the repository on, where it lies in one."""
+    folder = folder.resolve()
+    return folder.relative_to(REPOSITORY).as_posix() if folder.is_relative_to(REPOSITORY) else str(folder)
+
+
+def read_history(folder: Path, spec: RunSpec, advice: str) -> pd.DataFrame:
+    """history.csv, a row an epoch of the spec; BrokenRun with `advice` otherwise."""
+    try:
+        history = pd.read_csv(folder / "history.csv")
+    except (ValueError, OSError) as error:
+        raise BrokenRun(f"{name_of(folder)}: history.csv cannot be read ({error}); {advice}") from None
+    if missing := [column for column in HISTORY if column not in history and column not in SINCE_THEN]:
+        raise BrokenRun(f"{name_of(folder)}: history.csv has no column {', '.join(missing)}; {advice}")
+    if list(history["epoch"]) != list(range(1, spec.epochs + 1)):
+        raise BrokenRun(f"{name_of(folder)}: history.csv is not the {spec.epochs} epochs of spec.json; {advice}")
+    return history
+
+
+def _json(path: Path, advice: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise BrokenRun(f"{name_of(path.parent)}: {path.name} is not JSON ({error}); {advice}") from None
+    if not isinstance(content, dict):
+        raise BrokenRun(f"{name_of(path.parent)}: {path.name} holds no names and values; {advice}")
+    return content
+
+
+def read_provenance(folder: Path, spec: RunSpec, advice: str) -> dict[str, Any]:
+    """provenance.json, of the spec's dataset; BrokenRun with `advice` otherwise."""
+    provenance = _json(folder / "provenance.json", advice)
+    if missing := [key for key in PROVENANCE if key not in provenance]:
+        raise BrokenRun(f"{name_of(folder)}: provenance.json has no {', '.join(missing)}; {advice}")
+    if provenance["dataset"].get("name") != spec.dataset:
+        raise BrokenRun(f"{name_of(folder)}: provenance.json names another dataset than spec.json; {advice}")
+    return provenance
+
+
+def read_notebook(folder: Path) -> dict[str, Any] | None:
+    """The executed notebook, None where there is none; a failed one is refused with its error."""
+    path = folder / "notebook.ipynb"
+    if not path.exists():
+        return None
+    notebook = _json(path, "run the experiment again")
+    metadata = notebook.get("metadata", {}).get("papermill", {})
+    errors = [o for cell in notebook.get("cells", []) for o in cell.get("outputs", []) if o["output_type"] == "error"]
+    if metadata.get("exception") or errors:
+        what = f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else "stopped before its end"
+        raise BrokenRun(f"{name_of(folder)}: its notebook failed ({what}); mend that and run it again")
+    return notebook
