@@ -142,6 +142,17 @@ async def check_missing(tab: chromium.Chromium, site: str) -> list[str]:
     return [] if home in (site, site + "index.html") else [f"{MISSING}: the page of missing pages links to {home}"]
 
 
+async def check_print(tab: chromium.Chromium, site: str) -> list[str]:
+    """On paper, where nobody can open them, the first page's folds are open."""
+    await open_page(tab, site + "index.html", WIDTHS[0])
+    await tab.send("Emulation.setEmulatedMedia", media="print")
+    folds = "[...document.querySelectorAll('.bd-article details:not(.hide):not([open])')]"
+    closed = await tab.value(f"{folds}.filter(fold => !fold.lastElementChild.checkVisibility()).length")
+    found = await tab.value(f"{folds}.length")
+    await tab.send("Emulation.setEmulatedMedia", media="")
+    return [f"index.html, printed: {closed} of {found} folds are closed"] if closed or not found else []
+
+
 async def check_in_browser(root: Path, program: str) -> list[str]:
     """Everything that needs a browser, a line for what is wrong."""
     server, site = serve(root)
@@ -159,6 +170,7 @@ async def check_in_browser(root: Path, program: str) -> list[str]:
                     wrong += [f"{name} at {width} pixels: {text}" for text in found]
             wrong += await check_search(tab, site)
             wrong += await check_missing(tab, site)
+            wrong += await check_print(tab, site)
     server.shutdown()
     return wrong
 
