@@ -75,8 +75,7 @@ def hours_table(plan: Plan) -> Table:
     return Table(
         pd.DataFrame(rows),
         f"The plan {plan.name} on one core of {cpu or 'a processor that has no record'}, estimated from recorded "
-        f"speeds of the nearest networks and clips. Two runs side by side halve it; asked was {HOURS} hours at most. "
-        f"`python -m studylib.plan runs/{plan.name}.yaml` prints it run by run.",
+        f"speeds of the nearest networks and clips. Two runs side by side halve it; asked was {HOURS} hours at most.",
     )
 
 

@@ -97,8 +97,10 @@ def precision_note(study: Calibration) -> Markdown:
     """Whether runs that asked for bf16 were trained in it: it is checked before it is used."""
     asked = complete(variations(study, "amp"))
     asked = asked[asked["amp"] == "bf16"]
+    if asked.empty:
+        return MISSING
     used = sum(run.provenance["precision"] == "bf16" for run in asked["result"])
-    return Markdown(f"Of {len(asked)} runs that asked for bf16, {used} were trained in it." if len(asked) else "")
+    return Markdown(f"Of {len(asked)} runs that asked for bf16, {used} were trained in it.")
 
 
 def seeds_table(study: Calibration) -> Table | Markdown:

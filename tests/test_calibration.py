@@ -240,6 +240,7 @@ def test_without_runs_every_table_says_not_run_and_no_number_is_shown(study):
         calibration_gaps.half_widths_table(loaded),
         calibration_gaps.comparison_table(calibration.comparison(loaded, "lr"), "learning rate"),
         calibration_gaps.order_note(calibration.comparison(loaded, "lr")),
+        calibration_gaps.precision_note(loaded),
         calibration_gaps.comparison_table(
             calibration.comparison(loaded, "standardise"), "standardised by"
         ),  # not even planned
