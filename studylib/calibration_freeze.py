@@ -1,4 +1,4 @@
-"""What the study's plan fixes before anything is recorded, what it will take, and what it cannot decide."""
+"""What the study's plan fixes before anything is recorded, and what it cannot decide."""
 
 from html import escape
 
@@ -9,18 +9,13 @@ from studylib.audit import CLOSE
 from studylib.calibration import FIRST, SECOND, Calibration, seeds_of
 from studylib.calibration_gaps import sizes
 from studylib.claim_texts import EMPIRICAL, read_claims
-from studylib.cost import costs_of
-from studylib.cost_tables import cpu_of_benchmarks
-from studylib.magnitudes import duration, two
 from studylib.plan import Plan
-from studylib.rates import measured_rates, rate_of
 from studylib.study_size import needed
 from studylib.tables import Table
 from studylib.verdict_cells import prose
 from studylib.verdicts import decide
 from studylib.verdicts_parts import UNDECIDABLE
 
-HOURS = 24  # the most that the whole plan may take, two runs side by side
 EQUALITY = f"within {CLOSE:g} points of 0"  # in the rule of a claim that two networks are equal
 
 
@@ -51,32 +46,6 @@ def frozen_note(plan: Plan) -> Markdown:
     if missing:
         return Markdown(f"*Not frozen yet:* the plan *{plan.name}* does not fix the videos of {', '.join(missing)}.")
     return Markdown(f"Frozen: the plan *{plan.name}* fixes the videos of all its datasets.")
-
-
-def hours_table(plan: Plan) -> Table:
-    """What the plan takes on the CPU of the recorded benchmarks, a row an experiment, and all."""
-    cpu, measured = cpu_of_benchmarks(), measured_rates()
-    costs, rows = costs_of(plan), []
-    groups = {cost.spec.experiment: [] for cost in costs} | {"all": costs}
-    for cost in costs:
-        groups[cost.spec.experiment].append(cost)
-    for name, own in groups.items():
-        rates = [rate_of(cost.spec, cpu, measured) for cost in own] if cpu else [None]
-        known = None not in rates
-        spans = [cost.seconds(rate) for cost, rate in zip(own, rates, strict=True)] if known else []
-        rows.append(
-            {
-                "experiment": escape(name),
-                "runs": len(own),
-                "training clips": f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M",
-                "one core": duration(*map(sum, zip(*spans, strict=True))) if known else "time not known",
-            }
-        )
-    return Table(
-        pd.DataFrame(rows),
-        f"The plan {plan.name} on one core of {cpu or 'a processor that has no record'}, estimated from recorded "
-        f"speeds of the nearest networks and clips. Two runs side by side halve it; asked was {HOURS} hours at most.",
-    )
 
 
 def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:

@@ -14,6 +14,7 @@ from studylib import (
     calibration_gaps,
     calibration_tables,
     cues,
+    study_hours,
 )
 from studylib import calibration_checks as checks
 from studylib.calibration import FIRST, OVERALL, SECOND
@@ -514,9 +515,9 @@ def test_a_plan_is_frozen_when_it_fixes_the_videos_of_all_its_datasets():
 
 def test_the_hours_of_the_study_are_those_of_its_plan_and_at_most_a_day_on_two_cores():
     plan = load_plan(REPOSITORY / "runs" / "mini.yaml")
-    rows = calibration_freeze.hours_table(plan).frame.set_index("experiment")
+    rows = study_hours.hours_table(plan).frame.set_index("experiment")
     assert rows.loc["all", "runs"] == len(plan.runs) == rows["runs"].iloc[:-1].sum()
-    assert float(rows.loc["all", "one core"].removesuffix(" hours")) <= 2 * calibration_freeze.HOURS
+    assert float(rows.loc["all", "one core"].removesuffix(" hours")) <= 2 * study_hours.HOURS
 
 
 def limits(study, videos=200, seeds=2):
