@@ -21,6 +21,7 @@ import pandas as pd
 
 from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete
 from studylib.calibration_checks import HALF_WIDTH
+from studylib.calibration_gaps import value_text
 from studylib.magnitudes import with_interval
 from studylib.plan import REPOSITORY, Plan, load_plan
 from studylib.recorded import of_rows
@@ -61,19 +62,22 @@ def changes(study: Calibration, name: str) -> pd.DataFrame:
 
 def chosen(study: Calibration, name: str) -> Any | None:
     """The value of a field that the rules take; None until all runs that they need are complete."""
-    rows = changes(study, name)
+    return _chosen(name, study.base[name], changes(study, name))
+
+
+def _chosen(name: str, base: Any, rows: pd.DataFrame) -> Any | None:
     others = rows[~rows["is_base"].astype(bool)]
     if name in BY_ACCURACY:
         if others["mean_change"].isna().any():
             return None
         found = {r.value: r.mean_change for r in others.itertuples()}
         better = {value: part.points for value, part in found.items() if part.low > 0 and part.points > HALF_WIDTH}
-        return max(better, key=better.get) if better else study.base[name]
+        return max(better, key=better.get) if better else base
     if others["change"].isna().any():
         return None
     if name == "amp" and any(c.low > 0 or c.high < 0 for c in others["change"]):
         return "fp32"
-    return study.base[name]
+    return base
 
 
 def choices_table(study: Calibration, plan: Plan | None = None) -> Table:
@@ -82,16 +86,17 @@ def choices_table(study: Calibration, plan: Plan | None = None) -> Table:
     planned = next(run.spec for run in plan.runs if (run.spec.experiment, run.spec.net) == ("conv_types", "r2plus1d"))
     rows = []
     for name, label in LABELS.items():
-        found, choice = changes(study, name), chosen(study, name)
-        known = NOT_RUN if choice is None else f"<strong>{_text(choice)}</strong>"
+        found = changes(study, name)
+        choice = _chosen(name, study.base[name], found)
+        known = NOT_RUN if choice is None else f"<strong>{escape(value_text(choice))}</strong>"
         rows.append(
             {
                 "setting": label,
-                "base": _text(study.base[name]),
+                "base": escape(value_text(study.base[name])),
                 "tried: mean of the two networks minus the base's, points": _tried(found, "mean_change"),
                 "change of their difference, points": _tried(found, "change"),
                 "by the rules": known if len(found) else "not tried",
-                f"plan {escape(plan.name)}": _text(getattr(planned, name)),
+                f"plan {escape(plan.name)}": escape(value_text(getattr(planned, name))),
             }
         )
     return Table(
@@ -105,11 +110,8 @@ def _tried(rows: pd.DataFrame, column: str) -> str:
     values: Mapping[Any, Any] = dict(zip(rows["value"], rows[column], strict=True))
     bases = set(rows.loc[rows["is_base"], "value"])
     return "<br>".join(
-        f"{_text(value)}: " + (NOT_RUN if part is None else with_interval(part.points, part.low, part.high, sign=True))
+        f"{escape(value_text(value))}: "
+        + (NOT_RUN if part is None else with_interval(part.points, part.low, part.high, sign=True))
         for value, part in values.items()
         if value not in bases
     )
-
-
-def _text(value: Any) -> str:
-    return escape(value) if isinstance(value, str) else f"{value:g}"

@@ -39,7 +39,7 @@ def comparison_table(rows: pd.DataFrame, label: str, training: bool = False) -> 
     epochs = listed([str(n) for n in sorted(pd.concat(list(rows["runs"]))["epochs"].unique())])
     cells = []
     for value, is_base, runs, difference, change in rows.itertuples(index=False):
-        row = {label: f"{escape(_value(value))}{' (as in the base)' if is_base else ''}"}
+        row = {label: f"{escape(value_text(value))}{' (as in the base)' if is_base else ''}"}
         for net in (FIRST, SECOND):
             own = runs[runs["net"] == net]
             row[f"{net}, video@1"] = video_accuracy(own)
@@ -60,10 +60,12 @@ def order_note(rows: pd.DataFrame) -> Markdown:
     done = rows[rows["gap"].notna()]
     ahead = {net: [] for net in (FIRST, SECOND, "neither")}
     for value, d in zip(done["value"], done["gap"], strict=True):
-        ahead[FIRST if d.points > 0 else SECOND if d.points < 0 else "neither"].append(_value(value))
+        ahead[FIRST if d.points > 0 else SECOND if d.points < 0 else "neither"].append(value_text(value))
     ahead = {net: values for net, values in ahead.items() if values}
     if len(done) == 1:
-        told = [f"Of {word(len(rows))} values only {_value(done['value'].iloc[0])} has been run: no order to compare."]
+        told = [
+            f"Of {word(len(rows))} values only {value_text(done['value'].iloc[0])} has been run: no order to compare."
+        ]
     elif len(ahead) == 1:
         winner = next(iter(ahead))
         told = [f"In {'both' if len(done) == 2 else f'all {word(len(done))}'} the order of the two is the same: "]
@@ -72,17 +74,17 @@ def order_note(rows: pd.DataFrame) -> Markdown:
         where = ", ".join(f"{net} is ahead at {listed(values)}" for net, values in ahead.items())
         told = [f"The order of the two changes: {where}."]
     told += _within(done)
-    if len(done) > 1 and (missing := [_value(v) for v in rows.loc[rows["gap"].isna(), "value"]]):
+    if len(done) > 1 and (missing := [value_text(v) for v in rows.loc[rows["gap"].isna(), "value"]]):
         told.append(f"*Not run:* {listed(missing)}.")
     return Markdown(" ".join(told))
 
 
 def _within(done: pd.DataFrame) -> list[str]:
     """What the intervals say of the order and of its change."""
-    gaps = {_value(value): d for value, d in zip(done["value"], done["gap"], strict=True)}
+    gaps = {value_text(value): d for value, d in zip(done["value"], done["gap"], strict=True)}
     unsure = [value for value, d in gaps.items() if d.low <= 0 <= d.high]
     told = [f"The interval of the difference contains 0 at {listed(unsure)}."] if unsure else []
-    changes = {_value(value): c for value, c in zip(done["value"], done["change"], strict=True) if c is not None}
+    changes = {value_text(value): c for value, c in zip(done["value"], done["change"], strict=True) if c is not None}
     moved = [value for value, c in changes.items() if not c.low <= 0 <= c.high]
     if moved:
         told.append(f"Against the base's value, the difference changes by more than its interval at {listed(moved)}.")
@@ -222,5 +224,6 @@ def _points(d: SeedDifference | None) -> str:
     return with_interval(d.points, d.low, d.high, sign=True, note=note)
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value of a field of the spec."""
     return value if isinstance(value, str) else f"{value:g}"

@@ -185,3 +185,17 @@ def _counts(
     net: str, depth: int, classes: int, clip_length: int, in_channels: int, width: int, resolution: int
 ) -> Complexity:
     return count_by_name(net, depth, classes, clip_length, in_channels, width, resolution)
+
+
+def by_experiment(costs: list[Cost]) -> dict[str, list[Cost]]:
+    """Experiment -> its costs, and "all" of them."""
+    groups = {cost.spec.experiment: [] for cost in costs} | {"all": costs}
+    for cost in costs:
+        groups[cost.spec.experiment].append(cost)
+    return groups
+
+
+def seconds(costs: list[Cost], rates: list[Rate]) -> tuple[float, float]:
+    """The least and the most that these take together, each at its rate."""
+    spans = [cost.seconds(rate) for cost, rate in zip(costs, rates, strict=True)]
+    return sum(least for least, _ in spans), sum(most for _, most in spans)

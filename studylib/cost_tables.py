@@ -9,11 +9,11 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import benchmarks
-from studylib.cost import Cost, costs_of
+from studylib.cost import Cost, by_experiment, costs_of, seconds
 from studylib.magnitudes import disk, duration, span, two
 from studylib.memory import GIB, gib, largest_batch, memory_of
 from studylib.plan import REPOSITORY, Plan
-from studylib.rates import PASSES, SHORTEST, Rate, given_rates, measured_rates, on_cpu, rate_of
+from studylib.rates import PASSES, SHORTEST, given_rates, measured_rates, on_cpu, rate_of
 from studylib.results import Run
 from studylib.spec import RunSpec
 from studylib.tables import NOT_RUN, Table, run_link
@@ -49,20 +49,17 @@ def cpu_of_benchmarks(repository: Path = REPOSITORY, all_threads: bool = False) 
 def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
     """What a plan takes, a row an experiment and one for all: clips, multiply-adds, hours of GPUs and of our CPU."""
     costs, measured, cpu = costs_of(plan), measured_rates(repository), cpu_of_benchmarks(repository, all_threads=True)
-    groups: dict[str, list[Cost]] = {}
-    for cost in costs:
-        groups.setdefault(cost.spec.experiment, []).append(cost)
     rows = []
-    for name, own in [*groups.items(), ("all", costs)]:
+    for name, own in by_experiment(costs).items():
         row = {"experiment": escape(name), "in the paper": IN_PAPER.get(name, ""), "runs": len(own)}
         row["training clips"] = f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M"
         row["test clips"] = f"{two(sum(c.tested_clips for c in own) / 1e6)}\u00a0M"
         row["multiply-adds"] = f"{two(sum(c.multiply_adds for c in own) / 1e18)}\u00a0×\u00a010<sup>18</sup>"
         for gpu in given_rates():
-            row[f"{gpu.match}, GPU-hours"] = span(*(t / 3600 for t in _seconds(own, [gpu.rate] * len(own))))
+            row[f"{gpu.match}, GPU-hours"] = span(*(t / 3600 for t in seconds(own, [gpu.rate] * len(own))))
         if cpu is not None:
             rates = [rate_of(c.spec, cpu, measured) for c in own]
-            row["our CPU"] = "–" if None in rates else duration(*_seconds(own, rates))
+            row["our CPU"] = "–" if None in rates else duration(*seconds(own, rates))
         rows.append(row)
     core = "" if cpu is None else f" Our CPU: {cpu}, rates as recorded for the nearest networks and clips."
     return Table(
@@ -70,11 +67,6 @@ def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
         "The plan of the paper's own settings, estimated to two figures. GPU-hours are a range, by the highest and the "
         f"lowest rate that are given below; none of it has been measured here.{core}",
     )
-
-
-def _seconds(costs: list[Cost], rates: list[Rate]) -> tuple[float, float]:
-    spans = [cost.seconds(rate) for cost, rate in zip(costs, rates, strict=True)]
-    return sum(least for least, _ in spans), sum(most for _, most in spans)
 
 
 def rates_table() -> Table:
@@ -138,7 +130,7 @@ def published_note() -> Markdown:
     told = []
     for frames in (8, 16):
         spec = RunSpec(experiment="clip_length", net="r2plus1d", dataset="kinetics400", clip_length=frames)
-        least, most = (seconds / 3600 for seconds in Cost(spec, None).training_seconds(gpu.rate))
+        least, most = (time / 3600 for time in Cost(spec, None).training_seconds(gpu.rate))
         told.append(f"{span(least, most)} GPU-hours at {frames} frames")
     return Markdown(
         f"By the arithmetic of the plan, training R(2+1)D-18 on 45 epochs of a million clips takes "

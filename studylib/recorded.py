@@ -99,10 +99,7 @@ def network(
 
     Errors: as of `Evidence.choose`, which has the arguments.
     """
-    chosen = evidence.choose(name, experiments, accept, **wanted)
-    keys = {(planned.spec.seed, planned.spec.split): planned for planned in chosen}
-    weights = {key: (evidence.trainer(planned).folder,) for key, planned in keys.items()}
-    return Recorded(name, {key: (planned,) for key, planned in keys.items()}, weights)
+    return _of_runs(name, evidence.choose(name, experiments, accept, **wanted), evidence.trainer)
 
 
 def of_rows(name: str, rows: pd.DataFrame) -> Recorded:
@@ -112,12 +109,10 @@ def of_rows(name: str, rows: pd.DataFrame) -> Recorded:
     Raises:
         ValueError: two rows have the same seed and split.
     """
-    chosen = [planned_of(row) for row in rows.to_dict("records")]
-    keys = {(planned.spec.seed, planned.spec.split): planned for planned in chosen}
-    if len(keys) < len(chosen):
+    own = _of_runs(name, [planned_of(row) for row in rows.to_dict("records")], lambda planned: planned)
+    if len(own.runs) < len(rows):
         raise ValueError(f"{name}: several of its runs have the same seed and split")
-    weights = {key: (planned.folder,) for key, planned in keys.items()}
-    return Recorded(name, {key: (planned,) for key, planned in keys.items()}, weights)
+    return own
 
 
 def averaged(name: str, rgb: Recorded, flow: Recorded) -> Recorded:
@@ -209,6 +204,12 @@ def made_from(networks: Sequence[Recorded]) -> str:
     done, planned = [p for own in networks for p in own.done], sum(len(own.planned) for own in networks)
     told = seeds_text(p.spec.seed for p in done)
     return told if len(done) == planned else f"{told}; {len(done)} of {planned} runs"
+
+
+def _of_runs(name: str, runs: Iterable[Planned], trainer: Callable[[Planned], Planned]) -> Recorded:
+    keys = {(planned.spec.seed, planned.spec.split): planned for planned in runs}
+    weights = {key: (trainer(planned).folder,) for key, planned in keys.items()}
+    return Recorded(name, {key: (planned,) for key, planned in keys.items()}, weights)
 
 
 def _minus(first: Recorded, second: Recorded) -> str:

@@ -4,7 +4,7 @@ from html import escape
 
 import pandas as pd
 
-from studylib.cost import costs_of
+from studylib.cost import by_experiment, costs_of, seconds
 from studylib.cost_tables import cpu_of_benchmarks
 from studylib.magnitudes import duration, two
 from studylib.plan import Plan
@@ -17,20 +17,15 @@ HOURS = 24  # the most that the whole plan may take, two runs side by side
 def hours_table(plan: Plan) -> Table:
     """What the plan takes on the CPU of the recorded benchmarks, a row an experiment, and all."""
     cpu, measured = cpu_of_benchmarks(), measured_rates()
-    costs, rows = costs_of(plan), []
-    groups = {cost.spec.experiment: [] for cost in costs} | {"all": costs}
-    for cost in costs:
-        groups[cost.spec.experiment].append(cost)
-    for name, own in groups.items():
+    rows = []
+    for name, own in by_experiment(costs_of(plan)).items():
         rates = [rate_of(cost.spec, cpu, measured) for cost in own] if cpu else [None]
-        known = None not in rates
-        spans = [cost.seconds(rate) for cost, rate in zip(own, rates, strict=True)] if known else []
         rows.append(
             {
                 "experiment": escape(name),
                 "runs": len(own),
                 "training clips": f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M",
-                "one core": duration(*map(sum, zip(*spans, strict=True))) if known else "time not known",
+                "one core": "time not known" if None in rates else duration(*seconds(own, rates)),
             }
         )
     return Table(
