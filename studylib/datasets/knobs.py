@@ -109,12 +109,11 @@ HARDEST: dict[str, Range | float] = {
     "crouch": (16.0, 31.0),
     "stork": (8.0, 24.0),
     "stork_knee": (12.0, 39.0),
-    # Down to smaller differences within direction and tempo pairs. Easy videos stay, from which a network learns what
-    # tells the two apart: where all of them are hard, it depends on the seed whether it does.
+    # smaller differences within direction and tempo pairs
     "circle_half_angle": (28.0, 52.0),
-    "stroke_share": (0.52, 0.84),
-    "slow_period": (1.28, 2.4),
-    "fast_period": (0.72, 1.13),
+    "stroke_share": (0.56, 0.72),
+    "slow_period": (1.45, 1.85),
+    "fast_period": (0.965, 1.185),
 }
 
 
