@@ -106,14 +106,14 @@ HARDEST: dict[str, Range | float] = {
     # postures nearer to one another
     "hands_up": (103.0, 124.0),
     "t_pose": (80.0, 102.5),
-    "crouch": (16.0, 31.0),
-    "stork": (8.0, 24.0),
-    "stork_knee": (12.0, 39.0),
+    "crouch": (12.0, 29.0),
+    "stork": (5.0, 22.0),
+    "stork_knee": (8.0, 36.0),
     # smaller differences within direction and tempo pairs
     "circle_half_angle": (28.0, 52.0),
     "stroke_share": (0.56, 0.72),
-    "slow_period": (1.45, 1.85),
-    "fast_period": (0.965, 1.185),
+    "slow_period": (1.32, 2.2),
+    "fast_period": (0.8, 1.15),
 }
 
 
