@@ -23,7 +23,7 @@ from studylib.calibration import FIRST, SECOND, Calibration, comparison, complet
 from studylib.calibration_checks import HALF_WIDTH
 from studylib.calibration_gaps import value_text
 from studylib.magnitudes import with_interval
-from studylib.plan import REPOSITORY, Plan, load_plan
+from studylib.plan import Plan
 from studylib.recorded import of_rows
 from studylib.tables import NOT_RUN, Table
 from studylib.verdicts_intervals import VIDEO, contrast, outcomes
@@ -80,9 +80,8 @@ def _chosen(name: str, base: Any, rows: pd.DataFrame) -> Any | None:
     return base
 
 
-def choices_table(study: Calibration, plan: Plan | None = None) -> Table:
+def choices_table(study: Calibration, plan: Plan) -> Table:
     """A row a setting: what was tried, what the rules say, and what the plan has."""
-    plan = plan or load_plan(REPOSITORY / "runs" / "mini.yaml")
     planned = next(run.spec for run in plan.runs if (run.spec.experiment, run.spec.net) == ("conv_types", "r2plus1d"))
     rows = []
     for name, label in LABELS.items():

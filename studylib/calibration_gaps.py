@@ -11,7 +11,7 @@ from studylib.calibration_checks import HALF_WIDTH, covers
 from studylib.calibration_tables import MISSING, listed, video_accuracy, word
 from studylib.cells import INTERVALS, cell
 from studylib.magnitudes import signed, with_interval
-from studylib.plan import REPOSITORY, Plan, load_plan
+from studylib.plan import Plan
 from studylib.recorded import of_rows
 from studylib.seeds import SeedDifference
 from studylib.study_size import needed
@@ -173,9 +173,9 @@ def half_widths(study: Calibration, plan: Plan) -> pd.DataFrame:
     )
 
 
-def half_widths_table(study: Calibration, plan: Plan | None = None) -> Table | Markdown:
+def half_widths_table(study: Calibration, plan: Plan) -> Table | Markdown:
     """How wide the interval is expected to be with other numbers of test videos and seeds."""
-    table = half_widths(study, plan or load_plan(REPOSITORY / "runs" / "mini.yaml"))
+    table = half_widths(study, plan)
     if table.empty:
         return MISSING
     rows = []
@@ -195,9 +195,8 @@ def half_widths_table(study: Calibration, plan: Plan | None = None) -> Table | M
     )
 
 
-def half_widths_note(study: Calibration, plan: Plan | None = None) -> Markdown:
+def half_widths_note(study: Calibration, plan: Plan) -> Markdown:
     """The fewest test videos that suffice for each number of seeds, and what the plan has."""
-    plan = plan or load_plan(REPOSITORY / "runs" / "mini.yaml")
     table = half_widths(study, plan)
     if table.empty:
         return Markdown("*Not run:* how seeds differ takes two seeds or more of both networks.")

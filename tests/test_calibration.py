@@ -43,6 +43,7 @@ runs:
   - {experiment: clip_length, net: r2plus1d, epochs: 2, frame_step: [4]}
 """
 GOOD = {"pose": 0.95, "direction": 0.7, "tempo": 0.75, "sequence": 0.5}  # 72.5% of all videos
+MINI = load_plan(REPOSITORY / "runs" / "mini.yaml")
 CLASSES = cues.classes().set_index("action").loc[list(PANTOMIME)]
 
 
@@ -238,7 +239,7 @@ def test_without_runs_every_table_says_not_run_and_no_number_is_shown(study):
         calibration_tables.hours_note(loaded),
         calibration_gaps.seeds_table(loaded),
         calibration_gaps.gap_note(loaded),
-        calibration_gaps.half_widths_table(loaded),
+        calibration_gaps.half_widths_table(loaded, MINI),
         calibration_gaps.comparison_table(calibration.comparison(loaded, "lr"), "learning rate"),
         calibration_gaps.order_note(calibration.comparison(loaded, "lr")),
         calibration_gaps.precision_note(loaded),
@@ -353,8 +354,8 @@ def test_a_single_seed_of_each_network_is_said_to_cover_the_videos_only(study):
     loaded = study.load()
     assert "videos only" in calibration_gaps.gap_note(loaded).data
     assert set(checks.error_bar_checks(loaded)["verdict"]) == {"not run"}
-    assert "two seeds or more" in calibration_gaps.half_widths_note(loaded).data
-    assert "Not run" in calibration_gaps.half_widths_table(loaded).data
+    assert "two seeds or more" in calibration_gaps.half_widths_note(loaded, MINI).data
+    assert "Not run" in calibration_gaps.half_widths_table(loaded, MINI).data
     frame = calibration_gaps.seeds_table(loaded).frame.set_index("net")
     assert "not run" in frame.loc[FIRST, "seed 1"]
 
@@ -479,21 +480,21 @@ def test_a_width_that_is_better_is_not_taken_since_it_takes_longer(study):
     study.run(epochs=2, width=16).run(MUCH, width=32)
     loaded = study.load()
     assert calibration_choice.chosen(loaded, "width") == 16
-    row = calibration_choice.choices_table(loaded).frame.set_index("setting").loc["width"]
+    row = calibration_choice.choices_table(loaded, MINI).frame.set_index("setting").loc["width"]
     assert row.iloc[1].startswith("32: +6.2")
     assert row["by the rules"] == "<strong>16</strong>"
 
 
 def test_what_is_not_run_or_not_planned_chooses_nothing_and_the_table_says_so(study):
-    frame = calibration_choice.choices_table(study.load()).frame.set_index("setting")
+    frame = calibration_choice.choices_table(study.load(), MINI).frame.set_index("setting")
     assert set(frame["by the rules"]) == {'<span class="not-run">not run</span>', "not tried"}
     assert frame.loc["initialisation", "by the rules"] == "not tried"
     assert frame.loc["learning rate", "plan mini"] == "0.056"
 
 
 def test_the_frozen_study_has_what_the_rules_choose():
-    plan, loaded = load_plan(REPOSITORY / "runs" / "mini.yaml"), calibration.load()
-    own = {run.spec for run in plan.runs if run.spec.experiment == "conv_types"}
+    loaded = calibration.load()
+    own = {run.spec for run in MINI.runs if run.spec.experiment == "conv_types"}
     for name in calibration_choice.LABELS:
         choice = calibration_choice.chosen(loaded, name)
         assert {getattr(spec, name) for spec in own} == {loaded.base[name] if choice is None else choice}, name
@@ -514,14 +515,13 @@ def test_a_plan_is_frozen_when_it_fixes_the_videos_of_all_its_datasets():
 
 
 def test_the_hours_of_the_study_are_those_of_its_plan_and_at_most_a_day_on_two_cores():
-    plan = load_plan(REPOSITORY / "runs" / "mini.yaml")
-    rows = study_hours.hours_table(plan).frame.set_index("experiment")
-    assert rows.loc["all", "runs"] == len(plan.runs) == rows["runs"].iloc[:-1].sum()
+    rows = study_hours.hours_table(MINI).frame.set_index("experiment")
+    assert rows.loc["all", "runs"] == len(MINI.runs) == rows["runs"].iloc[:-1].sum()
     assert float(rows.loc["all", "one core"].removesuffix(" hours")) <= 2 * study_hours.HOURS
 
 
 def limits(study, videos=200, seeds=2):
-    runs = load_plan_runs(load_plan(REPOSITORY / "runs" / "mini.yaml")).assign(plan="m")
+    runs = load_plan_runs(MINI).assign(plan="m")
     return calibration_freeze.limits_table(runs, study.load(), small_plan(videos, seeds)).frame
 
 
