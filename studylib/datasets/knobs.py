@@ -110,14 +110,14 @@ HARDEST: dict[str, Range | float] = {
     "crouch": (12.0, 29.0),
     "stork": (5.0, 22.0),
     "stork_knee": (8.0, 36.0),
-    # Direction: down to movements that are hard to see. Not by halves of nearly equal length: then neither the way nor
-    # the speed alone says anything, and it depends on the seed whether a network ever finds that the two together do.
-    "circle_half_angle": (2.5, 26.0),
-    "stroke_reach": (0.02, 0.28),
-    "stroke_share": (0.72, 0.88),
-    # smaller differences within tempo pairs
-    "slow_period": (1.32, 2.2),
-    "fast_period": (0.8, 1.15),
+    # Direction and tempo from easy to hard: down to small movements, halves of nearly equal length and near tempi. Where
+    # all movements are small no network finds a direction; where all halves are nearly equal it hangs on the seed,
+    # because the way and the speed tell only together.
+    "circle_half_angle": (8.0, 52.0),
+    "stroke_reach": (0.1, 1.0),
+    "stroke_share": (0.53, 0.86),
+    "slow_period": (1.28, 2.4),
+    "fast_period": (0.72, 1.13),
 }
 
 
