@@ -91,7 +91,6 @@ MOVED = {
     "stork": ("hip of stork", " degrees"),
     "stork_knee": ("knee of stork", " degrees"),
     "circle_half_angle": ("half-angle of the cone of circles", " degrees"),
-    "stroke_reach": ("way of a stroke, as a share of the full one", ""),
     "stroke_share": ("share of a stroke or circle that its slow half takes", ""),
     "slow_period": ("period of slow tempi", " s"),
     "fast_period": ("period of fast tempi", " s"),

@@ -76,7 +76,6 @@ class Knobs:
     circle_half_angle: Range = (40.0, 54.0)  # degrees, of the cone that the arms describe
     stroke_period: Range = (1.3, 1.8)
     stroke_share: Range = (0.8, 0.9)  # of the period that the slow half takes: at 0.5 a direction is hard to tell
-    stroke_reach: Range = (1.0, 1.0)  # of a stroke's full way
     # An event lasts 7.4 frames and the rest after it at least 15.6 - 7.4 = 8.2: no 8 frames in a row see two events.
     event_frames: float = 7.4
     event_period_frames: Range = (15.6, 17.4)
@@ -110,14 +109,11 @@ HARDEST: dict[str, Range | float] = {
     "crouch": (12.0, 29.0),
     "stork": (5.0, 22.0),
     "stork_knee": (8.0, 36.0),
-    # Direction and tempo from easy to hard: down to small movements, halves of nearly equal length and near tempi. Where
-    # all movements are small no network finds a direction; where all halves are nearly equal it hangs on the seed,
-    # because the way and the speed tell only together.
-    "circle_half_angle": (8.0, 52.0),
-    "stroke_reach": (0.1, 1.0),
-    "stroke_share": (0.53, 0.86),
-    "slow_period": (1.28, 2.4),
-    "fast_period": (0.72, 1.13),
+    # smaller differences within direction and tempo pairs
+    "circle_half_angle": (28.0, 52.0),
+    "stroke_share": (0.56, 0.72),
+    "slow_period": (1.32, 2.2),
+    "fast_period": (0.8, 1.15),
 }
 
 

@@ -146,25 +146,22 @@ def stroke(draw: Draw) -> np.ndarray:
 
 def lift(angles: Angles, draw: Draw) -> None:
     up, low, high = stroke(draw), draw(12, 22), draw(115, 145)
-    forward = [draw(15, 30) for _ in SIDES]
-    up *= draw(*draw.knobs.stroke_reach)
-    for s, flex in zip(SIDES, forward, strict=True):
+    for s in SIDES:
         angles[f"abduct_{s}"] = low + (high - low) * up
         angles[f"elbow_{s}"] = 40 - 25 * up
         angles[f"hip_{s}"] += 12 * (1 - up)
         angles[f"knee_{s}"] += 24 * (1 - up)
-        hold(angles, **{f"flex_{s}": flex})
+        hold(angles, **{f"flex_{s}": draw(15, 30)})
 
 
 def kick(angles: Angles, draw: Draw) -> None:
     out, reach, s = stroke(draw), draw(56, 72), draw.side
-    for q in SIDES:
-        hold(angles, **{f"abduct_{q}": draw(38, 52), f"elbow_{q}": draw(30, 50)})
-    out *= draw(*draw.knobs.stroke_reach)
     angles[f"hip_out_{s}"] += reach * out
     angles[f"hip_{s}"] += 18 * out
     angles[f"knee_{s}"] += 14 + 36 * np.sin(np.pi * out) ** 2
     angles["side"] += (9 if s == "L" else -9) * out
+    for q in SIDES:
+        hold(angles, **{f"abduct_{q}": draw(38, 52), f"elbow_{q}": draw(30, 50)})
 
 
 # --- tempo --------------------------------------------------------------------------------------------------------
