@@ -6,8 +6,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib.audit import CLOSE
-from studylib.calibration import FIRST, SECOND, Calibration, seeds_of
-from studylib.calibration_gaps import sizes
+from studylib.calibration import FIRST, SECOND, Calibration
+from studylib.calibration_gaps import repeated, sizes
 from studylib.claim_texts import EMPIRICAL, read_claims
 from studylib.plan import Plan
 from studylib.study_size import needed
@@ -75,8 +75,8 @@ def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
 def expected_half_width(study: Calibration, plan: Plan) -> float | None:
     """Points, of clip@1 of R(2+1)D minus R3D with the plan's numbers of videos and seeds (see `study_size.needed`);
     None until both networks have two recorded seeds."""
-    nets = [seeds_of(study.base_runs, net) for net in (FIRST, SECOND)]
-    if min(map(len, nets)) < 2:
+    nets = repeated(study)
+    if nets is None:
         return None
     videos, seeds = sizes(plan)
     return float(needed(*nets, measure="clip_top1", videos=[videos], seeds=[seeds])["half_width"].iloc[0])

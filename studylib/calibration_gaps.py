@@ -10,6 +10,7 @@ from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, seed
 from studylib.calibration_checks import HALF_WIDTH, covers
 from studylib.calibration_tables import MISSING, listed, video_accuracy, word
 from studylib.cells import INTERVALS, cell
+from studylib.evaluation import Predictions
 from studylib.magnitudes import signed, with_interval
 from studylib.plan import Plan
 from studylib.recorded import of_rows
@@ -155,13 +156,19 @@ def sizes(plan: Plan) -> tuple[int, int]:
     return plan.datasets[runs[0].dataset]["test_videos"], len({spec.seed for spec in runs})
 
 
+def repeated(study: Calibration) -> list[dict[int, Predictions]] | None:
+    """`seeds_of` the base's R(2+1)D and R3D; None until both have two recorded seeds."""
+    nets = [seeds_of(study.base_runs, net) for net in (FIRST, SECOND)]
+    return nets if min(map(len, nets)) >= 2 else None
+
+
 def half_widths(study: Calibration, plan: Plan) -> pd.DataFrame:
     """`study_size.needed` from the base's runs at a few sizes, with those recorded and those of `plan`; empty until
     both networks have two seeds."""
-    rows = study.base_runs
-    first, second = seeds_of(rows, FIRST), seeds_of(rows, SECOND)
-    if min(len(first), len(second)) < 2:
+    nets = repeated(study)
+    if nets is None:
         return pd.DataFrame()
+    first, second = nets
     recorded = len(next(iter(first.values())).labels)
     videos, seeds = sizes(plan)
     return needed(
