@@ -91,7 +91,8 @@ MOVED = {
     "stork": ("hip of stork", " degrees"),
     "stork_knee": ("knee of stork", " degrees"),
     "circle_half_angle": ("half-angle of the cone of circles", " degrees"),
-    "stroke_share": ("share of a stroke or circle that its slow half takes", ""),
+    "circle_share": ("share of a circle that its slow half takes", ""),
+    "stroke_share": ("share of a stroke that its slow half takes", ""),
     "slow_period": ("period of slow tempi", " s"),
     "fast_period": ("period of fast tempi", " s"),
 }

@@ -87,7 +87,7 @@ def test_the_arms_circle_clockwise_as_the_person_sees_it_in_circle_cw_only():
 
 @pytest.mark.parametrize("share", [0.5, 0.7, 0.9])
 def test_the_arms_are_in_the_lower_half_of_a_circle_for_the_share_of_the_slow_half(share):
-    even = Knobs(tempo_jitter=0, stroke_share=(share, share), stroke_period=(3, 3), num_frames=600)
+    even = Knobs(tempo_jitter=0, circle_share=(share, share), stroke_period=(3, 3), num_frames=600)
     at = joints(perform("circle_cw", 2, even), person_of(7, 2))
     for side in "LR":
         height = (at[f"wrist_{side}"] - at[f"shoulder_{side}"])[:, 1]
@@ -194,7 +194,8 @@ def test_a_difficulty_out_of_range_is_refused(difficulty):
 def test_at_every_difficulty_jitter_leaves_the_tempi_apart_and_a_stroke_has_a_slow_and_a_fast_half(difficulty):
     knobs = at_difficulty(difficulty)
     assert knobs.slow_period[0] * (1 - knobs.tempo_jitter) > knobs.fast_period[1] * (1 + knobs.tempo_jitter)
-    assert 0.5 < knobs.stroke_share[0] < knobs.stroke_share[1] < 0.95
+    for shares in (knobs.stroke_share, knobs.circle_share):
+        assert 0.5 <= shares[0] < shares[1] < 0.95
     assert knobs.hands_up[0] > knobs.t_pose[1], "the level at which the arms are held tells the two"
 
 

@@ -75,7 +75,10 @@ class Knobs:
     fast_period: Range = (0.8, 1.1)
     circle_half_angle: Range = (40.0, 54.0)  # degrees, of the cone that the arms describe
     stroke_period: Range = (1.3, 1.8)
-    stroke_share: Range = (0.8, 0.9)  # of the period that the slow half takes: at 0.5 a direction is hard to tell
+    # Of the period, what the slow half takes. A circle's turning tells its direction at any share; of a stroke only the
+    # way and the speed together do, and at 0.5 nothing does.
+    circle_share: Range = (0.8, 0.9)
+    stroke_share: Range = (0.8, 0.9)
     # An event lasts 7.4 frames and the rest after it at least 15.6 - 7.4 = 8.2: no 8 frames in a row see two events.
     event_frames: float = 7.4
     event_period_frames: Range = (15.6, 17.4)
@@ -110,10 +113,11 @@ HARDEST: dict[str, Range | float] = {
     "stork": (5.0, 22.0),
     "stork_knee": (8.0, 36.0),
     # smaller differences within direction and tempo pairs
-    "circle_half_angle": (28.0, 52.0),
-    "stroke_share": (0.56, 0.72),
-    "slow_period": (1.32, 2.2),
-    "fast_period": (0.8, 1.15),
+    "circle_half_angle": (18.0, 48.0),
+    "circle_share": (0.56, 0.72),
+    "stroke_share": (0.5, 0.7),
+    "slow_period": (1.3, 2.0),
+    "fast_period": (0.84, 1.15),
 }
 
 

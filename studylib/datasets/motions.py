@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studylib.datasets.knobs import Knobs
+from studylib.datasets.knobs import Knobs, Range
 
 SIDES = ("L", "R")  # the person's own left and right
 
@@ -112,16 +112,16 @@ def side_lunge(angles: Angles, draw: Draw) -> None:
 # --- direction ----------------------------------------------------------------------------------------------------
 
 
-def drift(draw: Draw) -> tuple[float, np.ndarray]:
+def drift(draw: Draw, shares: Range) -> tuple[float, np.ndarray]:
     """A period that passes slowly first and fast then: the share of the slow part, and where in it (T,), 0 to 1."""
-    share = draw(*draw.knobs.stroke_share)
+    share = draw(*shares)
     return share, draw.beat.cycles(draw(*draw.knobs.stroke_period)) % 1
 
 
 def circle(angles: Angles, draw: Draw) -> None:
     """Both arms in parallel on a cone about a forward axis, clockwise as the person sees it, slowly through its lower
     half."""
-    share, u = drift(draw)
+    share, u = drift(draw, draw.knobs.circle_share)
     half_turns = np.where(u < share, 1 + u / share, (u - share) / (1 - share))  # 0 to 1 is the upper half
     phase = np.pi * half_turns[:, None]  # (T, 1)
     half_angle, outward, upward = np.radians(draw(*draw.knobs.circle_half_angle)), draw(0.2, 0.4), draw(0, 0.25)
@@ -139,7 +139,7 @@ def circle(angles: Angles, draw: Draw) -> None:
 
 def stroke(draw: Draw) -> np.ndarray:
     """0 to 1 slowly and back fast, smoothly, again and again: (T,)."""
-    share, u = drift(draw)
+    share, u = drift(draw, draw.knobs.stroke_share)
     slow, fast = np.cos(np.pi * u / share), np.cos(np.pi * (u - share) / (1 - share))
     return np.where(u < share, 0.5 - 0.5 * slow, 0.5 + 0.5 * fast)
 
