@@ -10,7 +10,7 @@ from studylib.results import load_planned_run
 from studylib.run_reading import BrokenRun
 from studylib.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
-from tests.test_results import BREAKS, PLANNED, SPEC
+from tests.test_results import BREAKS, PLANNED, SPEC, assert_refused
 
 
 @pytest.fixture
@@ -55,11 +55,7 @@ def test_scores_that_were_read_do_not_stay_in_memory(folder, tmp_path, reads):
 
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_run_that_breaks_after_it_was_checked_is_refused(folder, tmp_path, how):
-    break_it, message = BREAKS[how]
-    break_it(folder)
-    with pytest.raises(BrokenRun) as refusal:
-        load_planned_run(PLANNED, tmp_path)
-    assert message in str(refusal.value)
+    assert_refused(how, folder, tmp_path)
 
 
 def test_a_run_that_is_replaced_after_it_was_checked_shows_its_new_numbers(folder, tmp_path):

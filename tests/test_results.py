@@ -114,14 +114,19 @@ BREAKS = {
 }
 
 
-@pytest.mark.parametrize("how", BREAKS)
-def test_a_broken_run_is_refused_with_its_name(folder, tmp_path, how):
+def assert_refused(how, folder, repository):
+    """A run that is broken in this way is refused with its name and what is wrong."""
     break_it, message = BREAKS[how]
     break_it(folder)
     with pytest.raises(BrokenRun) as refusal:
-        load_planned_run(PLANNED, tmp_path)
+        load_planned_run(PLANNED, repository)
     assert message in str(refusal.value)
     assert PLANNED.folder.name in str(refusal.value)
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_a_broken_run_is_refused_with_its_name(folder, tmp_path, how):
+    assert_refused(how, folder, tmp_path)
 
 
 def test_a_failed_notebook_is_refused_even_where_nothing_else_was_written(tmp_path):
