@@ -1,7 +1,7 @@
 """The videos that a plan fixes: a dataset's manifest hash, written down in the plan before anything is recorded on it.
 
-The same settings render the same frames everywhere, but another build of the encoder may write other files, and a study
-compares runs on one set of videos.
+A study compares runs on one set of videos. Of a generated dataset the hash covers what the videos are made from, not
+the files: another kind of processor rounds a pixel in 100,000 otherwise, another encoder writes other bytes.
 """
 
 from studylib.datasets.index import DatasetError, load_index
@@ -17,8 +17,8 @@ def difference(name: str, found: str | None, fixed: str) -> str:
         return ""
     return (
         f"dataset {name}: its manifest is {str(found)[:SHOWN]}, the plan fixes {fixed[:SHOWN]}: these are other videos "
-        "(other settings, another version or another build of the encoder); for a study of your own on them copy the "
-        "plan and leave `manifest` out"
+        "(other settings, or another version of what makes them); for a study of your own on them copy the plan and "
+        "leave `manifest` out"
     )
 
 

@@ -24,6 +24,7 @@ MEANINGS = {
     "shard": "the file that it lies in with many others, for prepared and packed videos",
     "offset": "where in the shard it begins, bytes",
     "size": "how many bytes it has there",
+    "sha256": "SHA-256 of the file, of generated videos",
 }
 
 

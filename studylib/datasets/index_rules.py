@@ -20,9 +20,11 @@ OPTIONAL = {
     "shard": pa.string(),  # where many videos lie in one file: its path relative to the root, and their place in it
     "offset": pa.int64(),
     "size": pa.int64(),
+    "sha256": pa.string(),  # of the file, where it was generated here
 }
-# They say where to find a video's bytes and frames, not what they are.
-NOT_HASHED = ("timeline", "shard", "offset", "size")
+# They say where to find a video's bytes and frames, or how they came out here, not what they are. Generated videos are
+# what their settings say: other processors round other pixels, other encoders write other files.
+NOT_HASHED = ("timeline", "shard", "offset", "size", "sha256")
 SPLITS = ("split1", "split2", "split3")
 # Absolute, or with a backslash or a step up, or no name at all.
 LEADS_OUT = r"^/|\\|(^|/)\.\.(/|$)|^\.?$"
