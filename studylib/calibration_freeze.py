@@ -36,7 +36,7 @@ def frozen_table(plan: Plan) -> Table:
     return Table(
         pd.DataFrame(rows),
         f"The datasets of the plan {plan.name}. Test videos are those of each split. A manifest is the SHA-256 over "
-        "the list of videos, the hash of each file included; a run on other videos is refused.",
+        "the list of videos and all settings that they are made from; a run on other videos is refused.",
     )
 
 

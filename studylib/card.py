@@ -131,7 +131,7 @@ def format_note() -> Markdown:
         "but 4:2:0 video has even sizes; frames are scaled to the width asked for when they are read.)\n"
         "* `index.arrow` has a row for each video: path, class, frames, rate, size, split, SHA-256, cue group, "
         "and the number that its generator was keyed with. `manifest.json` holds classes, counts, all settings and one "
-        "hash over everything, which each run records.\n"
+        "hash over these and the list of videos, which each run records.\n"
         f"* The {_names()} have splits of their own: one in the first, three in the second."
     )
 

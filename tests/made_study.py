@@ -71,7 +71,7 @@ def table2(*without: int) -> pd.DataFrame:
 
 
 def network_of(
-    runs: pd.DataFrame, net: str = "r3d", experiments: tuple[str, ...] = ("conv_types",), **wanted: object
+    runs: pd.DataFrame, net: str = "mc3", experiments: tuple[str, ...] = ("conv_types",), **wanted: object
 ) -> Recorded:
     """A network of mini."""
     return network(Evidence(runs, "mini"), net, experiments, net=net, **wanted)

@@ -25,7 +25,7 @@ def test_a_cell_shows_number_interval_and_what_is_missing():
     part = replace(of(partly).measured(CLIP), points=61.24, low=58.0, high=64.06)
     shown = cells.cell(part, of(partly), after=cells.links(of(partly)))
     assert text(shown) == "61.2 (58–64) 2 of 3 runs seeds 0 2"
-    assert "mini_conv_types_r3d-18_8f_seed0.html" in shown
+    assert "mini_conv_types_mc3-18_8f_seed0.html" in shown
     assert "seed1.html" not in shown
     assert text(cells.cell(replace(part, low=-58.0), of(partly), sign=True)) == "+61.2 (−58.0 to +64.1) 2 of 3 runs"
 
@@ -67,7 +67,7 @@ def test_a_figure_tells_what_it_is_made_of():
     assert cells.made_of([of(partly)]).data == (
         "Plan *mini*, dataset `pantomime-mini`, seeds 0, 2: 2 of 3 planned runs complete."
     )
-    assert cells.made_of([of(whole, experiments=("depth",), depth=34)]).data == (
+    assert cells.made_of([of(whole, "r3d", experiments=("depth",), depth=34)]).data == (
         "*Not run:* plan *mini*, 0 of 3 planned runs complete."
     )
     assert cells.made_of([of(whole, "c3d")]).data.startswith("*Not planned:*")

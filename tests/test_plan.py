@@ -128,7 +128,9 @@ def test_a_run_folder_that_does_not_match_the_plan_is_refused_before_anything_ru
 def test_the_plans_of_the_study_are_what_they_say(capsys):
     plans = {path.stem: load_plan(path) for path in (REPOSITORY / "runs").glob("*.yaml")}
     assert {"quick", "mini", "paper"} <= set(plans)
-    assert sum(run.spec.experiment == "conv_types" for run in plans["mini"].runs) == 12 * 3
+    mini = [run.spec for run in plans["mini"].runs if run.spec.experiment == "conv_types"]
+    assert len({(spec.net, spec.seed) for spec in mini if spec.seed < 3}) == 12 * 3
+    assert {spec.net for spec in mini if spec.seed == 3} == {"r2plus1d", "r3d"}, "the claim whose interval is bounded"
     table2 = [run for run in plans["paper"].runs if run.spec.experiment == "conv_types"]
     assert len({run.spec.net for run in table2}) == 12
     assert all(run.spec.clips_per_epoch == 1_000_000 and run.spec.epochs == 45 for run in table2)

@@ -32,7 +32,7 @@ def predictions_of(own):
 def test_a_network_is_its_seeds_and_no_other_run():
     whole = table2()
     own = of(whole)
-    assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/r3d-18_8f_seed{seed}" for seed in range(3)]
+    assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/mc3-18_8f_seed{seed}" for seed in range(3)]
     assert list(own.tests) == [0, 1, 2]
     assert not own.fused
 
@@ -40,7 +40,7 @@ def test_a_network_is_its_seeds_and_no_other_run():
 def test_the_first_experiment_that_plans_it_counts():
     whole = table2()
     for depth, experiment in ((34, "depth"), (18, "conv_types")):
-        own = of(whole, experiments=("depth", "conv_types"), depth=depth)
+        own = of(whole, "r3d", experiments=("depth", "conv_types"), depth=depth)
         assert {p.spec.experiment for p in own.planned} == {experiment}
 
 
@@ -52,18 +52,18 @@ def test_several_networks_are_refused():
 
 def test_rows_of_one_network_are_its_runs_and_a_seed_may_stand_once():
     rows = recorded.rows_of(table2(1), [of(table2(1))])
-    own = recorded.of_rows("R3D", rows)
-    assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/r3d-18_8f_seed{seed}" for seed in range(3)]
+    own = recorded.of_rows("MC3", rows)
+    assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/mc3-18_8f_seed{seed}" for seed in range(3)]
     assert own.lack == "2 of 3 runs"
-    assert own.measured(VIDEO) == replace(of(table2(1)).measured(VIDEO), what="R3D")
-    with pytest.raises(ValueError, match="R3D: several of its runs have the same seed and split"):
-        recorded.of_rows("R3D", pd.concat([rows, rows.iloc[:1]]))
+    assert own.measured(VIDEO) == replace(of(table2(1)).measured(VIDEO), what="MC3")
+    with pytest.raises(ValueError, match="MC3: several of its runs have the same seed and split"):
+        recorded.of_rows("MC3", pd.concat([rows, rows.iloc[:1]]))
 
 
 def test_the_rows_of_networks_are_those_of_their_runs_each_once():
     whole = table2()
-    rows = recorded.rows_of(whole, [of(whole), of(whole, "r2plus1d"), of(whole)])
-    assert sorted(rows["run"]) == [f"{net}-18_8f_seed{seed}" for net in ("r2plus1d", "r3d") for seed in range(3)]
+    rows = recorded.rows_of(whole, [of(whole), of(whole, "mc2"), of(whole)])
+    assert sorted(rows["run"]) == [f"{net}-18_8f_seed{seed}" for net in ("mc2", "mc3") for seed in range(3)]
     assert set(rows["plan"]) == {"mini"}
     assert recorded.rows_of(whole, []).empty
 

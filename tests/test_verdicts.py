@@ -640,7 +640,8 @@ def test_the_embedded_study_has_what_the_rules_ask_for_and_leaves_what_needs_the
         "run-flow-quality", "run-flow-speed", "run-filters",
     }  # fmt: skip
     assert {claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN} == {"run-aggregation"}
-    alone = {"run-fusion", "run-finetune-time"}  # one seed of each stream; and a count, of which nothing is drawn
+    # one seed of each stream and of the larger resolution; and a count, of which nothing is drawn
+    alone = {"run-fusion", "run-resolution", "run-finetune-time"}
     assert all(found[c].covers_seeds for c in found if found[c].parts and c not in alone)
 
 

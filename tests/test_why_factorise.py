@@ -61,7 +61,7 @@ def test_the_runs_of_figure_4_are_those_of_the_verdicts(runs):
     used = {folder_of(p.run).as_posix() for own in depth.networks(runs, "mini").values() for p in own.done}
     told = [set(decide(f"run-train-error-{layers}", runs, "mini").folders) for layers in (18, 34)]
     assert used == told[0] | told[1]
-    assert len(used) == 12
+    assert len(used) == 2 * (4 + 3), "seeds at 18 and at 34 layers"
 
 
 def test_the_table_has_the_errors_and_differences_of_the_verdicts(runs):
@@ -121,7 +121,9 @@ def test_without_runs_everything_is_said_to_be_not_run():
 def test_a_plan_without_the_experiment_has_only_the_networks_of_table_2(runs):
     paper, mini = (mechanism.networks(runs, plan) for plan in ("paper", "mini"))
     assert {net for net, own in paper.items() if own.planned} == {"r2plus1d", "r3d"}
-    assert [len(own.planned) for own in mini.values()] == [3] * 11
+    seeds = {net: len(own.planned) for net, own in mini.items()}
+    assert seeds == {net: 4 if net in ("r2plus1d", "r3d") else 3 for net in mini}
+    assert len(seeds) == 11
     assert "not planned" in html_of(mechanism.results_table(runs, "paper"))
 
 
@@ -141,8 +143,8 @@ def test_figure_4_draws_the_mean_of_the_seeds_and_each_seed(runs):
     curves = depth.curves(runs, "mini")
     left, right = factorising_figures.figure4(curves).axes
     assert (left.get_title(), right.get_title()) == ("18 layers", "34 layers")
-    for axes, layers in ((left, 18), (right, 34)):
-        assert len(axes.lines) == 2 * 2 * (1 + 3)
+    for axes, layers, seeds in ((left, 18, 4), (right, 34, 3)):
+        assert len(axes.lines) == 2 * 2 * (1 + seeds)
         own = curves[(curves["depth"] == layers) & (curves["net"] == "R3D")]
         drawn = [list(np.round(line.get_ydata(), 6)) for line in axes.lines]
         for column in ("train_error", "test_error"):
