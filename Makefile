@@ -37,10 +37,10 @@ lint: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.bench
 
-# The README's picture, from the recorded runs of the plan card.
+# The README's picture, from recorded runs of the plan calibration.
 picture: .venv/installed
-	$(BIN)/python -c "from studylib import cues, figures, results; \
-	runs = results.complete_runs(results.load_all_runs(), 'card'); table = cues.by_cue(runs); \
+	$(BIN)/python -c "from studylib import calibration, cues, figures; \
+	table = cues.by_cue(list(calibration.learners(calibration.load())['result'])); \
 	figures.cue_groups(table[table['measure'] == 'class']).savefig('book/_static/result.svg', metadata={'Date': None})"
 
 .venv/installed: pyproject.toml

@@ -24,6 +24,7 @@ from studylib.seeds import SeedDifference, difference, difference_of_differences
 from studylib.spec import RunSpec
 
 PLAN = "calibration"
+BLIND = "f-R2D"  # scores frame by frame: blind to their order
 FIRST, SECOND = "R(2+1)D", "R3D"  # the paper's main claim; differences are the first minus the second
 FREE = ("net", "seed", "experiment")  # fields in which runs of one setting may differ
 OVERALL = "all videos"
@@ -53,6 +54,13 @@ def load(repository: Path = REPOSITORY) -> Calibration:
     base = {name: value for name, value in spec.items() if name not in FREE}
     difficulty = {name: float(given.get("difficulty", 0)) for name, given in plan.datasets.items()}
     return Calibration(load_plan_runs(plan, repository), base, difficulty)
+
+
+def learners(study: Calibration) -> pd.DataFrame:
+    """The complete runs of the base setting, seed 0, of a network without convolutions over time and of the two of the
+    main claim."""
+    rows = complete(study.base_runs)
+    return rows[(rows["seed"] == 0) & rows["net"].isin([BLIND, FIRST, SECOND])]
 
 
 def like(study: Calibration, **changed: Any) -> pd.DataFrame:

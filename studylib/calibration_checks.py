@@ -11,6 +11,7 @@ import pandas as pd
 
 from studylib import cues
 from studylib.calibration import (
+    BLIND,
     FIRST,
     OVERALL,
     SECOND,
@@ -28,7 +29,6 @@ from studylib.stats import wilson
 
 COLUMNS = ["what", "required", "measured", "low", "high", "note", "verdict"]
 ONLY = "videos only"  # what an interval over one seed covers the draw of
-BLIND = "f-R2D"  # scores frame by frame: blind to their order
 HALF_WIDTH = 3.0  # points, the most for the interval of a difference
 # Video@1 in percent that R3D is to have, lowest and highest, where a network is to win or lose something.
 HEADROOM = {OVERALL: (60, 80), "pose": (0, 97), "direction": (60, 90), "tempo": (60, 90)}

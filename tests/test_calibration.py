@@ -150,6 +150,14 @@ def test_a_run_that_two_experiments_share_counts_once_and_the_complete_one_of_th
     assert rows.set_index("net").loc[FIRST, "state"] == "complete"
 
 
+def test_the_networks_that_show_what_convolutions_over_time_learn_are_one_run_each_of_the_base(study):
+    study.run(dataset="pantomime-a").run(dataset="pantomime-c")
+    rows = calibration.learners(study.load())
+    assert sorted(zip(rows["net"], rows["seed"], strict=True)) == [("R(2+1)D", 0), ("R3D", 0), ("f-R2D", 0)]
+    assert set(rows["dataset"]) == {"pantomime-a"}
+    assert set(rows["epochs"]) == {4}
+
+
 def test_the_accuracy_of_a_group_and_of_all_videos_is_the_mean_over_seeds(study):
     study.run(GOOD, net="r3d", seed=0).run(GOOD | {"tempo": 0.95}, net="r3d", seed=1)
     table = calibration.accuracies(study.load().base_runs).set_index("cue")

@@ -145,7 +145,7 @@ def test_a_run_on_other_videos_than_the_plan_fixes_is_refused(folder, tmp_path):
 
 def test_the_plans_of_this_repository_have_a_row_for_each_run():
     runs = load_all_runs()
-    assert {"quick", "mini", "paper", "card"} <= set(runs["plan"])
+    assert {"quick", "mini", "paper", "calibration"} <= set(runs["plan"])
     assert set(runs["state"]) <= {"complete", "unfinished", "not run"}
     assert not runs.duplicated(["plan", "experiment", "run"]).any()
 
