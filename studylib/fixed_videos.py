@@ -1,7 +1,7 @@
 """The videos that a plan fixes: a dataset's manifest hash, written down in the plan before anything is recorded on it.
 
 A study compares runs on one set of videos. Of a generated dataset the hash covers what the videos are made from, not
-the files: another kind of processor rounds a pixel in 100,000 otherwise, another encoder writes other bytes.
+the files: another kind of processor rounds single pixels otherwise, another encoder writes other bytes.
 """
 
 from studylib.datasets.index import DatasetError, load_index

@@ -129,6 +129,7 @@ def test_the_plans_of_the_study_are_what_they_say(capsys):
     plans = {path.stem: load_plan(path) for path in (REPOSITORY / "runs").glob("*.yaml")}
     assert {"quick", "mini", "paper"} <= set(plans)
     mini = [run.spec for run in plans["mini"].runs if run.spec.experiment == "conv_types"]
+    assert len(mini) == 12 * 3 + 2
     assert len({(spec.net, spec.seed) for spec in mini if spec.seed < 3}) == 12 * 3
     assert {spec.net for spec in mini if spec.seed == 3} == {"r2plus1d", "r3d"}, "the claim whose interval is bounded"
     table2 = [run for run in plans["paper"].runs if run.spec.experiment == "conv_types"]
