@@ -7,7 +7,7 @@ import pandas as pd
 
 from studylib.benchmark_runs import PLANS
 from studylib.plan import REPOSITORY, PlannedRun, load_plan
-from tests.test_verdicts import CLASSES, run_of, scored, table
+from tests.verdict_runs import CLASSES, run_of, scored, table
 
 EXPERIMENTS = ("sports1m", "kinetics", "transfer")
 PLANNED = {plan: load_plan(REPOSITORY / "runs" / f"{plan}.yaml") for plan in PLANS}

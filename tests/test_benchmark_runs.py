@@ -14,7 +14,7 @@ from studylib.verdicts_benchmarks import FLOW, FUSED, RGB
 from studylib.verdicts_evidence import Evidence, Undecidable
 from studylib.verdicts_intervals import CLIP, VIDEO
 from tests.recorded_benchmarks import PLANNED, ours, predictions_of, recorded, right, rows_of, text
-from tests.test_verdicts import run_of, scored, table
+from tests.verdict_runs import run_of, scored, table
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from studylib.verdicts_evidence import Evidence
 from studylib.verdicts_intervals import CLIP, VIDEO
 from tests.made_study import network_of as of
 from tests.made_study import table2
-from tests.test_verdicts import PLAN, run_of, scored, table, trained
+from tests.verdict_runs import PLAN, run_of, scored, table, trained
 
 TABLE2 = ("conv_types",)
 

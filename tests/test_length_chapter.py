@@ -15,9 +15,9 @@ from studylib.recorded import change
 from studylib.tables import NOT_RUN
 from studylib.verdicts_intervals import CLIP, VIDEO
 from studylib.verdicts_length import clip_correlation
-from tests import test_verdicts
+from tests import verdict_runs
 from tests.chapters import figures_in, html_of, shown_by
-from tests.test_verdicts import PLAN, complete, table
+from tests.verdict_runs import PLAN, complete, table
 
 STUDY = Plan(PLAN, "a study", {"pantomime-study": {"train_videos": 1500, "test_videos": 300}}, ())
 PAGE = "clip_length"
@@ -30,7 +30,7 @@ def no_datasets(tmp_path, monkeypatch):
 
 def runs(whole=(0.1, 0.4, 0.8), without=(), **accuracies):
     """R(2+1)D at 8, 16 and 32 frames, moved and fine-tuned; the runs named in `without` are planned only."""
-    made = test_verdicts.lengths(whole=whole, **accuracies)
+    made = verdict_runs.lengths(whole=whole, **accuracies)
     return [(name, run.spec if name in without else run) for name, run in made]
 
 

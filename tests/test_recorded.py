@@ -17,7 +17,7 @@ from studylib.verdicts_evidence import Evidence, Undecidable
 from studylib.verdicts_intervals import CLIP, VIDEO, VIDEO5
 from tests.made_study import made_study, table2
 from tests.made_study import network_of as of
-from tests.test_verdicts import PLAN, retested, run_of, scored, table, trained
+from tests.verdict_runs import PLAN, retested, run_of, scored, table, trained
 
 TABLE2 = ("conv_types",)
 

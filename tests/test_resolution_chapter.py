@@ -14,7 +14,7 @@ from studylib.verdicts import decide
 from studylib.verdicts_intervals import CLIP
 from tests.chapters import html_of, shown_by
 from tests.test_length_chapter import STUDY, both_plans, no_datasets, nothing  # noqa: F401
-from tests.test_verdicts import PLAN, complete, table, trained
+from tests.verdict_runs import PLAN, complete, table, trained
 
 
 def runs(low=75, high=80):

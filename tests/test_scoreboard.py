@@ -26,7 +26,7 @@ from studylib.verdicts_parts import (
 )
 from tests.chapters import cells_of, html_of, shown_by
 from tests.fake_runs import write_fake_run
-from tests.test_verdicts import TABLE2, lengths, scored, table, table2
+from tests.verdict_runs import TABLE2, lengths, scored, table, table2
 
 
 def text(html: str) -> str:

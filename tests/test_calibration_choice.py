@@ -1,0 +1,124 @@
+"""What is chosen by the calibration, what is fixed, what the study cannot decide."""
+
+from dataclasses import replace
+
+import pytest
+
+from studylib import (
+    calibration,
+    calibration_choice,
+    calibration_freeze,
+    study_hours,
+)
+from studylib.results import load_plan_runs
+from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, small_plan
+
+
+@pytest.fixture
+def study(tmp_path):
+    return MadeCalibration(tmp_path)
+
+
+MUCH, LITTLE = GOOD | {"direction": 0.95}, GOOD | {"direction": 0.78}  # 6.2 and 2 points better
+
+
+def test_a_rate_is_taken_where_both_networks_gain_more_than_the_error_bar(study):
+    study.run(**BASE, seed=0)
+    assert calibration_choice.chosen(study.load(), "lr") is None
+    study.run(MUCH, lr=0.0035).run(LITTLE, lr=0.028)
+    loaded = study.load()
+    assert calibration_choice.chosen(loaded, "lr") == 0.0035
+    found = calibration_choice.changes(loaded, "lr").set_index("value")["mean_change"]
+    assert found[0.0035].points == pytest.approx(6.25)
+    assert found[0.028].low > 0  # it is better, by less than the error bar
+    assert found[0.01] is None
+    study.run(MUCH | {"tempo": 0.9}, lr=0.028)
+    assert calibration_choice.chosen(study.load(), "lr") == 0.028  # the best of two that are
+
+
+def test_a_rate_that_helps_one_network_and_hurts_the_other_is_not_taken(study):
+    study.run(**BASE).run(**(BASE | {"lr": 0.0035}), net="r3d").run(lr=0.028)
+    study.run(MUCH, lr=0.0035, net="r2plus1d").run(GOOD | {"direction": 0.45}, lr=0.0035, net="r3d")
+    assert calibration_choice.chosen(study.load(), "lr") == 0.01
+
+
+def test_float32_is_taken_where_the_precision_changes_the_difference_of_the_two(study):
+    study.run(**BASE).run(GOOD | {"tempo": 0.77}, amp="fp32")
+    assert calibration_choice.chosen(study.load(), "amp") == "bf16"
+    study.run(MUCH, amp="fp32", net="r3d")
+    assert calibration_choice.chosen(study.load(), "amp") == "fp32"
+
+
+def test_a_width_that_is_better_is_not_taken_since_it_takes_longer(study):
+    study.run(epochs=2, width=16).run(MUCH, width=32)
+    loaded = study.load()
+    assert calibration_choice.chosen(loaded, "width") == 16
+    row = calibration_choice.choices_table(loaded, MINI).frame.set_index("setting").loc["width"]
+    assert row.iloc[1].startswith("32: +6.2")
+    assert row["by the rules"] == "<strong>16</strong>"
+
+
+def test_what_is_not_run_or_not_planned_chooses_nothing_and_the_table_says_so(study):
+    frame = calibration_choice.choices_table(study.load(), MINI).frame.set_index("setting")
+    assert set(frame["by the rules"]) == {'<span class="not-run">not run</span>', "not tried"}
+    assert frame.loc["initialisation", "by the rules"] == "not tried"
+    assert frame.loc["learning rate", "plan mini"] == "0.056"
+
+
+def test_the_frozen_study_has_what_the_rules_choose():
+    loaded = calibration.load()
+    own = {run.spec for run in MINI.runs if run.spec.experiment == "conv_types"}
+    for name in calibration_choice.LABELS:
+        choice = calibration_choice.chosen(loaded, name)
+        assert {getattr(spec, name) for spec in own} == {loaded.base[name] if choice is None else choice}, name
+
+
+def test_a_plan_is_frozen_when_it_fixes_the_videos_of_all_its_datasets():
+    plan = small_plan(200, 2)
+    assert calibration_freeze.frozen_note(plan).data == (
+        "*Not frozen yet:* the plan *m* does not fix the videos of pantomime-m."
+    )
+    plan.datasets["pantomime-m"]["train_videos"] = 1200
+    assert calibration_freeze.frozen_table(plan).frame["manifest"].tolist() == ["not fixed"]
+    fixed = replace(plan, manifests={"pantomime-m": "0123456789abcdef" * 4})
+    assert calibration_freeze.frozen_note(fixed).data.startswith("Frozen: the plan *m*")
+    row = calibration_freeze.frozen_table(fixed).frame.iloc[0]
+    assert row["manifest"] == "<code>0123456789abcdef</code>"
+    assert row["test videos"] == "200"
+
+
+def test_the_hours_of_the_study_are_those_of_its_plan_and_at_most_a_day_on_two_cores():
+    rows = study_hours.hours_table(MINI).frame.set_index("experiment")
+    assert rows.loc["all", "runs"] == len(MINI.runs) == rows["runs"].iloc[:-1].sum()
+    assert float(rows.loc["all", "one core"].removesuffix(" hours")) <= 2 * study_hours.HOURS
+
+
+def limits(study, videos=200, seeds=2):
+    runs = load_plan_runs(MINI).assign(plan="m")
+    return calibration_freeze.limits_table(runs, study.load(), small_plan(videos, seeds)).frame
+
+
+def test_a_claim_about_a_dataset_that_the_plan_has_not_shows_nothing(study):
+    frame = limits(study)
+    sizes = frame[frame["claim"].str.contains("Sizes of the datasets")].iloc[0]
+    assert sizes["what it can show"] == "nothing"
+    assert "datasets that this plan does not use" in sizes["why"]
+    assert not frame["claim"].str.contains("R2plus1D|most accurate").any()  # that, it can decide
+
+
+def test_whether_two_networks_can_be_found_equal_follows_from_how_wide_the_interval_will_be(study):
+    def equal():
+        frame = limits(study)
+        return set(frame.loc[frame["why"].str.contains("two accuracies are equal"), "what it can show"])
+
+    assert equal() == {"not known yet"}
+    study.run(**BASE)
+    half_width = calibration_freeze.expected_half_width(study.load(), small_plan(200, 2))
+    assert half_width > 2
+    assert equal() == {"that it is false"}
+    assert calibration_freeze.expected_half_width(study.load(), small_plan(1_000_000, 2)) < half_width
+    assert calibration_freeze._of_equality(1.5) == (
+        "both",
+        "It says that two accuracies are equal, the whole interval within 2 points of 0. With an expected interval of "
+        "±1.5 they may differ by 0.5 at most.",
+    )

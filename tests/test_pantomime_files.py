@@ -1,0 +1,182 @@
+"""Pantomime's files: the same videos however often, wherever and by how many processes they are made."""
+
+import argparse
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studylib.datasets import pantomime, production
+from studylib.datasets.actions import SOURCE, VOCABULARIES
+from studylib.datasets.index import DatasetError, load_index
+from studylib.datasets.knobs import Knobs, at_difficulty
+from studylib.datasets.nuisances import draw_nuisances
+from studylib.video import probe, read_clip
+
+SHORT = Knobs(num_frames=3)  # files for tests of the making, not of what they show
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """32 training and 16 test videos of three frames, made by one process."""
+    root = tmp_path_factory.mktemp("data")
+    return pantomime.make("tiny", 32, 16, data_root=root, workers=1, progress=False, knobs=SHORT)
+
+
+def test_the_files_are_h264_videos_that_show_the_frames(made):
+    assert len(made.table) == 48
+    for row in made.table.to_pylist()[::7]:
+        info = probe(made.path(row["path"]))
+        assert (info.num_frames, info.fps, info.width, info.height) == (3, 16, 172, 128)
+        shown = read_clip(made.path(row["path"]), 0, 3, size=(128, 172)).numpy().astype(int)
+        rendered = pantomime.frames(made.classes[row["label"]], row["pool"], row["number"], knobs=SHORT)
+        assert np.abs(shown - rendered).mean() < 6
+
+
+def test_every_class_has_as_many_videos_and_the_manifest_tells_how_they_were_made(made):
+    for part, count in (("train", 2), ("test", 1)):
+        labels = made.subset(1, part)["label"].to_pylist()
+        assert np.bincount(labels).tolist() == [count] * 16
+    cues = dict(zip(made.table["label"].to_pylist(), made.table["cue"].to_pylist(), strict=True))
+    assert [cues[label] for label in range(16)] == [action.cue for action in SOURCE]
+    assert made.facts["settings"]["haze"] == [0.55, 0.75]
+    assert made.facts["settings"]["seed"] == 7
+    assert made.facts["actions"]["stork"]["cue"] == "pose"
+    assert load_index("tiny", made.folder.parent).manifest_hash == made.manifest_hash
+
+
+def test_two_processes_make_the_same_dataset_as_one(made, tmp_path):
+    other = pantomime.make("tiny", 32, 16, data_root=tmp_path, workers=2, progress=False, knobs=SHORT)
+    assert other.table == made.table
+    assert other.manifest_hash == made.manifest_hash
+
+
+def test_files_that_another_machine_writes_otherwise_are_the_same_videos(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(pantomime, "write_video", partial(pantomime.write_video, preset="medium"))
+    other = pantomime.make("tiny", 32, 16, data_root=tmp_path, workers=1, progress=False, knobs=SHORT)
+    assert other.table["sha256"] != made.table["sha256"]
+    assert other.table.drop_columns("sha256") == made.table.drop_columns("sha256")
+    assert other.manifest_hash == made.manifest_hash
+
+
+def test_called_again_it_makes_only_what_is_missing_or_damaged(tmp_path):
+    def make(train):
+        return pantomime.make("again", train, 16, data_root=tmp_path, workers=1, progress=False, knobs=SHORT)
+
+    first = make(16)
+    lost, damaged, *kept = [first.path(path) for path in first.table["path"].to_pylist()]
+    lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    (damaged.parent / ".x.mp4.1.partial").write_bytes(b"half")
+    with open(first.folder / "videos.jsonl", "a") as journal:
+        journal.write('{"path": "videos/tr')  # torn by a kill
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    again = make(16)
+    assert again.table == first.table
+    assert {path: path.stat().st_mtime_ns for path in kept} == before
+    assert sorted(p.name for p in damaged.parent.iterdir()) == sorted(
+        Path(p).name for p in again.subset(1, "train")["path"].to_pylist()
+    )
+    larger = make(32)
+    assert len(larger.table) == 48
+    assert {path: path.stat().st_mtime_ns for path in kept} == before
+
+
+def test_other_settings_under_the_same_name_are_refused(made):
+    make = {"data_root": made.folder.parent, "workers": 1, "progress": False}
+    with pytest.raises(DatasetError, match=r"settings.json: .* made with seed 7, not 8: take another name"):
+        pantomime.make("tiny", 32, 16, seed=8, knobs=SHORT, **make)
+    with pytest.raises(DatasetError, match=r"num_frames 3, not 64"):
+        pantomime.make("tiny", 32, 16, **make)
+    with pytest.raises(DatasetError, match=r"vocabulary source, not target"):
+        pantomime.make("tiny", 32, 16, vocabulary="target", knobs=SHORT, **make)
+    assert load_index("tiny", made.folder.parent).manifest_hash == made.manifest_hash
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((8, 16, 7, "source"), "16 classes"),
+        ((16, 16, -1, "source"), "seed must not be negative"),
+        ((16, 16, 7, "third"), "take one of source, target"),
+        ((24, 16, 7, "target"), "train must be at least 32"),
+    ],
+)
+def test_arguments_that_make_no_dataset_are_refused_before_anything_is_written(arguments, reason, tmp_path):
+    with pytest.raises(ValueError, match=reason):
+        pantomime.make("no", *arguments, data_root=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def write_bytes_until_full(path: Path, content: str) -> None:
+    if content == "too much":
+        raise OSError(errno.ENOSPC, f"{path}: cannot write (No space left on device)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def test_a_full_disk_is_one_clear_error_and_what_is_there_stays(tmp_path):
+    jobs = {f"videos/train/{name}": (name,) for name in ("a", "b", "too much", "c")}
+    with pytest.raises(OSError, match=r"stopped after 2 of 4 videos .*No space left.*call again") as caught:
+        production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1, progress=False)
+    assert caught.value.errno == errno.ENOSPC
+    assert sorted(production.whole_files(tmp_path)) == ["videos/train/a", "videos/train/b"]
+    jobs["videos/train/too much"] = ("less",)
+    hashes = production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1, progress=False)
+    assert list(hashes) == list(jobs)
+
+
+def test_a_kill_leaves_no_half_video_and_the_next_call_goes_on(tmp_path):
+    arguments = "'killed', 64, 16, data_root=sys.argv[1], workers=2, progress=False"
+    code = f"import sys; from studylib.datasets import pantomime as p; p.make({arguments})"
+    making = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    journal = tmp_path / "killed" / "videos.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_text().count("\n") >= 3):
+        assert making.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(making.pid, signal.SIGKILL)
+    making.wait()
+    videos = list(tmp_path.glob("killed/videos/*/*.mp4"))
+    assert 3 <= len(videos) < 80
+    assert {probe(video).num_frames for video in videos} == {64}
+    assert len(production.whole_files(tmp_path / "killed")) >= 3
+
+
+def test_the_target_has_three_splits_whose_test_folds_share_nothing(tmp_path):
+    target = pantomime.make("t", 24, 8, vocabulary="target", data_root=tmp_path, workers=1, progress=False, knobs=SHORT)
+    assert target.splits == (1, 2, 3)
+    assert target.classes == tuple(action.name for action in VOCABULARIES["target"])
+    tested = []
+    for split in target.splits:
+        train, test = (target.subset(split, part).to_pylist() for part in ("train", "test"))
+        assert (len(train), len(test)) == (24, 8)
+        assert {row["label"] for row in test} == set(range(8))
+        persons = [{draw_nuisances(7, row["pool"], row["number"])["person"] for row in rows} for rows in (train, test)]
+        assert persons[0].isdisjoint(persons[1])
+        tested += [row["path"] for row in test]
+    assert len(set(tested)) == 24
+
+
+def test_the_command_line_makes_a_dataset_and_reports_its_counts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path))
+    parser = argparse.ArgumentParser()
+    pantomime.add_arguments(parser)
+    given = "--name small --vocabulary target --train 16 --test 8 --seed 2 --difficulty 0.5 --workers 1"
+    pantomime.main(parser.parse_args(given.split()))
+    assert "split3: 16 train, 8 test" in capsys.readouterr().out
+    assert len(load_index("small").table) == 24
+    settings = load_index("small").facts["settings"]
+    assert settings["difficulty"] == 0.5
+    assert settings["yaw"] == list(at_difficulty(0.5).yaw)
+    pantomime.main(parser.parse_args([*given.split(), "--manifest", load_index("small").manifest_hash]))
+    with pytest.raises(DatasetError, match=r"dataset small: its manifest is \w+, the plan fixes ababababab"):
+        pantomime.main(parser.parse_args([*given.split(), "--manifest", "ab" * 32]))

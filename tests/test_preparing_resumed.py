@@ -1,0 +1,271 @@
+"""Prepared datasets: whatever stops the making, what is done stays, and what is there is not made again."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from studylib.datasets import packing, preparing
+from studylib.datasets.index import DatasetError, Index
+from studylib.datasets.preparing import Format, prepare
+from studylib.files import locked
+from studylib.plan import REPOSITORY
+from studylib.video import encode, write_video
+from tests.made_videos import (
+    NUM_FRAMES,
+    files_limited_to,
+    numbered_frames,
+)
+from tests.prepared_videos import (
+    BOTH,
+    FIVE,
+    SMALL,
+    again,
+    contents,
+    index_of,
+    make_five,
+    note_transcoded,
+    shown,
+    stop,
+)
+
+MANY = """
+import sys
+from pathlib import Path
+from studylib.datasets.index import load_index
+from studylib.datasets.preparing import Format, prepare
+if __name__ == "__main__":
+    prepare(load_index("many", Path(sys.argv[1])), Format(28), pack=int(sys.argv[2]), workers=1)
+"""
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Index:
+    return make_five(tmp_path)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return note_transcoded(monkeypatch)
+
+
+@BOTH
+def test_the_same_videos_make_the_same_files_whatever_the_number_of_workers(five: Index, pack: int) -> None:
+    first = again(five, pack)
+    files = contents(first.root)
+    shutil.rmtree(first.folder)
+    second = prepare(five, SMALL, pack=pack, workers=2)
+    assert second.manifest_hash == first.manifest_hash
+    assert contents(second.root) == files
+
+
+@BOTH
+def test_a_second_call_makes_nothing(five: Index, made: list[str], pack: int) -> None:
+    first = again(five, pack)
+    assert made == sorted(FIVE)
+    files = {path: path.stat().st_mtime_ns for path in first.root.rglob("*")}
+    assert again(five, pack).manifest_hash == first.manifest_hash
+    assert made == sorted(FIVE)
+    assert {path: path.stat().st_mtime_ns for path in first.root.rglob("*")} == files
+    assert len((first.folder / "prepared.jsonl").read_text().splitlines()) == 5
+
+
+@BOTH
+def test_a_changed_original_is_made_again_and_no_other(five: Index, made: list[str], pack: int) -> None:
+    first = again(five, pack)
+    made.clear()
+    write_video(five.root / "2.mp4", numbered_frames(20), 25)
+    index = again(index_of(five.folder.parent), pack)
+    assert made == ["2.mp4"]
+    assert shown(index) == FIVE | {"2.mp4": list(range(20))}
+    assert index.manifest_hash != first.manifest_hash
+    assert len(contents(index.root)) == (5 if pack == 1 else 3)  # nothing else is left
+
+
+@BOTH
+def test_a_prepared_file_that_is_gone_or_cut_is_made_again_and_no_other(
+    five: Index, made: list[str], pack: int
+) -> None:
+    index = again(five, pack)
+    before = contents(index.root)
+    made.clear()
+    gone, _, cut, *_ = sorted(before)
+    (index.root / gone).unlink()
+    with (index.root / cut).open("r+b") as file:
+        file.truncate(len(before[cut]) - 1)
+    again(five, pack)
+    assert made == {1: ["0.mp4", "2.mp4"], 2: ["0.mp4", "1.mp4", "4.mp4"]}[pack]
+    assert contents(index.root) == before
+
+
+@BOTH
+def test_a_renamed_original_is_a_new_one(five: Index, made: list[str], pack: int) -> None:
+    again(five, pack)
+    made.clear()
+    (five.root / "1.mp4").rename(five.root / "1b.mp4")
+    index = again(index_of(five.folder.parent), pack)
+    assert made == ["1b.mp4"]
+    assert shown(index) == {name.replace("1.", "1b."): numbers for name, numbers in FIVE.items()}
+
+
+@BOTH
+def test_a_torn_line_costs_one_video(five: Index, made: list[str], pack: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = again(five, pack)
+    made.clear()
+    journal = first.folder / "prepared.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing, "write_index", stop)
+        with pytest.raises(KeyboardInterrupt):
+            again(five, pack)
+    assert again(five, pack).manifest_hash == first.manifest_hash
+    assert made == ["4.mp4"]
+
+
+def test_of_two_videos_that_the_journal_puts_in_one_place_the_later_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"later")
+    one, later = (packing.Prepared(path, [1, 1], "a.mp4", 0, 5, 1, 40.0, "") for path in ("a.avi", "a.mp4"))
+    with (tmp_path / "prepared.jsonl").open("wb") as journal:
+        packing.tell(journal, [later, one, later])
+    assert packing.read_journal(tmp_path) == {"a.mp4": later}
+
+
+@BOTH
+def test_what_is_made_stays_when_its_original_is_gone_or_no_longer_listed(
+    five: Index, made: list[str], pack: int
+) -> None:
+    first = again(five, pack)
+    (five.root / "0.mp4").rename(five.root.parent / "0.mp4")
+    assert shown(again(five, pack)) == FIVE
+    fewer = again(index_of(five.folder.parent), pack)
+    assert shown(fewer) == {name: numbers for name, numbers in FIVE.items() if name != "0.mp4"}
+    (five.root.parent / "0.mp4").rename(five.root / "0.mp4")
+    assert shown(again(index_of(five.folder.parent), pack)) == FIVE
+    assert made == sorted(FIVE)
+    assert again(five, pack).manifest_hash == first.manifest_hash
+
+
+@BOTH
+def test_a_new_video_in_front_moves_the_others_and_is_made_alone(five: Index, made: list[str], pack: int) -> None:
+    again(five, pack)
+    made.clear()
+    write_video(five.root / "!.mp4", numbered_frames(3), 25)
+    index = again(index_of(five.folder.parent), pack)
+    assert made == ["!.mp4"]
+    assert shown(index) == {"!.mp4": [0, 1, 2]} | FIVE
+    assert len(contents(index.root)) == (6 if pack == 1 else 3)
+
+
+def test_an_index_stays_readable_while_its_shards_are_made_anew(five: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = again(five, pack=2)
+    write_video(five.root / "0.mp4", numbered_frames(9), 25)
+
+    monkeypatch.setattr(preparing, "write_index", stop)
+    with pytest.raises(KeyboardInterrupt):
+        again(index_of(five.folder.parent), pack=2)
+    assert len(contents(before.root)) == 4  # the new shard is there
+    assert shown(before) == FIVE
+
+
+@BOTH
+def test_ctrl_c_loses_nothing_that_is_done(
+    five: Index, made: list[str], pack: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = preparing.transcode
+
+    def interrupted(*arguments: object) -> tuple[bytes, dict]:
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return noted(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing, "transcode", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            again(five, pack)
+    assert shown(again(five, pack)) == FIVE
+    assert made == sorted(FIVE)  # each once
+
+
+@BOTH
+def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path, made: list[str], pack: int) -> None:
+    (tmp_path / "videos").mkdir()
+    content = encode(numbered_frames(), 72, 96, 25, {"crf": "21"})
+    for number in range(60):
+        (tmp_path / "videos" / f"{number:02d}.mp4").write_bytes(content)
+    index = index_of(tmp_path, "many")
+    script, pack = tmp_path / "many.py", 25 if pack == 2 else 1
+    script.write_text(MANY)
+    journal = tmp_path / "many-32x43" / "prepared.jsonl"
+    call = [sys.executable, str(script), str(tmp_path), str(pack)]
+    process = subprocess.Popen(call, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL)
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 32:  # with 25 in a shard: in the second one
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = packing.read_journal(journal.parent)
+    assert 5 <= len(done) < 60
+    assert not (journal.parent / "manifest.json").exists()
+    prepared = again(index, pack)
+    assert sorted(made) == sorted({f"{number:02d}.mp4" for number in range(60)} - set(done))
+    assert set(map(tuple, shown(prepared).values())) == {tuple(range(NUM_FRAMES))}
+    assert {path.name for path in journal.parent.iterdir()} == {
+        ".lock", "index.arrow", "manifest.json", "prepared.jsonl", "settings.json", "videos",
+    }  # fmt: skip
+
+
+@BOTH
+def test_a_full_disk_is_one_error_that_says_what_stays(five: Index, made: list[str], pack: int, tmp_path: Path) -> None:
+    write_video(five.root / "3.mp4", numbered_frames(120), 25)
+    index = index_of(five.folder.parent)
+    sizes = prepare(index, SMALL, data_root=tmp_path / "roomy", workers=1).table["bytes"].to_pylist()
+    made.clear()
+    with files_limited_to(sizes[3] - 1), pytest.raises(OSError) as raised:  # noqa: PT011
+        again(index, pack)
+    assert raised.value.errno == errno.EFBIG
+    folder = five.folder.parent / "five-32x43"
+    assert str(raised.value).startswith(f"[Errno {errno.EFBIG}] {folder}: stopped after 3 of 5 videos (")
+    assert "they stay: call again to go on" in str(raised.value)
+    made.clear()
+    assert len(again(index, pack).table) == 5
+    assert made == ["3.mp4", "4.mp4"]
+
+
+def test_a_second_process_waits_for_the_first(five: Index, capsys: pytest.CaptureFixture) -> None:
+    with locked(five.folder.parent / "five-32x43" / ".lock", ""):
+        second = threading.Thread(target=again, args=(five,))
+        second.start()
+        second.join(0.5)
+        assert second.is_alive()
+        assert "five-32x43: another process is preparing these videos; waiting for it" in capsys.readouterr().out
+        assert not (five.folder.parent / "five-32x43" / "settings.json").exists()
+    second.join()
+    assert (five.folder.parent / "five-32x43" / "manifest.json").exists()
+
+
+# What is refused
+
+
+def test_videos_prepared_otherwise_are_not_mixed(five: Index) -> None:
+    first = again(five)
+    for how, pack, differing in ((Format(28, crf=30), 1, f"crf {SMALL.crf}, not 30"), (SMALL, 2, "pack 1, not 2")):
+        with pytest.raises(DatasetError, match=rf"five-32x43/settings\.json: .*{differing}"):
+            prepare(five, how, pack, workers=1)
+    with pytest.raises(DatasetError, match="five-32x43: is prepared already"):
+        again(first)
+
+
+def test_a_dataset_of_which_nothing_can_be_prepared_is_refused(five: Index) -> None:
+    for path in five.root.iterdir():
+        path.write_bytes(b"no video")
+    with pytest.raises(DatasetError, match=r"five: none of 5 videos can be prepared, such as 0\.mp4: cannot be read"):
+        again(five)
+    write_video(five.root / "3.mp4", numbered_frames(9), 25)
+    assert shown(again(five)) == {"3.mp4": list(range(9))}  # tried again

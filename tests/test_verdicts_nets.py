@@ -1,0 +1,168 @@
+"""The rules on networks, on depth and on what their gap comes from, tried on runs whose outcome is known."""
+
+import pytest
+from scipy.stats import ttest_ind
+
+from studylib.audit import NOT_RUN
+from studylib.verdicts import decide
+from studylib.verdicts_parts import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    REPRODUCED,
+    UNDECIDABLE,
+)
+from tests.verdict_runs import PLAN, outcome, retested, table, table2, trained
+
+# --- types of convolution
+
+
+def test_it_takes_all_eleven_to_be_the_best():
+    verdict = decide("run-best", table(table2()), PLAN)
+    assert (verdict.outcome, len(verdict.parts)) == (REPRODUCED, 11)
+    assert len(verdict.folders) == 36
+    assert verdict.folders[0] == "runs/study/conv_types/r2d_seed0"
+    assert "R(2+1)D-18 minus R3D-18, clip@1: +15" in verdict.numbers
+    assert outcome("run-best", table2(mc3=75)) == INCONCLUSIVE
+    assert outcome("run-best", table2(mc3=90)) == CONTRADICTED
+
+
+def test_a_verdict_waits_for_all_planned_seeds():
+    runs = table2()
+    name, run = runs[-1]
+    runs[-1] = (name, run.spec)
+    verdict = decide("run-best", table(runs), PLAN)
+    assert (verdict.outcome, verdict.numbers) == (NOT_RUN, "")
+    assert verdict.missing == ("runs/study/conv_types/r2plus1d_seed2 (not run)",)
+    without = decide("run-best", table(runs[:-3]), PLAN)
+    assert without.missing == ("R(2+1)D-18 (no such run in the plan)",)
+    assert outcome("run-3d-over-2d", runs) == REPRODUCED  # which does not need it
+
+
+def test_every_net_over_time_has_to_beat_both_flat_ones():
+    assert len(decide("run-3d-over-2d", table(table2()), PLAN).parts) == 18
+    assert outcome("run-3d-over-2d", table2()) == REPRODUCED
+    assert outcome("run-3d-over-2d", table2(rmc5=45)) == INCONCLUSIVE
+    assert outcome("run-3d-over-2d", table2(f_r2d=70)) == CONTRADICTED
+
+
+def test_as_accurate_is_within_two_points_to_both_sides():
+    assert outcome("run-mc-r3d", table2()) == REPRODUCED
+    assert outcome("run-mc-r3d", table2(mc4=62)) == INCONCLUSIVE
+    assert outcome("run-mc-r3d", table2(mc4=70)) == CONTRADICTED
+    assert outcome("run-mc-r3d", table2(mc4=50)) == CONTRADICTED
+
+
+def test_mixed_nets_are_compared_by_their_means_and_early_ones_pair_by_pair():
+    ahead = dict.fromkeys(("mc2", "mc3", "mc4", "mc5"), 70)
+    assert outcome("run-mc-rmc", table2(**ahead)) == outcome("run-early-motion", table2(**ahead)) == REPRODUCED
+    assert outcome("run-mc-rmc", table2()) == INCONCLUSIVE
+    one_late = ahead | {"rmc5": 80}  # its partner of one group is MC2
+    assert outcome("run-mc-rmc", table2(**one_late)) == REPRODUCED
+    assert outcome("run-early-motion", table2(**one_late)) == CONTRADICTED
+    behind = dict.fromkeys(("mc2", "mc3", "mc4", "mc5"), 50)
+    assert outcome("run-mc-rmc", table2(**behind)) == CONTRADICTED
+
+
+def test_networks_that_were_trained_in_another_way_are_not_compared():
+    runs = [run for run in table2() if not run[0].startswith("r3d")] + trained("r3d", 60, net="r3d", epochs=9)
+    verdict = decide("run-best", table(runs), PLAN)
+    assert verdict.outcome == UNDECIDABLE
+    assert "R2D-18 and R3D-18 were run with other settings (epochs)" in verdict.why
+    twice = decide("run-best", table([*table2(), *trained("fast", 60, net="r3d", lr=0.1)]), PLAN)
+    assert twice.outcome == UNDECIDABLE
+    assert "several runs of R3D-18 that differ in lr" in twice.why
+
+
+def test_a_test_that_sees_other_pixels_is_not_compared():
+    runs = [run for run in cue_runs((47, 46)) if not run[0].startswith("r3d_frozen")]
+    other = {"frame_order": "frozen", "experiment": "cues", "standardise": "clip"}
+    runs += retested("r3d_frozen", "conv_types/r3d", 46, net="r3d", **other)
+    assert "other settings (standardise)" in decide("run-motion", table(runs), PLAN).why
+
+
+def test_one_seed_is_decided_by_the_videos_and_said_to_be():
+    verdict = decide("run-best", table(table2(seeds=(0,))), PLAN)
+    assert verdict.outcome == REPRODUCED
+    assert not verdict.covers_seeds
+    assert "One seed" in verdict.numbers
+
+
+def test_the_inner_relu_has_to_matter_and_so_has_factorising():
+    def runs(without, **changed):
+        variant = trained("no_relu", without, net="r2plus1d_no_inner_relu", experiment="mechanism")
+        return [*table2(**changed), *variant]
+
+    assert outcome("run-nonlinearity", runs(65)) == REPRODUCED
+    assert outcome("run-nonlinearity", runs(75)) == INCONCLUSIVE
+    assert outcome("run-nonlinearity", runs(85)) == CONTRADICTED
+    assert outcome("run-nonlinearity", runs(65, r3d=80)) == CONTRADICTED
+    assert outcome("run-nonlinearity", table2()) == NOT_RUN
+
+
+def cue_runs(moved, f_r2d=(45, 45), **changed):
+    """R3D and f-R2D with their accuracies on shuffled and on frozen frames."""
+    runs = table2(**changed)
+    for net, own in (("r3d", moved), ("f_r2d", f_r2d)):
+        for order, accuracy in zip(("shuffled", "frozen"), own, strict=True):
+            start = f"conv_types/{net}"
+            runs += retested(f"{net}_{order}", start, accuracy, net=net, frame_order=order, experiment="cues")
+    return runs
+
+
+def test_the_gap_comes_from_motion_when_most_of_it_goes_with_the_motion():
+    """R3D is 15 points ahead of f-R2D; 7.5 are half of it."""
+    verdict = decide("run-motion", table(cue_runs((47, 46))), PLAN)
+    assert (verdict.outcome, len(verdict.parts)) == (REPRODUCED, 3)
+    assert verdict.parts[1].points == pytest.approx(7.5 - 2, abs=1)
+    assert outcome("run-motion", cue_runs((47, 58))) == CONTRADICTED  # frozen, most of it is still there
+    assert outcome("run-motion", cue_runs((47, 52.5))) == INCONCLUSIVE
+    assert outcome("run-motion", cue_runs((47, 40), f_r2d=(45, 25))) == CONTRADICTED  # f-R2D fell too: 15 are left
+    assert outcome("run-motion", cue_runs((30, 30), r3d=45)) == INCONCLUSIVE  # there was no gap
+    assert outcome("run-motion", table2()) == NOT_RUN
+
+
+def test_other_weights_than_those_that_were_compared_show_nothing():
+    runs = cue_runs((47, 46))
+    runs = [run for run in runs if not run[0].startswith("r3d_shuffled")]
+    runs += trained("other_r3d", 60, net="r3d", experiment="depth")
+    runs += retested("r3d_shuffled", "depth/other_r3d", 47, net="r3d", frame_order="shuffled", experiment="cues")
+    verdict = decide("run-motion", table(runs), PLAN)
+    assert verdict.outcome == UNDECIDABLE
+    assert "not tests of the same trained networks" in verdict.why
+
+
+# --- depth
+
+
+def deep(r3d, r2plus1d, **changed):
+    """Training errors with 34 layers; with 18 R3D's are 30, R(2+1)D's 25 or so."""
+    runs = trained("r3d", 60, errors=(30.0, 31.0, 29.0), net="r3d") + trained("ours", 75, errors=(25.0, 26.0, 24.5))
+    more = {"experiment": "depth", "depth": 34}
+    runs += trained("r3d34", changed.get("test_r3d", 60), errors=r3d, net="r3d", **more)
+    return runs + trained("ours34", 75, errors=r2plus1d, **more)
+
+
+def test_training_errors_are_compared_by_welchs_interval_over_seeds():
+    runs = deep((30.0, 32.0, 31.0), (20.0, 21.0, 19.0))
+    part = decide("run-train-error-34", table(runs), PLAN).single
+    known = ttest_ind((30, 32, 31), (20, 21, 19), equal_var=False).confidence_interval()
+    assert (part.points, part.low, part.high) == pytest.approx((11, known.low, known.high))
+    assert outcome("run-train-error-34", runs) == outcome("run-train-error-18", runs) == REPRODUCED
+    assert outcome("run-train-error-34", deep((20.0, 21.0, 19.0), (30.0, 32.0, 31.0))) == CONTRADICTED
+    assert outcome("run-train-error-34", deep((20.0, 25.0, 30.0), (20.0, 24.0, 29.0))) == INCONCLUSIVE
+
+
+def test_the_gap_grows_when_that_of_34_layers_is_larger_beyond_the_seeds():
+    assert outcome("run-gap-depth", deep((30.0, 32.0, 31.0), (15.0, 16.0, 14.0))) == REPRODUCED
+    assert outcome("run-gap-depth", deep((30.0, 32.0, 31.0), (25.0, 26.0, 27.0))) == INCONCLUSIVE
+    assert outcome("run-gap-depth", deep((20.0, 22.0, 21.0), (25.0, 26.0, 27.0))) == CONTRADICTED
+
+
+def test_a_training_error_needs_two_seeds_and_a_test_error_does_not():
+    runs = [run for run in deep((30.0, 32.0, 31.0), (20.0, 21.0, 19.0)) if run[0].endswith("seed0")]
+    verdict = decide("run-train-error-34", table(runs), PLAN)
+    assert verdict.outcome == NOT_RUN
+    assert verdict.missing[0] == "2 seeds of R3D-34 (the plan has 1)"
+    assert outcome("run-test-error", runs) == REPRODUCED
+    assert outcome("run-test-error", deep((30.0,) * 3, (20.0,) * 3, test_r3d=90)) == CONTRADICTED
+    assert outcome("run-test-error", deep((30.0,) * 3, (20.0,) * 3, test_r3d=75)) == INCONCLUSIVE
