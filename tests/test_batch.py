@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import papermill
@@ -16,6 +15,7 @@ from studylib.checkpoint import checkpoint_folder
 from studylib.plan import REPOSITORY
 from studylib.results import load_plan, load_planned_run
 from studylib.spec import RunSpec
+from tests.waiting import PATIENCE, wait_for
 
 NOTEBOOK = REPOSITORY / "book" / "experiments" / "conv_types.ipynb"
 PLAN = """
@@ -51,7 +51,7 @@ def start(root, *options):
 def run_plan(root, *options):
     """(exit code, what Snakemake said)."""
     process = start(root, *options)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, said
 
 
@@ -75,10 +75,8 @@ def checkpoints(spec):
 
 
 def wait_for_new_checkpoint(spec):
-    known, patience = checkpoints(spec), time.monotonic() + 120
-    while checkpoints(spec) <= known:
-        assert time.monotonic() < patience, "no checkpoint"
-        time.sleep(0.05)
+    known = checkpoints(spec)
+    wait_for(lambda: checkpoints(spec) - known)
 
 
 def test_a_run_that_a_signal_stops_fails_its_notebook_and_is_tried_again_from_where_it_stopped(checkout):
@@ -87,7 +85,7 @@ def test_a_run_that_a_signal_stops_fails_its_notebook_and_is_tried_again_from_wh
     process = start(checkout)
     wait_for_new_checkpoint(load_plan(plan_file).runs[0].spec)
     os.kill(trainer_of(checkout), signal.SIGTERM)  # as a cluster does
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     assert "RunStopped: stopped by SIGTERM" in said
     assert "Trying to restart job" in said

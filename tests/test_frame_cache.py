@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +20,7 @@ from studylib.datasets.index import Index, write_index
 from studylib.frame_cache import default_budget, open_frames
 from studylib.video import VideoError, read_clip, write_video
 from tests.made_videos import files_limited_to
+from tests.waiting import wait_for
 
 SIZE = (24, 32)
 LENGTHS = (12, 5, 20)
@@ -157,11 +157,7 @@ def test_one_process_builds_while_another_waits(index: Index, capsys: pytest.Cap
         fcntl.flock(lock, fcntl.LOCK_EX)
         other = threading.Thread(target=lambda: opened.append(open_frames(index, SIZE)))
         other.start()
-        said, patience = "", time.monotonic() + 30
-        while "waiting" not in said and time.monotonic() < patience:
-            time.sleep(0.01)
-            said += capsys.readouterr().out
-        assert "another process is building the frame cache; waiting for it" in said
+        wait_for(lambda: "another process is building the frame cache; waiting for it" in capsys.readouterr().out)
         assert opened == []
         facts.write_bytes(finished)
     other.join()

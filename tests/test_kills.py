@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.trainings import assert_same_end, checkpoints, ended, said, start, trainer
+from tests.waiting import wait_for
 
 # r3d reads files, in loader processes if there are any; c3d draws random numbers for dropout
 RUNS = {
@@ -31,7 +32,7 @@ def test_a_run_killed_many_times_ends_as_one_left_alone(name, tiny_data, tmp_pat
         # another number of loader processes each time; slow writes, so that they can be met
         before = files(killed)
         process = trainer(killed, 0.0003, STUDY_WORKERS=str(dice.choice((0, 1, 2))), **environment)
-        wait_for(moment, killed, before, process)
+        wait_for_moment(moment, killed, before, process)
         time.sleep({"starting": 1.0, "training": 0.1, "writing": 0.02, "ending": 0.1}[moment] * dice.random())
         assert process.is_alive(), said(killed)
         os.kill(process.pid, signal.SIGKILL)
@@ -52,15 +53,13 @@ def files(folder):
     return {path.name for pattern in ("[0-9]*.pt", ".*.partial") for path in checkpoints(folder).glob(pattern)}
 
 
-def wait_for(moment, folder, before, process):
+def wait_for_moment(moment, folder, before, process):
     """Return when the trainer, which found the files `before`, is doing what `moment` says."""
-    latest = time.monotonic() + 60
-    while moment != "starting":
+
+    def come():
         endings = {name.rpartition(".")[2] for name in files(folder) - before}
-        if {"training": "pt", "writing": "partial"}.get(moment) in endings:
-            return
-        if moment == "ending" and "testing" in said(folder):
-            return
-        assert process.is_alive(), said(folder)
-        assert time.monotonic() < latest, said(folder)
-        time.sleep(0.001)
+        if moment == "ending":
+            return "testing" in said(folder)
+        return moment == "starting" or {"training": "pt", "writing": "partial"}[moment] in endings
+
+    wait_for(come, process, lambda: said(folder), every=0.001)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from studylib.parallel import available_cores
 from studylib.plan import REPOSITORY
 from studylib.spec import RunSpec
 from tests import trainings
+from tests.waiting import PATIENCE, wait_for
 
 TINY = trainings.TINY | {"epochs": 2, "clips_per_epoch": 16, "test_clips": 2, "amp": "fp32"}
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
@@ -75,13 +75,6 @@ def long_run(run_folder):
     folder = run_folder.with_name("long")
     RunSpec(**TINY | {"epochs": 5000}).save(folder)
     return folder
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 def said(folder):
@@ -176,7 +169,7 @@ def test_a_launched_run_is_shown_and_logged_and_launched_again_does_nothing(run_
 def test_a_trainers_error_is_the_launchers(run_folder, start, tiny_data):
     (tiny_data / "pantomime-tiny").unlink()
     process = start(run_folder)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert errors.startswith("error: no dataset 'pantomime-tiny'")
     assert errors.count("\n") == 1
@@ -188,7 +181,7 @@ def test_a_stopped_launcher_ends_with_75_and_the_next_one_goes_on(long_run, star
         process = start(long_run)
         wait_for_epochs(long_run, 2, begun)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 75
         assert said(long_run).splitlines()[-1].endswith("saved, start it again to go on")
     assert said(long_run).count("going on in epoch") == 1
@@ -211,9 +204,9 @@ def test_two_processes_save_and_end_on_a_signal_or_with_their_launcher(long_run,
         wait_for_epochs(long_run, 2, begun)
         assert len(processes_of(long_run)) == 2
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == code
-        wait_for(lambda: not processes_of(long_run) and not processes_of(long_run, torchrun=True), 60)
+        wait_for(lambda: not processes_of(long_run) and not processes_of(long_run, torchrun=True))
     assert said(long_run).count("going on in epoch") == 1
     # torchrun's report of both times: the leading process saved, also when nobody was left to read what it says
     assert said(long_run).count("exitcode  : 75") >= 2
@@ -226,9 +219,9 @@ def test_processes_save_and_end_when_torchrun_is_killed(long_run, start, monkeyp
     wait_for_epochs(long_run, 1)
     (torchrun,) = processes_of(long_run, torchrun=True)
     os.kill(torchrun, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 75
-    wait_for(lambda: not processes_of(long_run), 10)
+    wait_for(lambda: not processes_of(long_run))
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -237,7 +230,7 @@ def test_a_killed_trainer_is_told_as_want_of_memory_with_what_to_change(long_run
     process = start(long_run)
     wait_for_epochs(long_run, 1)
     os.kill(processes_of(long_run)[-1], signal.SIGKILL)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert errors.startswith("error: killed (signal 9), usually for want of memory: out of memory at batch_size 8")
     assert "lower batch_size to 4" in errors

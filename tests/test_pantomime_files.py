@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.knobs import Knobs, at_difficulty
 from studylib.datasets.nuisances import draw_nuisances
 from studylib.video import probe, read_clip
+from tests.waiting import wait_for
 
 SHORT = Knobs(num_frames=3)  # files for tests of the making, not of what they show
 
@@ -138,11 +138,7 @@ def test_a_kill_leaves_no_half_video_and_the_next_call_goes_on(tmp_path):
     code = f"import sys; from studylib.datasets import pantomime as p; p.make({arguments})"
     making = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     journal = tmp_path / "killed" / "videos.jsonl"
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.read_text().count("\n") >= 3):
-        assert making.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: journal.exists() and journal.read_text().count("\n") >= 3, making)
     os.kill(making.pid, signal.SIGKILL)
     making.wait()
     videos = list(tmp_path.glob("killed/videos/*/*.mp4"))

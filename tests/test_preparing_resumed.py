@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,14 @@ from tests.prepared_videos import (
     shown,
     stop,
 )
+from tests.waiting import wait_for
 
 MANY = """
 import sys
 from pathlib import Path
 from studylib.datasets.index import load_index
 from studylib.datasets.preparing import Format, prepare
+from tests.waiting import PATIENCE, wait_for
 if __name__ == "__main__":
     prepare(load_index("many", Path(sys.argv[1])), Format(28), pack=int(sys.argv[2]), workers=1)
 """
@@ -205,9 +206,8 @@ def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path, made: l
     journal = tmp_path / "many-32x43" / "prepared.jsonl"
     call = [sys.executable, str(script), str(tmp_path), str(pack)]
     process = subprocess.Popen(call, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL)
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 32:  # with 25 in a shard: in the second one
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
+    # with 25 in a shard: in the second one
+    wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 32, process, every=0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     done = packing.read_journal(journal.parent)

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,13 @@ from studylib.plan import REPOSITORY
 from studylib.video import scan
 from tests.made_videos import files_limited_to
 from tests.video_folders import put_video
+from tests.waiting import wait_for
 
 MANY = """
 import sys
 from pathlib import Path
 from studylib.datasets.probing import probe_all
+from tests.waiting import PATIENCE, wait_for
 if __name__ == "__main__":
     root = Path(sys.argv[1])
     probe_all(root, sorted(p.name for p in root.iterdir()), root.parent / "probed.jsonl", 2)
@@ -132,9 +133,7 @@ def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path) -> None
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, str(script), str(tmp_path / "videos")]
     probing_process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-    while not journal.exists() or journal.stat().st_size < 50_000:
-        assert probing_process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
+    wait_for(lambda: journal.exists() and journal.stat().st_size >= 50_000, probing_process, every=0.01)
     os.kill(probing_process.pid, signal.SIGKILL)
     probing_process.wait()
     stamps, _ = probing._stamps(tmp_path / "videos", [f"{number}.mp4" for number in range(3000)])

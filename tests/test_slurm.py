@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from studylib.results import load_planned_run
 from tests import slurm_cluster
 from tests.test_batch import run_plan, trainer_of
 from tests.trainings import history
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.environ.get("STUDY_NO_SLURM") == "1", reason="Slurm runs on Linux, and is not wanted"
@@ -29,7 +29,6 @@ runs:
   - {experiment: conv_types, net: r2d, name: first, resources: {hours: 0.25}}
   - {experiment: conv_types, net: r2d, name: second, init_from: run:try/conv_types/first_seed0, epochs: 2}
 """
-PATIENCE = 500
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +54,6 @@ def start(root, environ):
     return subprocess.Popen([*command, "--config", "plan=try"], cwd=root, env=environ, stdout=log, stderr=log)
 
 
-def wait_for(what, process, root):
-    """What `what()` returns once it is something."""
-    latest = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert process.poll() is None, said(root)
-        assert time.monotonic() < latest, said(root)
-        time.sleep(0.2)
-    return found
-
-
 def said(root):
     """Snakemake's log and those of the jobs that failed."""
     logs = [root / "batch.log", *sorted((root / ".snakemake" / "slurm_logs").rglob("*.log"))]
@@ -82,18 +71,18 @@ def test_a_batch_in_which_one_job_is_killed_and_one_preempted_ends_as_one_left_a
 
     process = start(checkout, environ)
     try:
-        wait_for(lambda: [*saved.glob("*.pt")], process, checkout)
+        wait_for(lambda: [*saved.glob("*.pt")], process, lambda: said(checkout), every=0.2)
         jobs = slurm_cluster.jobs(slurm, "%i %T %l %H")
         assert len(jobs) == 1  # the second waits for the first
         job = jobs[0].split()[0]
         assert jobs[0].split()[2] == "15:00"
         os.kill(trainer_of(checkout), signal.SIGKILL)
-        wait_for(lambda: f"{job} FAILED" in slurm_cluster.jobs(slurm), process, checkout)
+        wait_for(lambda: f"{job} FAILED" in slurm_cluster.jobs(slurm), process, lambda: said(checkout), every=0.2)
         known = {*saved.glob("*.pt")}
-        wait_for(lambda: {*saved.glob("*.pt")} - known, process, checkout)
+        wait_for(lambda: {*saved.glob("*.pt")} - known, process, lambda: said(checkout), every=0.2)
         again = next(line.split()[0] for line in slurm_cluster.jobs(slurm) if line.endswith("RUNNING"))
         subprocess.run(["scancel", "--signal=USR1", again], env=slurm, check=True)  # as ahead of its time limit
-        wait_for(lambda: slurm_cluster.restarts(slurm, again), process, checkout)
+        wait_for(lambda: slurm_cluster.restarts(slurm, again), process, lambda: said(checkout), every=0.2)
         assert process.wait(PATIENCE) == 0, said(checkout)
     finally:
         process.kill()

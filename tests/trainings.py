@@ -14,6 +14,7 @@ from studylib.checkpoint import checkpoint_folder, newest_checkpoint, read_check
 from studylib.evaluation import read_predictions
 from studylib.run_files import CLOCKS
 from studylib.spec import RunSpec, recorded_hash
+from tests.waiting import PATIENCE
 
 TINY = {
     "experiment": "conv_types",
@@ -91,9 +92,9 @@ def said(folder: Path) -> str:
     return log.read_text() if log.exists() else ""
 
 
-def ended(process: multiprocessing.Process, patience: float = 120.0) -> int:
-    """The exit code of a trainer, which must end within `patience` seconds."""
-    process.join(patience)
+def ended(process: multiprocessing.Process) -> int:
+    """The exit code of a trainer, which must end."""
+    process.join(PATIENCE)
     assert not process.is_alive(), "the trainer did not end"
     return process.exitcode
 
