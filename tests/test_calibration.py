@@ -4,12 +4,7 @@ import re
 
 import pytest
 
-from studylib import (
-    calibration,
-    calibration_figures,
-    calibration_gaps,
-    calibration_tables,
-)
+from studylib import calibration, calibration_figures, calibration_gaps, calibration_tables
 from studylib.calibration import FIRST, SECOND
 from studylib.plan import REPOSITORY
 from tests.made_calibration import BASE, MadeCalibration

@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from studylib import (
-    calibration,
-    calibration_figures,
-    calibration_gaps,
-    calibration_tables,
-)
+from studylib import calibration, calibration_figures, calibration_gaps, calibration_tables
 from studylib import calibration_checks as checks
 from studylib.calibration import FIRST, OVERALL, SECOND
 from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, named, verdicts

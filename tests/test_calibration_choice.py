@@ -4,12 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from studylib import (
-    calibration,
-    calibration_choice,
-    calibration_freeze,
-    study_hours,
-)
+from studylib import calibration, calibration_choice, calibration_freeze, study_hours
 from studylib.datasets import pantomime
 from studylib.datasets.knobs import at_difficulty
 from studylib.results import load_plan_runs

@@ -4,10 +4,7 @@ import re
 
 import pytest
 
-from studylib import (
-    calibration,
-    calibration_gaps,
-)
+from studylib import calibration, calibration_gaps
 from studylib import calibration_checks as checks
 from studylib.calibration import FIRST
 from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, small_plan

@@ -206,7 +206,7 @@ def test_two_processes_save_and_end_on_a_signal_or_with_their_launcher(long_run,
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
         assert process.returncode == code
-        wait_for(lambda: not processes_of(long_run) and not processes_of(long_run, torchrun=True))
+        wait_for(lambda: not processes_of(long_run) and not processes_of(long_run, torchrun=True), patience=60)
     assert said(long_run).count("going on in epoch") == 1
     # torchrun's report of both times: the leading process saved, also when nobody was left to read what it says
     assert said(long_run).count("exitcode  : 75") >= 2
@@ -221,7 +221,7 @@ def test_processes_save_and_end_when_torchrun_is_killed(long_run, start, monkeyp
     os.kill(torchrun, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 75
-    wait_for(lambda: not processes_of(long_run))
+    wait_for(lambda: not processes_of(long_run), patience=10)
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

@@ -15,13 +15,7 @@ from studylib.datasets.preparing import prepare, report
 from studylib.evaluation import read_predictions
 from studylib.timeline import Piece
 from studylib.video import VideoError, encode, probe, read_clips, read_video, scan, write_video
-from tests.made_videos import (
-    NUM_FRAMES,
-    Kind,
-    encode_kind,
-    make,
-    numbered_frames,
-)
+from tests.made_videos import NUM_FRAMES, Kind, encode_kind, make, numbered_frames
 from tests.prepared_videos import BOTH, FIVE, KINDS, SIZE, SMALL, again, index_of, make_five, make_originals, shown
 from tests.test_loading import make_index
 from tests.trainings import start

@@ -17,23 +17,8 @@ from studylib.datasets.preparing import Format, prepare
 from studylib.files import locked
 from studylib.plan import REPOSITORY
 from studylib.video import encode, write_video
-from tests.made_videos import (
-    NUM_FRAMES,
-    files_limited_to,
-    numbered_frames,
-)
-from tests.prepared_videos import (
-    BOTH,
-    FIVE,
-    SMALL,
-    again,
-    contents,
-    index_of,
-    make_five,
-    note_transcoded,
-    shown,
-    stop,
-)
+from tests.made_videos import NUM_FRAMES, files_limited_to, numbered_frames
+from tests.prepared_videos import BOTH, FIVE, SMALL, again, contents, index_of, make_five, note_transcoded, shown, stop
 from tests.waiting import wait_for
 
 MANY = """
@@ -41,7 +26,6 @@ import sys
 from pathlib import Path
 from studylib.datasets.index import load_index
 from studylib.datasets.preparing import Format, prepare
-from tests.waiting import PATIENCE, wait_for
 if __name__ == "__main__":
     prepare(load_index("many", Path(sys.argv[1])), Format(28), pack=int(sys.argv[2]), workers=1)
 """

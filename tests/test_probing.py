@@ -22,7 +22,6 @@ MANY = """
 import sys
 from pathlib import Path
 from studylib.datasets.probing import probe_all
-from tests.waiting import PATIENCE, wait_for
 if __name__ == "__main__":
     root = Path(sys.argv[1])
     probe_all(root, sorted(p.name for p in root.iterdir()), root.parent / "probed.jsonl", 2)

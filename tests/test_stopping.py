@@ -21,7 +21,7 @@ def test_a_signal_saves_at_the_next_step_and_the_run_goes_on_from_it(name, tiny_
     process = trainer(stopped, STUDY_CHECKPOINT_MINUTES="60", STUDY_WORKERS="1", STUDY_CACHE_GB="0")
     wait_for(lambda: "epoch 2/40" in said(stopped))
     os.kill(process.pid, getattr(signal, name))
-    assert ended(process) == EXIT_CODE == 75
+    assert ended(process, 20) == EXIT_CODE == 75
     assert f"stopped by {name} " in said(stopped)
     assert "saved, start it again to go on" in said(stopped).splitlines()[-1]
     state = last_state(stopped)
@@ -38,7 +38,7 @@ def test_a_signal_in_the_last_test_ends_the_run_and_the_test_starts_anew(tiny_da
     process = trainer(tmp_path / "run")
     wait_for(lambda: "testing" in said(tmp_path / "run"))
     os.kill(process.pid, signal.SIGTERM)
-    assert ended(process) == EXIT_CODE
+    assert ended(process, 30) == EXIT_CODE
     assert "stopped by SIGTERM in the test at the end" in said(tmp_path / "run")
     assert len(last_state(tmp_path / "run")["history"]) == 1
 

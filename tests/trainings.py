@@ -92,9 +92,9 @@ def said(folder: Path) -> str:
     return log.read_text() if log.exists() else ""
 
 
-def ended(process: multiprocessing.Process) -> int:
-    """The exit code of a trainer, which must end."""
-    process.join(PATIENCE)
+def ended(process: multiprocessing.Process, patience: float = PATIENCE) -> int:
+    """The exit code of a trainer, which must end within `patience` seconds."""
+    process.join(patience)
     assert not process.is_alive(), "the trainer did not end"
     return process.exitcode
 

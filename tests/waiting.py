@@ -14,15 +14,16 @@ def wait_for(
     process: subprocess.Popen | multiprocessing.Process | None = None,
     said: Callable[[], str] = lambda: "waited in vain",
     every: float = 0.02,
+    patience: float = PATIENCE,
 ) -> Any:
     """What `condition()` returns once it is something.
 
     Args:
         process: has to live until then.
-        said: the message where it does not, or where `PATIENCE` runs out: what a log says.
+        said: the message where it does not, or where `patience` (seconds) runs out: what a log says.
         every: seconds between two looks.
     """
-    latest = time.monotonic() + PATIENCE
+    latest = time.monotonic() + patience
     while not (found := condition()):
         assert process is None or lives(process), said()
         assert time.monotonic() < latest, said()
