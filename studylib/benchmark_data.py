@@ -1,7 +1,6 @@
 """What the runs of section 4.4 are: the data in the place of the paper's, their settings, and how they trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 
 import pandas as pd
 from IPython.display import Markdown
@@ -13,14 +12,10 @@ from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, load_plan
 from studylib.recorded import seeds_text
 from studylib.results import complete_runs
-from studylib.spec import RunSpec
-from studylib.tables import Table
 from studylib.verdicts_evidence import Evidence
 
 PANTOMIME = '<a href="pantomime.html">Pantomime</a>'
 INPUTS = {"rgb": "RGB", "flow": "flow"}
-# In these the runs of one row differ, or they only say where something lies.
-NO_SETTINGS = ("experiment", "dataset", "split", "seed", "modality", "init_from")
 
 
 def data_note(runs: pd.DataFrame, experiment: str, names: Sequence[str]) -> Markdown:
@@ -50,20 +45,6 @@ def _played(name: str, dataset: str, made: Mapping[str, object] | None) -> str:
     return (
         f"{name} is played by `{dataset}` ({len(VOCABULARIES[vocabulary])} classes, the {vocabulary} vocabulary of "
         f"{PANTOMIME}; {made['train_videos']:,} videos to train on and {made['test_videos']:,} to test on{splits})"
-    )
-
-
-def settings_table(runs: pd.DataFrame, experiment: str, plan: str = "mini") -> Table:
-    """Fields of the RunSpec in which a plan differs from the plan `paper` in one experiment, a row a field."""
-    both = [runs[(runs["plan"] == name) & (runs["experiment"] == experiment)] for name in ("paper", plan)]
-    rows = []
-    for name in ("dataset", *(f.name for f in fields(RunSpec) if f.name not in NO_SETTINGS)):
-        theirs, ours = ([f"{v}" for v in dict.fromkeys(own[name])] for own in both)
-        if sorted(theirs) != sorted(ours):
-            rows.append({"field": f"<code>{name}</code>", "paper": ", ".join(theirs), plan: ", ".join(ours)})
-    return Table(
-        pd.DataFrame(rows),
-        f"Settings of these runs in which plan {plan} differs from plan paper; all others are equal.",
     )
 
 

@@ -1,7 +1,7 @@
 """The book's tables and the sentences that hang on results: from tidy tables to HTML and Markdown."""
 
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from html import escape
 
 import pandas as pd
@@ -18,6 +18,8 @@ def lacking(what: str) -> str:
 
 
 NOT_RUN = lacking("not run")
+# In these the runs of one table differ, or they only say where something lies.
+NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "init_from")
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,25 @@ def commit(run: Run) -> str:
     return f"<code>{escape(run.provenance['commit'][:10])}</code>{note}"
 
 
-def deviations_table(runs: pd.DataFrame, plans: Sequence[str]) -> Table:
-    """Fields of the RunSpec in which a plan is not at the paper's value, a row a field, a column a plan."""
-    paper = {field.name: field.default for field in fields(RunSpec) if field.default is not MISSING}
-    there = [plan for plan in plans if (runs["plan"] == plan).any()]
-    rows = [{"field": "dataset", "the paper": "Kinetics-400"}]
-    rows[0] |= {plan: ", ".join(dict.fromkeys(runs.loc[runs["plan"] == plan, "dataset"])) for plan in there}
-    for name, value in paper.items():
-        theirs = {plan: list(dict.fromkeys(runs.loc[runs["plan"] == plan, name])) for plan in there}
-        if name != "seed" and any(values != [value] for values in theirs.values()):
-            texts = {plan: ", ".join(f"{v}" for v in values) for plan, values in theirs.items()}
-            rows.append({"field": f"<code>{name}</code>", "the paper": str(value)} | texts)
-    return Table(pd.DataFrame(rows), "Settings that differ from the paper's in some plan; all others are the paper's.")
+def settings_table(runs: pd.DataFrame, *plans: str) -> Table:
+    """Fields of the RunSpec in which a plan differs from the plan `paper`, a row a field, a column a plan.
+
+    Args:
+        runs: rows of `results.load_all_runs()`, those of the plan `paper` among them.
+        plans: those compared; one without rows is left out.
+    """
+    there = [plan for plan in ("paper", *plans) if (runs["plan"] == plan).any()]
+    rows = []
+    for name in ("dataset", *(f.name for f in fields(RunSpec) if f.name not in NO_SETTINGS)):
+        values = {plan: [f"{v}" for v in runs.loc[runs["plan"] == plan, name].unique()] for plan in there}
+        if any(sorted(own) != sorted(values["paper"]) for own in values.values()):
+            rows.append({"field": f"<code>{name}</code>"} | {plan: ", ".join(own) for plan, own in values.items()})
+    return Table(
+        pd.DataFrame(rows),
+        f"Settings of these runs in which plan {' or '.join(there[1:])} differs from plan paper; all others are equal. "
+        "Plan paper has the paper's settings, and where the paper is silent those of VMZ or the book's own choice: "
+        "see Discrepancies.",
+    )
 
 
 def cue_table(table: pd.DataFrame) -> Table:

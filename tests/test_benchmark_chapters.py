@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import benchmark_data, benchmark_figures, benchmark_tables, gallery, published, two_streams
+from studylib import benchmark_data, benchmark_figures, benchmark_tables, gallery, published, tables, two_streams
 from studylib import transfer_tables as transfers
 from studylib.benchmark_runs import TABLE3, find
 from studylib.plan import REPOSITORY
@@ -142,7 +142,8 @@ def test_the_histories_are_named_by_network_clip_and_input(whole):
 
 
 def test_the_settings_that_differ_are_those_of_the_plans():
-    rows = benchmark_data.settings_table(recorded(), "transfer").frame.set_index("field")
+    runs = recorded()
+    rows = tables.settings_table(runs[runs["experiment"] == "transfer"], "mini").frame.set_index("field")
     assert rows.loc["<code>depth</code>"].tolist() == ["34", "18"]
     assert "<code>weight_decay</code>" not in rows.index  # the same in both
     assert "<code>init_from</code>" not in rows.index
