@@ -1,5 +1,7 @@
 """What the study's plan fixes before anything is recorded, and what it cannot decide."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from html import escape
 
 import pandas as pd
@@ -7,15 +9,19 @@ from IPython.display import Markdown
 
 from studylib.audit import CLOSE
 from studylib.calibration import FIRST, SECOND, Calibration
+from studylib.calibration_checks import HALF_WIDTH
 from studylib.calibration_gaps import repeated, sizes
+from studylib.calibration_tables import word
 from studylib.claim_texts import EMPIRICAL, read_claims
 from studylib.plan import Plan
 from studylib.study_size import needed
 from studylib.tables import Table
 from studylib.verdict_cells import prose
 from studylib.verdicts import decide
+from studylib.verdicts_evidence import FIELDS, planned_of
 from studylib.verdicts_parts import UNDECIDABLE
 
+DRAWN = ("seed", "split", "init_from")  # fields in which the runs of one network differ
 EQUALITY = f"within {CLOSE:g} points of 0"  # in the rule of a claim that two networks are equal
 
 
@@ -49,44 +55,73 @@ def frozen_note(plan: Plan) -> Markdown:
 
 
 def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
-    """The claims that the plan cannot decide, whatever comes out, or only one way, and why.
+    """The claims that the plan cannot decide, whatever comes out, or only one way or for large effects, and why.
 
     Args:
         runs: a table that has the plan's runs, `results.load_all_runs()`.
     """
-    rows, half_width = [], expected_half_width(study, plan)
+    rows = []
     for claim in read_claims(EMPIRICAL).values():
         verdict = decide(claim.id, runs, plan.name)
         if verdict.outcome == UNDECIDABLE:
             told = "nothing", verdict.why
-        elif EQUALITY in claim.rule:
-            told = _of_equality(half_width)
+        elif not verdict.folders:
+            told = "nothing", "; ".join(verdict.missing)
+        elif "@1" in claim.rule:  # on accuracies
+            seeds = fewest_seeds(runs, verdict.folders)
+            told = _of_accuracies(EQUALITY in claim.rule, seeds, expected_half_width(study, plan, seeds))
         else:
-            continue
-        claimed, can, why = escape(claim.text), *map(escape, told)
-        rows.append({"claim": prose(claimed), "what it can show": can, "why": prose(why)})
+            told = None
+        if told is not None:
+            claimed, can, why = escape(claim.text), *map(escape, told)
+            rows.append({"claim": prose(claimed), "what it can show": can, "why": prose(why)})
     return Table(
         pd.DataFrame(rows),
-        f"Claims that the plan {plan.name} cannot decide, or only one way. The expected interval is that of {FIRST} "
-        f"minus {SECOND}, clip@1, with the plan's numbers of test videos and seeds.",
+        f"Claims that the plan {plan.name} cannot decide, or only one way, or for large differences only. The expected "
+        f"interval is that of {FIRST} minus {SECOND}, clip@1, with the plan's number of test videos and as many seeds "
+        "as the networks of the claim have. Where the same weights are tested twice, or means of several networks are "
+        "compared, it comes out narrower.",
     )
 
 
-def expected_half_width(study: Calibration, plan: Plan) -> float | None:
-    """Points, of clip@1 of R(2+1)D minus R3D with the plan's numbers of videos and seeds (see `study_size.needed`);
+def fewest_seeds(runs: pd.DataFrame, folders: Collection[str]) -> int:
+    """Seeds of the network that the plan trains or tests with the fewest of them, among the runs in these folders.
+
+    Args:
+        runs: a table that has their plan, `results.load_all_runs()`.
+        folders: of one run at least, as of `verdicts_parts.Verdict.folders`.
+    """
+    seeds = defaultdict(set)
+    planned = "runs/" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"]
+    for row in runs[planned.isin(folders)].to_dict("records"):
+        spec = planned_of(row).spec
+        seeds[tuple(getattr(spec, field) for field in FIELDS if field not in DRAWN)].add(spec.seed)
+    return min(map(len, seeds.values()))
+
+
+def expected_half_width(study: Calibration, plan: Plan, seeds: int) -> float | None:
+    """Points, of clip@1 of R(2+1)D minus R3D with the plan's number of videos and so many seeds (`study_size.needed`);
     None until both networks have two recorded seeds."""
     nets = repeated(study)
     if nets is None:
         return None
-    videos, seeds = sizes(plan)
+    videos, _ = sizes(plan)
     return float(needed(*nets, measure="clip_top1", videos=[videos], seeds=[seeds])["half_width"].iloc[0])
 
 
-def _of_equality(half_width: float | None) -> tuple[str, str]:
+def _of_accuracies(equality: bool, seeds: int, half_width: float | None) -> tuple[str, str] | None:
+    """What a claim on accuracies can show and why; None where it can come out either way."""
+    if seeds == 1:
+        return "numbers, no verdict", "A network has one seed, and how another would come out is not known."
     says = f"It says that two accuracies are equal, the whole interval within {CLOSE:g} points of 0."
     if half_width is None:
-        return "not known yet", f"{says} How wide intervals will be takes two seeds of both networks."
-    if half_width >= CLOSE:
-        return "that it is false", f"{says} With an expected interval of ±{half_width:.1f} that cannot come out."
-    room = CLOSE - half_width
-    return "both", f"{says} With an expected interval of ±{half_width:.1f} they may differ by {room:.1f} at most."
+        why = f"{says} How wide intervals will be takes two seeds of both networks."
+        return ("not known yet", why) if equality else None
+    expected = f"With {word(seeds)} seeds an interval of ±{half_width:.1f} is expected"
+    if equality and half_width >= CLOSE:
+        return "that it is false", f"{says} {expected}: that cannot come out."
+    if equality:
+        return "both", f"{says} {expected}: they may differ by {CLOSE - half_width:.1f} at most."
+    if half_width > HALF_WIDTH:
+        return "large differences", f"{expected}, more than the {HALF_WIDTH:g} points that the study asks for."
+    return None

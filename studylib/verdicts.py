@@ -19,7 +19,7 @@ from studylib import verdicts_length as length
 from studylib import verdicts_types as types
 from studylib.audit import NOT_RUN
 from studylib.verdicts_evidence import Evidence, NotRunYet, Undecidable
-from studylib.verdicts_parts import UNDECIDABLE, Part, Verdict, combine
+from studylib.verdicts_parts import INCONCLUSIVE, UNDECIDABLE, Part, Verdict, combine
 
 # Plans that decide nothing, whatever their intervals, and why.
 WITHOUT_VERDICTS = {
@@ -54,14 +54,10 @@ RULES: dict[str, Callable[[Evidence], list[Part] | Verdict]] = {
     "run-fusion": benchmarks.fusion,
     "run-transfer": benchmarks.transfer,
     "run-pretraining": benchmarks.pretraining,
-    "run-flow-quality": counts.unplanned(
-        "a network trained on TV-L1 flow (no plan has one)", "TV-L1 flow is not computed here, and the gap is Kinetics'"
-    ),
-    "run-flow-speed": counts.unplanned(
-        "a timing of TV-L1 flow beside Farneback's (no plan has one)", "TV-L1 flow is not computed here"
-    ),
+    "run-flow-quality": counts.unplanned("TV-L1 flow is not computed here, and no plan has a network trained on it"),
+    "run-flow-speed": counts.unplanned("TV-L1 flow is not computed here, and no plan has a timing of it"),
     "run-filters": counts.filters,
-    "run-aggregation": counts.unplanned("other ways than the mean to join clip scores (no plan has one)"),
+    "run-aggregation": counts.unplanned("no plan joins clip scores in another way than by their mean"),
     "run-sizes": counts.sizes,
 }
 
@@ -89,4 +85,6 @@ def decide(claim_id: str, runs: pd.DataFrame, plan: str) -> Verdict:
     except Undecidable as reason:
         found = Verdict(UNDECIDABLE, why=str(reason))
     verdict = found if isinstance(found, Verdict) else Verdict(combine(found), tuple(found))
+    if not verdict.covers_seeds:
+        verdict = replace(verdict, outcome=INCONCLUSIVE)
     return replace(verdict, folders=tuple(dict.fromkeys(evidence.used)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from studylib.audit import SAME
 from studylib.filters import FILE, read_conv1
-from studylib.verdicts_evidence import Evidence, Net, printed
+from studylib.verdicts_evidence import Evidence, Net, Undecidable, printed
 from studylib.verdicts_parts import INCONCLUSIVE, REPRODUCED, Part, Verdict, combine, exact
 
 FILTER_EXPERIMENTS = ("filters", "conv_types")  # whose runs keep them
@@ -65,15 +65,11 @@ def sizes(evidence: Evidence) -> Verdict:
     return Verdict(INCONCLUSIVE if lost and outcome == REPRODUCED else outcome, (*parts, *lost))
 
 
-def unplanned(missing: str, why: str = "") -> Callable[[Evidence], list[Part]]:
-    """A claim that no run of this study decides; with `why`, which is said of a plan that is not on Kinetics."""
+def unplanned(why: str) -> Callable[[Evidence], list[Part]]:
+    """A claim that no run of this study decides, and why."""
 
     def rule(evidence: Evidence) -> list[Part]:
-        if why:
-            evidence.require_data(["kinetics400"], why)
-        evidence.lacks(missing)
-        evidence.require()
-        return []
+        raise Undecidable(why)
 
     return rule
 

@@ -87,7 +87,8 @@ def short_at_long(evidence: Evidence) -> list[Part]:
 def finetuned(evidence: Evidence) -> list[Part]:
     """Fine-tuned to long clips: equal to the network trained on them from scratch, and better than the short one."""
     short, long, tuned = short_and_long(evidence, "fine-tuned to a longer length", is_finetuned)
-    require_comparable([long, short, tuned], "clip_length", *OF_TRAINING)
+    require_comparable([short, long], "clip_length")
+    require_comparable([long, tuned], "clip_length", *OF_TRAINING)
     own = outcomes(tuned, CLIP)
     return [
         contrast(f"{tuned.name} minus {long.name}, {CLIP}", [own], [outcomes(long, CLIP)], EQUAL),
@@ -127,10 +128,12 @@ def more_correlated(evidence: Evidence) -> list[Part]:
 
 def resolution(evidence: Evidence) -> list[Part]:
     """The plan's higher resolution against half of it, clip and video accuracy, equal."""
-    high = evidence.net("R(2+1)D-18 at the higher resolution", ["resolution"], is_highest(evidence), net="r2plus1d")
-    evidence.require()
-    half = high.spec.resolution // 2
-    wanted = {"net": "r2plus1d", "resolution": half, "clip_length": high.spec.clip_length}
+    asked = "R(2+1)D-18 at the higher resolution", ["resolution"], is_highest(evidence)
+    high, planned = evidence.net(*asked, net="r2plus1d"), evidence.choose(*asked, net="r2plus1d")
+    if not planned:
+        evidence.require()
+    half = planned[0].spec.resolution // 2
+    wanted = {"net": "r2plus1d", "resolution": half, "clip_length": planned[0].spec.clip_length}
     low = evidence.net(f"R(2+1)D-18 at {half} x {half}", ["resolution", "conv_types"], **wanted)
     evidence.require()
     require_comparable([low, high], "resolution")
@@ -163,7 +166,7 @@ def clip_correlation(predictions: Predictions) -> np.ndarray:
 
 def by_length(evidence: Evidence, measure: str | Callable[[Predictions], np.ndarray]) -> dict[int, Outcomes]:
     """Length -> the network trained and tested at it, in order of length."""
-    nets = trained_at(evidence)
+    nets = {length: trained_at(evidence, length) for length in planned_lengths(evidence)}
     if len(nets) < FEWEST_LENGTHS:
         evidence.lacks(f"R(2+1)D-18 trained at {FEWEST_LENGTHS} clip lengths (the plan has {len(nets)})")
     evidence.require()
@@ -171,13 +174,13 @@ def by_length(evidence: Evidence, measure: str | Callable[[Predictions], np.ndar
     return {length: outcomes(net, measure) for length, net in nets.items()}
 
 
-def trained_at(evidence: Evidence) -> dict[int, Net | None]:
-    """Length -> the network trained from scratch and tested at it."""
+def trained_at(evidence: Evidence, length: int) -> Net | None:
+    """The network trained from scratch on clips of this length and tested at it."""
 
     def accept(planned: Planned) -> bool:
         return is_at_its_own(evidence, planned)
 
-    return {n: _net(evidence, f"R(2+1)D-18 at {n} frames", accept, clip_length=n) for n in planned_lengths(evidence)}
+    return _net(evidence, f"R(2+1)D-18 at {length} frames", accept, clip_length=length)
 
 
 def planned_lengths(evidence: Evidence) -> list[int]:
@@ -205,15 +208,16 @@ def is_finetuned(evidence: Evidence, planned: Planned) -> bool:
 def short_and_long(evidence: Evidence, how: str, accept: Callable[[Evidence, Planned], bool]) -> tuple[Net, Net, Net]:
     """The networks trained at the short and at the long length, and the one that came from short to long."""
     found = _net(evidence, f"R(2+1)D-18 {how}", lambda planned: accept(evidence, planned))
-    starts = [s for p in of_lengths(evidence) if accept(evidence, p) and (s := evidence.start(p)) is not None]
-    nets = trained_at(evidence)
-    lengths = {"short": {s.spec.clip_length for s in starts}, "long": {found.spec.clip_length} if found else set()}
-    for name, wanted in lengths.items():
-        if found is not None and not wanted & nets.keys():
+    moved = [p for p in of_lengths(evidence) if accept(evidence, p)]
+    starts = [start for p in moved if (start := evidence.start(p)) is not None]
+    ends, known = {}, planned_lengths(evidence)
+    for name, own in (("short", starts), ("long", moved)):
+        if at := {p.spec.clip_length for p in own} & set(known):
+            ends[name] = trained_at(evidence, max(at))
+        elif moved:
             evidence.lacks(f"R(2+1)D-18 trained from scratch at the {name} length of the one {how}")
     evidence.require()
-    short, long = nets[max(lengths["short"])], nets[found.spec.clip_length]
-    return short, long, replace(found, name=f"R(2+1)D-18 {how} ({found.spec.clip_length} frames)")
+    return ends["short"], ends["long"], replace(found, name=f"R(2+1)D-18 {how} ({found.spec.clip_length} frames)")
 
 
 def work(net: Net) -> int:

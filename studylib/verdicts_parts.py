@@ -10,7 +10,8 @@ it in: above 0 where one network is said to be better, within `CLOSE` of 0 where
 * A claim is contradicted when one part is, by an interval that is wide enough for their number (Bonferroni's: of k
   parts at the level 1 - 0.05 / k). Without that, of eighteen comparisons that differ in nothing some would contradict
   the claim by chance.
-* Else it is inconclusive.
+* Else it is inconclusive, and so is a claim with an interval that leaves out how seeds differ: two seeds of one network
+  differ by more than such an interval far more often than in one study of twenty.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,10 @@ VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN, UNDECIDABLE)
 
 ABOVE = (0.0, inf)  # better, larger, longer
 EQUAL = (-CLOSE, CLOSE)  # points: "as accurate as", "comes close", "makes little difference"
-ONE_SEED = "One seed: the intervals cover the draw of the test videos, not that of the seed."
+ONE_SEED = (
+    "A network has one seed: the intervals cover the draw of the test videos and leave out, or have only in part, how "
+    "another seed would come out. That decides nothing."
+)
 
 
 @dataclass(frozen=True)

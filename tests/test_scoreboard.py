@@ -8,10 +8,7 @@ import pytest
 
 from studylib import scoreboard, verdict_cells
 from studylib.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
-from studylib.net_table import NETS
-from studylib.plan import Plan, PlannedRun
 from studylib.results import load_plan_runs
-from studylib.spec import RunSpec
 from studylib.verdicts import decide
 from studylib.verdicts_parts import (
     CONTRADICTED,
@@ -26,7 +23,7 @@ from studylib.verdicts_parts import (
 )
 from tests.chapters import cells_of, html_of, shown_by
 from tests.fake_runs import write_fake_run
-from tests.verdict_runs import TABLE2, lengths, scored, table, table2
+from tests.verdict_runs import TABLE2, lengths, scored, table, table2, table2_plan
 
 
 def text(html: str) -> str:
@@ -174,20 +171,20 @@ def test_plans_are_told_apart():
 
 def test_another_recorded_prediction_changes_the_page(tmp_path):
     """Through run folders, as the book reads them at each build."""
-    specs = [RunSpec(experiment="conv_types", net=net, dataset="pantomime-study", epochs=2) for net in NETS]
-    plan = Plan("mini", "a study", {}, tuple(PlannedRun("mini", s.net, s) for s in specs))
+    plan = table2_plan("mini")
     for planned in plan.runs:
-        write_fake_run(tmp_path / planned.folder, planned.spec, scored(TABLE2[planned.spec.net]))
+        write_fake_run(tmp_path / planned.folder, planned.spec, scored(TABLE2[planned.spec.net], planned.spec.seed))
 
     def page():
         return text(scoreboard.claims_table(load_plan_runs(plan, tmp_path), "run-best")._repr_html_())
 
     assert "✓ reproduced 11 of 11" in page()
-    r3d = next(planned for planned in plan.runs if planned.spec.net == "r3d")
-    write_fake_run(tmp_path / r3d.folder, r3d.spec, scored(95))
+    r3d = [planned for planned in plan.runs if planned.spec.net == "r3d"]
+    for planned in r3d:
+        write_fake_run(tmp_path / planned.folder, planned.spec, scored(95, planned.spec.seed))
     assert "✗ contradicted 10 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus R3D-18" in page()
-    (tmp_path / r3d.folder / "metrics.json").unlink()
-    assert "not run : 11 of 12 planned runs complete" in page()
+    (tmp_path / r3d[0].folder / "metrics.json").unlink()
+    assert "not run : 23 of 24 planned runs complete" in page()
 
 
 # --- the first page and the chapter on claims

@@ -9,12 +9,10 @@ import pytest
 
 from studylib import claims, verdicts, verdicts_parts
 from studylib.audit import CLOSE, NOT_RUN
-from studylib.net_table import NETS
 from studylib.paired import paired_difference
-from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
+from studylib.plan import REPOSITORY, load_plan
 from studylib.results import load_plan_runs
 from studylib.seeds import difference
-from studylib.spec import RunSpec
 from studylib.verdicts import decide
 from studylib.verdicts_evidence import Net
 from studylib.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
@@ -29,7 +27,7 @@ from studylib.verdicts_parts import (
     exact,
 )
 from tests.fake_runs import fake_predictions, write_fake_run
-from tests.verdict_runs import PLAN, SPEC, TABLE2, complete, run_of, scored, table, table2
+from tests.verdict_runs import PLAN, SPEC, TABLE2, complete, run_of, scored, table, table2, table2_plan
 
 # --- parts
 
@@ -80,8 +78,10 @@ def test_the_numbers_show_every_interval_and_whether_a_seed_is_covered():
     part = Part("a minus b", 1.25, -0.5, 3.0, covers_seeds=False)
     text = verdicts_parts.Verdict(INCONCLUSIVE, (part,)).numbers
     assert text.startswith("a minus b: +1.2 points (95% interval −0.5 to +3.0)")
-    assert "One seed" in text
-    assert "One seed" not in verdicts_parts.Verdict(INCONCLUSIVE, (replace(part, covers_seeds=True),)).numbers
+    assert verdicts_parts.ONE_SEED in text
+    assert (
+        verdicts_parts.ONE_SEED not in verdicts_parts.Verdict(INCONCLUSIVE, (replace(part, covers_seeds=True),)).numbers
+    )
     assert "interval" not in str(exact("a count", 0.5, (0, 1)))
 
 
@@ -168,12 +168,14 @@ def test_runs_of_another_plan_are_not_looked_at():
 def test_the_papers_plan_has_what_its_rules_ask_for():
     runs = complete(load_plan(REPOSITORY / "runs/paper.yaml"))
     found = {claim: decide(claim, runs, "paper") for claim in verdicts.RULES}
-    assert not [claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE]
+    never = {"run-flow-quality", "run-flow-speed", "run-aggregation"}
+    assert {claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE} == never
     waiting = {claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN}
     beyond = {"run-motion", "run-nonlinearity"}  # experiments that are not the paper's
     seeds = {"run-train-error-18", "run-train-error-34", "run-gap-depth"}  # one seed is planned
-    never = {"run-flow-quality", "run-flow-speed", "run-aggregation"}
-    assert waiting == beyond | seeds | never | {"run-filters"}  # whose weights these runs lack
+    assert waiting == beyond | seeds | {"run-filters"}  # whose weights these runs lack
+    decided = {claim for claim, verdict in found.items() if verdict.outcome in (REPRODUCED, CONTRADICTED)}
+    assert decided <= {"run-finetune-time", "run-sizes"}  # counted; one seed decides nothing else
     assert len(found["run-fusion"].parts) == 16
     assert len(found["run-transfer"].parts) == 12
     assert len(found["run-pretraining"].parts) == 6
@@ -185,9 +187,9 @@ def test_the_embedded_study_has_what_the_rules_ask_for_and_leaves_what_needs_the
     found = {claim: decide(claim, runs, "mini") for claim in verdicts.RULES}
     assert {claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE} == {
         "run-sports", "run-kinetics", "run-transfer", "run-pretraining", "run-sizes",
-        "run-flow-quality", "run-flow-speed", "run-filters",
+        "run-flow-quality", "run-flow-speed", "run-filters", "run-aggregation",
     }  # fmt: skip
-    assert {claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN} == {"run-aggregation"}
+    assert not [claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN]
     # one seed of each stream and of the larger resolution; and a count, of which nothing is drawn
     alone = {"run-fusion", "run-resolution", "run-finetune-time"}
     assert all(found[c].covers_seeds for c in found if found[c].parts and c not in alone)
@@ -195,10 +197,9 @@ def test_the_embedded_study_has_what_the_rules_ask_for_and_leaves_what_needs_the
 
 def test_another_recorded_prediction_gives_another_verdict(tmp_path):
     """Through run folders, as the book reads them."""
-    specs = {net: RunSpec(experiment="conv_types", net=net, dataset="pantomime-study", epochs=2) for net in NETS}
-    plan = Plan(PLAN, "a study", {}, tuple(PlannedRun(PLAN, net, spec) for net, spec in specs.items()))
+    plan = table2_plan(PLAN)
     for planned in plan.runs[1:]:
-        write_fake_run(tmp_path / planned.folder, planned.spec, scored(TABLE2[planned.spec.net]))
+        write_fake_run(tmp_path / planned.folder, planned.spec, scored(TABLE2[planned.spec.net], planned.spec.seed))
 
     def verdict():
         return decide("run-best", load_plan_runs(plan, tmp_path), PLAN)
@@ -207,5 +208,6 @@ def test_another_recorded_prediction_gives_another_verdict(tmp_path):
     assert verdict().missing == (f"{first.folder} (not run)",)
     write_fake_run(tmp_path / first.folder, first.spec, scored(45))
     assert verdict().outcome == REPRODUCED
-    write_fake_run(tmp_path / first.folder, first.spec, scored(90))
+    for planned in plan.runs[:2]:
+        write_fake_run(tmp_path / planned.folder, planned.spec, scored(90, planned.spec.seed))
     assert verdict().outcome == CONTRADICTED

@@ -67,13 +67,15 @@ def published_runs(off=0.0):
     def near(accuracy):
         return lambda seed: scored(accuracy + off, videos=4000, whole=1.0)
 
-    scratch = two_streams(near(72.0), near(67.5), (0,), **fields)
+    scratch = two_streams(near(72.0), near(67.5), SEEDS, **fields)
     tuned = []
     for modality, accuracy in (("rgb", 74.3), ("flow", 68.5)):
-        spec = SPEC(modality=modality, init_from=f"run:{PLAN}/sports1m/{modality}", **fields)
-        tuned.append((f"tuned_{modality}", run_of(spec, near(accuracy)(0))))
-        first = SPEC(modality=modality, **fields | {"experiment": "sports1m", "dataset": "sports1m"})
-        tuned.append((modality, run_of(first, near(60)(0))))
+        for seed in SEEDS:
+            name = f"{modality}_{seed}"
+            spec = SPEC(modality=modality, seed=seed, init_from=f"run:{PLAN}/sports1m/{name}", **fields)
+            tuned.append((f"tuned_{name}", run_of(spec, near(accuracy)(seed))))
+            first = SPEC(modality=modality, seed=seed, **fields | {"experiment": "sports1m", "dataset": "sports1m"})
+            tuned.append((name, run_of(first, near(60)(seed))))
     return [*scratch, *tuned]
 
 

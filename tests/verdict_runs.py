@@ -9,6 +9,7 @@ import pandas as pd
 
 from studylib.evaluation import Predictions
 from studylib.net_table import NETS, PRINTED_NAMES
+from studylib.plan import Plan, PlannedRun
 from studylib.results import Run
 from studylib.spec import RunSpec
 from studylib.verdicts import decide
@@ -73,6 +74,16 @@ def retested(name, start, accuracy, seeds=SEEDS, **fields):
 
 def table2(seeds=SEEDS, **changed):
     return [run for net, accuracy in (TABLE2 | changed).items() for run in trained(net, accuracy, seeds=seeds, net=net)]
+
+
+def table2_plan(name):
+    """A plan of Table 2's networks, two seeds each, for run folders."""
+    specs = [
+        RunSpec(experiment="conv_types", net=net, seed=seed, dataset="pantomime-study", epochs=2)
+        for net in NETS
+        for seed in (0, 1)
+    ]
+    return Plan(name, "a study", {}, tuple(PlannedRun(name, f"{spec.net}_seed{spec.seed}", spec) for spec in specs))
 
 
 def outcome(claim, runs):
