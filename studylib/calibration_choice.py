@@ -18,11 +18,13 @@ from html import escape
 from typing import Any
 
 import pandas as pd
+from IPython.display import Markdown
 
 from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete
 from studylib.calibration_checks import HALF_WIDTH
 from studylib.calibration_gaps import value_text
-from studylib.magnitudes import with_interval
+from studylib.calibration_tables import listed
+from studylib.magnitudes import signed, with_interval
 from studylib.plan import Plan
 from studylib.recorded import of_rows
 from studylib.tables import NOT_RUN, Table
@@ -61,7 +63,10 @@ def changes(study: Calibration, name: str) -> pd.DataFrame:
 
 
 def chosen(study: Calibration, name: str) -> Any | None:
-    """The value of a field that the rules take; None until all runs that they need are complete."""
+    """The value of a field that the rules take; None until a run at each of its values is complete for both networks.
+
+    Further seeds that are planned are not waited for.
+    """
     return _chosen(name, study.base[name], changes(study, name))
 
 
@@ -102,6 +107,23 @@ def choices_table(study: Calibration, plan: Plan) -> Table:
         pd.DataFrame(rows),
         f"What was chosen by video@1 of {FIRST} and {SECOND} on the same test videos. In brackets 95% intervals, over "
         "videos and seeds; where a network has a single seed, over the videos alone as far as that network goes.",
+    )
+
+
+def settings_note(study: Calibration) -> Markdown:
+    """The values of settings at which the difference of the two networks is another than at the base's."""
+    moved = []
+    for name, label in LABELS.items():
+        for value, _, _, _, change in comparison(study, name).itertuples(index=False):
+            if change is not None and not change.low <= 0 <= change.high:
+                interval = f"{signed(change.low)} to {signed(change.high)}"
+                moved.append(f"{label} {value_text(value)} ({signed(change.points)} points, {interval})")
+    if not moved:
+        return Markdown("No setting that was tried changes the difference of the two by more than its interval.")
+    return Markdown(
+        f"**The difference of {FIRST} and {SECOND} depends on the setting.** It changes by more than its interval at "
+        f"{listed(moved)}. What the study finds of these two holds for its own settings only. Of single runs an "
+        "interval leaves out how seeds differ."
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
-from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, seeds_of, variations
+from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete, gap, seeds_of, variations
 from studylib.calibration_checks import HALF_WIDTH, covers
 from studylib.calibration_tables import MISSING, listed, video_accuracy, word
 from studylib.cells import INTERVALS, cell
@@ -30,6 +30,8 @@ CAPTION = (
 def comparison_table(rows: pd.DataFrame, label: str, training: bool = False) -> Table | Markdown:
     """Both networks and their difference at each value of a field of the spec, and how far the difference moves.
 
+    The last column tells which hardware the runs of a row were made on.
+
     Args:
         rows: `calibration.comparison`.
         label: what the field is called in the head of the table.
@@ -49,9 +51,16 @@ def comparison_table(rows: pd.DataFrame, label: str, training: bool = False) -> 
                 row[f"{net}, training clips"] = NOT_RUN if done.empty else f"{100 - done['train_error'].mean():.1f}"
         row["difference, points"] = _points(difference)
         row["change of the difference"] = "" if is_base else _points(change)
+        row["hardware"] = escape(", ".join(hardware(complete(runs))))
         cells.append(row)
     of_training = " Training clips: right in the last epoch, while they are trained on." if training else ""
     return Table(pd.DataFrame(cells), f"{CAPTION}{of_training} Epochs: {epochs}.")
+
+
+def hardware(done: pd.DataFrame) -> list[str]:
+    """What complete runs were made on, "CPU" for any processor, each once."""
+    devices = {run.provenance["device"] for run in done["result"]}
+    return sorted("CPU" if device == "cpu" else device for device in devices)
 
 
 def order_note(rows: pd.DataFrame) -> Markdown:
@@ -103,7 +112,14 @@ def precision_note(study: Calibration) -> Markdown:
     if asked.empty:
         return MISSING
     used = sum(run.provenance["precision"] == "bf16" for run in asked["result"])
-    return Markdown(f"Of {len(asked)} runs that asked for bf16, {used} were trained in it.")
+    told = f"Of {len(asked)} runs that asked for bf16, {used} were trained in it."
+    changes = [c for c in comparison(study, "amp")["change"] if c is not None]
+    if changes and (width := max(c.half_width for c in changes)) > HALF_WIDTH:
+        told += (
+            f" The change is known to ±{width:.1f} points only: one of the {HALF_WIDTH:g} points that the study asks "
+            "for need not have been seen."
+        )
+    return Markdown(told)
 
 
 def seeds_table(study: Calibration) -> Table | Markdown:

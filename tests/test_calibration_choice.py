@@ -55,6 +55,15 @@ def test_a_width_that_is_better_is_not_taken_since_it_takes_longer(study):
     assert row["by the rules"] == "<strong>16</strong>"
 
 
+def test_a_setting_that_changes_the_difference_is_named_with_the_change(study):
+    study.run(**BASE).run(GOOD | {"tempo": 0.77}, amp="fp32")
+    assert calibration_choice.settings_note(study.load()).data.startswith("No setting that was tried")
+    study.run(MUCH, amp="fp32", net="r3d")
+    told = calibration_choice.settings_note(study.load()).data
+    assert "at precision fp32 (−5.6 points, −7.6 to −3.7)" in told
+    assert "learning rate" not in told  # not run: nothing is known of it
+
+
 def test_what_is_not_run_or_not_planned_chooses_nothing_and_the_table_says_so(study):
     frame = calibration_choice.choices_table(study.load(), MINI).frame.set_index("setting")
     assert set(frame["by the rules"]) == {'<span class="not-run">not run</span>', "not tried"}
@@ -119,12 +128,31 @@ def test_whether_two_networks_can_be_found_equal_follows_from_how_wide_the_inter
 
     assert equal() == {"not known yet"}
     study.run(**BASE)
-    half_width = calibration_freeze.expected_half_width(study.load(), small_plan(200, 2))
+    half_width = calibration_freeze.expected_half_width(study.load(), small_plan(200, 2), 2)
     assert half_width > 2
     assert equal() == {"that it is false"}
-    assert calibration_freeze.expected_half_width(study.load(), small_plan(1_000_000, 2)) < half_width
-    assert calibration_freeze._of_equality(1.5) == (
+    assert calibration_freeze.expected_half_width(study.load(), small_plan(1_000_000, 2), 2) < half_width
+    assert calibration_freeze._of_accuracies(True, 4, 1.5) == (
         "both",
-        "It says that two accuracies are equal, the whole interval within 2 points of 0. With an expected interval of "
-        "±1.5 they may differ by 0.5 at most.",
+        "It says that two accuracies are equal, the whole interval within 2 points of 0. With four seeds an interval "
+        "of ±1.5 is expected: they may differ by 0.5 at most.",
     )
+
+
+def test_a_claim_of_few_seeds_shows_large_differences_only_and_of_one_seed_nothing(study):
+    study.run(**BASE)
+    shows = dict(list(limits(study).groupby("what it can show")["claim"]))
+    assert shows["numbers, no verdict"].str.contains("224 x 224").any()  # the plan has one seed of it
+    assert shows["large differences"].str.contains("Clip accuracy rises").any()
+    assert calibration_freeze._of_accuracies(False, 3, 2.9) is None
+    assert calibration_freeze._of_accuracies(False, 2, 5.5) == (
+        "large differences",
+        "With two seeds an interval of ±5.5 is expected, more than the 3 points that the study asks for.",
+    )
+
+
+def test_the_seeds_of_a_claim_are_those_of_the_network_with_the_fewest():
+    runs = load_plan_runs(MINI)
+    folders = ["runs/mini/conv_types/" + run for run in ("r3d-18_8f_seed0", "r3d-18_8f_seed1", "mc3-18_8f_seed0")]
+    assert calibration_freeze.fewest_seeds(runs, folders[:2]) == 2
+    assert calibration_freeze.fewest_seeds(runs, folders) == 1

@@ -1,5 +1,6 @@
 """The difference of the two networks: whether settings move it, and how many videos and seeds it takes."""
 
+import json
 import re
 
 import pytest
@@ -101,3 +102,15 @@ def test_the_width_of_the_interval_is_a_requirement(study):
     d = calibration.gap(study.load().base_runs)
     assert table["measured"] == pytest.approx(d.half_width)
     assert table["verdict"] == ("met" if d.half_width <= 3 else "not met")
+
+
+def test_a_comparison_tells_the_hardware_of_its_runs(study):
+    study.run(**BASE).run(lr=0.028)
+    moved = next(study.root.glob("runs/calibration/conv_types/*lr0.028*/provenance.json"))
+    moved.write_text(json.dumps(json.loads(moved.read_text()) | {"device": "NVIDIA <X>"}))
+    table = calibration_gaps.comparison_table(calibration.comparison(study.load(), "lr"), "rate").frame
+    assert dict(zip(table["rate"], table["hardware"], strict=True)) == {
+        "0.0035": "",
+        "0.01 (as in the base)": "CPU",
+        "0.028": "CPU, NVIDIA &lt;X&gt;",
+    }
