@@ -221,7 +221,7 @@ def check_table(runs: list[Run], repository: Path = REPOSITORY) -> Table | Markd
 
 
 def check_note(runs: list[Run], repository: Path = REPOSITORY) -> Markdown:
-    """How many of the compared runs of `quick` came out within a quarter; what was not compared."""
+    """How the compared runs of `quick` and of `mini` came out; what was not compared."""
     table = check_table(runs, repository)
     if isinstance(table, Markdown):
         return Markdown("Nothing can be compared.")
@@ -230,6 +230,11 @@ def check_note(runs: list[Run], repository: Path = REPOSITORY) -> Markdown:
     told = f"Of {len(quick)} compared runs of *quick* {((quick - 1).abs() <= 0.25).sum()} came out within 25%."
     if not len(quick):
         told = "No run of *quick* was made on that processor, so nothing is said of it here."
+    own = table.frame[table.frame["plan"] == "mini"]
+    if len(own):
+        times = own[["estimated (s)", "measured (s)"]].map(lambda seconds: float(seconds.replace(",", ""))).sum()
+        told += f" Those of *mini*, {len(own)}, trained for {times.iloc[1] / times.iloc[0]:.2f} times the estimated "
+        told += "seconds in all, for part of the time beside other work."
     if others:
         told += f" {others} other recorded runs are on other hardware or threads, or trained for less than "
         told += f"{SHORTEST:g} seconds, and are left out."

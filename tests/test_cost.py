@@ -160,7 +160,7 @@ def test_speeds_of_another_device_or_number_of_threads_say_nothing():
 
 def test_a_gpu_without_recorded_speed_has_a_range_by_its_peak():
     rate = rate_of(SPEC, "NVIDIA A100-SXM4-40GB", [measured()])
-    assert (rate.low, rate.high) == pytest.approx((0.04 * 156e12, 0.2 * 156e12))
+    assert (rate.low, rate.high) == pytest.approx((0.03 * 156e12, 0.16 * 156e12))
     assert "not measured" in rate.source
     recorded = measured(device="NVIDIA A100-SXM4-40GB", rate=20e12)
     assert rate_of(SPEC, "A100", [recorded]).low == 20e12

@@ -32,7 +32,7 @@ def test_the_commands_of_the_chapter_are_those_there_are(capsys):
 
 
 def test_hours_of_a_plan_by_hand(tmp_path):
-    """R(2+1)D-18: 20.748 G, 45 M clips three times and 45 x 19,907 + 199,070 test clips, at 6.24 to 31.2 T a second."""
+    """R(2+1)D-18: 20.748 G, 45 M clips three times and 45 x 19,907 + 199,070 test clips, at 4.68 to 25.0 T a second."""
     plan = Plan("paper", "a plan", {}, (PlannedRun("paper", "r2plus1d-18_8f_seed0", TABLE2),))
     rows = plan_table(plan, tmp_path).frame
     assert rows["experiment"].tolist() == ["conv_types", "all"]
@@ -40,7 +40,7 @@ def test_hours_of_a_plan_by_hand(tmp_path):
     assert row["in the paper"] == "Table 2, Figure 3"
     assert (row["training clips"], row["test clips"]) == ("45\u00a0M", "1.1\u00a0M")
     assert row["multiply-adds"] == "2.8\u00a0×\u00a010<sup>18</sup>"
-    assert row["A100, GPU-hours"] == "25 to 130"
+    assert row["A100, GPU-hours"] == "31 to 170"
     assert "our CPU" not in rows  # nothing is recorded there
 
 
@@ -66,8 +66,8 @@ def test_every_published_time_has_a_source_and_is_quoted_or_named_as_a_table():
 
 
 def test_a_published_time_becomes_a_rate_by_hand():
-    row = {"clips": "64", "gmacs": "53.176", "hours": str(0.45 / 3600), "gpus": "8"}
-    assert sustained(row) == pytest.approx(3 * 64 * 53.176e9 / 0.45 / 8)
+    row = {"clips": "64", "gmacs": "40.713", "hours": str(0.45 / 3600), "gpus": "8"}
+    assert sustained(row) == pytest.approx(3 * 64 * 40.713e9 / 0.45 / 8)
     assert sustained(row | {"hours": ""}) is None
     assert sustained(row | {"clips": ""}) is None
 
@@ -102,6 +102,13 @@ def test_the_check_estimates_a_run_by_runs_of_other_plans(tmp_path):
     assert rows.loc["quick", "estimated / measured"] == f"{estimated / 120:.2f}"
     assert "card/conv_types" in rows.loc["quick", "rate from"]
     assert "Of 1 compared runs of *quick*" in check_note(runs, tmp_path).data
+
+
+def test_the_check_tells_how_long_the_runs_of_mini_took_in_all(tmp_path):
+    runs = [recorded(tmp_path, "mini"), recorded(tmp_path, "card", epochs=20)]
+    estimated = check_table(runs, tmp_path).frame.set_index("plan").loc["mini", "estimated (s)"]
+    told = check_note(runs, tmp_path).data
+    assert f"Those of *mini*, 1, trained for {120 / float(estimated):.2f} times the estimated seconds" in told
 
 
 def test_a_run_of_a_few_seconds_is_not_compared_and_said_to_be_left_out(tmp_path):

@@ -147,7 +147,7 @@ def test_a_plan_is_printed_with_what_it_takes_on_a_named_gpu(tmp_path, capsys):
     line = next(line for line in printed.splitlines() if "runs/try/conv_types/r2d-18_8f_seed0" in line)
     assert line.split()[1:4] == ["pantomime-try", "2", "2,000,000"]
     assert "of one A100 in all" in printed
-    assert "4% to 20% of the bf16 peak of A100 SXM, not measured" in printed
+    assert "3% to 16% of the bf16 peak of A100 SXM, not measured" in printed
     assert "disk: " in printed
 
 
