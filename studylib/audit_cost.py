@@ -63,7 +63,7 @@ def conv1_parity() -> Decision:
 
 def parameter_column() -> Decision:
     printed = published.table("table2_conv_types").set_index("net")["params_millions"]
-    ours = {net: counted(net).conv_fc_params / 1e6 for net in printed.index}
+    ours = {net: counted(net).weights / 1e6 for net in printed.index}
     wrong = {net: value for net, value in ours.items() if compare(f"{printed[net]:.1f}", value) != HOLDS}
     with_bn = [net for net in printed.index if compare(f"{printed[net]:.1f}", counted(net).params / 1e6) != HOLDS]
     text = f"{len(ours) - len(wrong)} of {len(ours)} equal"
@@ -75,7 +75,7 @@ def parameter_column() -> Decision:
 
 
 def three_times() -> Decision:
-    ratios = {net: counted("R3D").conv_fc_params / counted(net).conv_fc_params for net in MC}
+    ratios = {net: counted("R3D").weights / counted(net).weights for net in MC}
     good = [net for net, ratio in ratios.items() if compare("3", ratio) == HOLDS]
     return Decision(
         listed(ratios, "{:.2f}"),
@@ -85,7 +85,7 @@ def three_times() -> Decision:
 
 
 def comparable_capacity() -> Decision:
-    ratios = {net: counted(net).conv_fc_params / counted("f-R2D").conv_fc_params for net in MC}
+    ratios = {net: counted(net).weights / counted("f-R2D").weights for net in MC}
     good = [net for net, ratio in ratios.items() if abs(ratio - 1) <= SAME]
     return statement(
         len(good) == len(MC),
@@ -120,10 +120,10 @@ def same_parameters() -> Decision:
 
 # The id of a claim in evidence/claims.csv -> what decides it.
 DECISIONS: dict[str, Callable[[], Decision]] = {
-    "same-size": lambda: roughly(tuple(counted(n).conv_fc_params / 1e6 for n in ("R(2+1)D", "R3D")), "M"),
+    "same-size": lambda: roughly(tuple(counted(n).weights / 1e6 for n in ("R(2+1)D", "R3D")), "M"),
     "three-times": three_times,
     "mc-capacity": comparable_capacity,
-    "compact": lambda: roughly(tuple(counted(n, 34).conv_fc_params / 1e6 for n in ("R(2+1)D", "R3D")), "M"),
+    "compact": lambda: roughly(tuple(counted(n, 34).weights / 1e6 for n in ("R(2+1)D", "R3D")), "M"),
     "middle-channels": blocks_parity,
     "conv1-parity": conv1_parity,
     "table2-params": parameter_column,

@@ -16,8 +16,8 @@ from studylib.verdicts_evidence import Planned
 from studylib.verdicts_parts import Part
 
 INTERVALS = (
-    "In brackets 95% intervals over test videos and seeds; of one seed over the test videos alone (of video accuracy "
-    "Wilson's, over several splits the root of their squares)."
+    "In brackets 95% intervals over test videos and seeds; of one seed over the test videos alone "
+    "(Wilson's for video@1)."
 )
 
 

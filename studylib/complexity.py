@@ -22,7 +22,8 @@ class Complexity:
     """Counts of one network for one clip."""
 
     params: int  # every learnable number, BN's scale and shift among them
-    conv_fc_params: int  # weights of convolutions, weights and biases of FC layers; see `count_weights`
+    weights: int  # of convolutions and FC layers, without any bias: the parameter column of VMZ's table
+    conv_fc_params: int  # the same with the biases of FC layers: one a class more in a residual network
     flops: int  # multiply-adds of convolutions and FC
     by_layer: dict[str, int]  # name of each convolution and of the FC layer -> its multiply-adds, in order
 
@@ -52,6 +53,7 @@ def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
     by_layer = {name: flops[name] for name in counted}
     return Complexity(
         params=sum(p.numel() for p in net.parameters()),
+        weights=sum(m.weight.numel() for m in counted.values()),
         conv_fc_params=sum(p.numel() for m in counted.values() for p in m.parameters()),
         flops=sum(by_layer.values()),
         by_layer=by_layer,
@@ -71,14 +73,6 @@ def count_by_name(
     with torch.device("meta"):
         net = build_net(name, depth, num_classes, clip_length, in_channels, width, resolution)
     return count(net, (in_channels, clip_length, resolution, resolution))
-
-
-def count_weights(net: nn.Module) -> int:
-    """Weights of convolutions and FC layers, without any bias: the parameter column of VMZ's table.
-
-    For a residual network that is `conv_fc_params` less one bias a class, which no printed digit shows; C3D's does.
-    """
-    return sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Conv3d | nn.Linear))
 
 
 def count_relus(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from studylib import published
-from studylib.complexity import count, count_by_name, count_relus, count_weights, output_sizes
+from studylib.complexity import count, count_by_name, count_relus, output_sizes
 from studylib.magnitudes import signed
 from studylib.net_table import BLOCKS, NETS, PAPER_NAMES, PRINTED_NAMES, VARIANTS
 from studylib.nets import build_net
@@ -111,7 +111,7 @@ def variants() -> pd.DataFrame:
                     "name": name,
                     "net": PRINTED_NAMES[name],
                     "base": base,
-                    "weights": count_weights(net),
+                    "weights": counted.weights,
                     "params": counted.params,
                     "flops": counted.flops,
                     "relus": count_relus(net, clip_shape),
@@ -165,7 +165,7 @@ def against_vmz() -> pd.DataFrame:
                 "paper_params": paper.get(row.net) if row.clip_frames == 8 else None,
                 "vmz_params": row.params_millions,
                 "vmz_gflops": row.gflops,
-                "weights": count_weights(net),
+                "weights": counted.weights,
                 "conv_fc_params": counted.conv_fc_params,
                 "params": counted.params,
                 "flops": counted.flops,

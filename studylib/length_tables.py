@@ -32,8 +32,9 @@ def printed(row: str) -> str:
 def figure5_note() -> Markdown:
     """The points of Figure 5 that the text gives."""
     return Markdown(
-        f"Its text gives two of their points: the highest video@1 is at **{printed('peak')}**, and clip@1 at 32 frames "
-        f"is **{printed('scratch')}** ({published.SOURCES[TABLE]}, Kinetics-400)."
+        f"Its text tells where video@1 is highest, at **{printed('peak')}**, and clip@1 at 32 frames, "
+        f"**{printed('scratch')}** ({published.SOURCES[TABLE]}, Kinetics-400). That at 8 frames follows from the two "
+        "experiments below."
     )
 
 

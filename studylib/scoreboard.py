@@ -57,9 +57,9 @@ HOW_TO_READ = (
     "test videos and the seeds unless it says otherwise."
 )
 OF_VMZ = (
-    "VMZ: the same contrasts, clip@1, on the accuracies that the paper's authors published of a later training of the "
-    "same networks on Kinetics-400 (facebookresearch/VMZ, c2/tutorials/models.md); one training each, no interval, no "
-    "verdict; empty where it has none."
+    "VMZ: the same contrasts, by the measure of the rule, on the accuracies that the paper's authors published of a "
+    "later training of the same networks on Kinetics-400 (facebookresearch/VMZ, c2/tutorials/models.md); one training "
+    "each, no interval, no verdict; empty where it has none."
 )
 Verdicts = Mapping[tuple[str, str], Verdict | None]  # (claim, plan) -> verdict; None where there is no such plan
 
