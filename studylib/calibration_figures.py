@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from studylib import calibration
 from studylib.calibration import GROUPS, OVERALL, Calibration
 from studylib.datasets.actions import CUES
-from studylib.figures import COLOURS, DASHES, MARKERS, STYLE, WIDTH
+from studylib.figures import COLOURS, MARKERS, STYLE, WIDTH, looks
 
 BOUND = {"color": "black", "linewidth": 1.2, "linestyle": (0, (4, 2)), "label": "bound of a net\nblind to order"}
 
@@ -43,9 +43,8 @@ def by_difficulty(table: pd.DataFrame) -> Figure:
         figure, grid = plt.subplots(3, 2, figsize=(WIDTH, 8.6), sharex=True, sharey=True)
         for axes, cue in zip(grid.flat, GROUPS, strict=False):
             own = table[table["cue"] == cue]
-            for i, net in enumerate(nets):
+            for net, look in looks(nets).items():
                 rows = own[own["net"] == net].sort_values("difficulty")
-                look = {"color": COLOURS[i % 7], "marker": MARKERS[i % 7], "linestyle": DASHES[i // 7 % 3]}
                 _line(axes, rows["difficulty"] + beside[net], rows, label=net, linewidth=1.2, **look)
             if len(own):
                 axes.axhline(own["order_blind"].iloc[0], **BOUND)

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studylib.figures import BLUE, GREY, STYLE, VERMILION, WIDTH
+from studylib.figures import BLUE, GREY, KINDS, STYLE, VERMILION, WIDTH
 from studylib.mechanism import ALIKE
 from studylib.verdicts_depth import DEPTHS
 from studylib.verdicts_intervals import CLIP, VIDEO
 
-LOOKS = {"R3D": (VERMILION, "o"), "R(2+1)D": (BLUE, "s")}  # markers, since in grey the colours are alike
+LOOKS = {net: KINDS[net] for net in ("R3D", "R(2+1)D")}  # with markers, since in grey the colours are alike
 # Column of the history -> line: training thin and dashed, test thick.
 LINES = {
     "train_error": {"linewidth": 1.2, "linestyle": (0, (4, 1.5)), "markersize": 4},

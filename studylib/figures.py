@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -18,7 +19,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
 )  # fmt: skip
 COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY, "#555555")
-DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))  # more nets than colours: the next round is dashed
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))  # where colours do not suffice
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#666666"
 STYLE = {
@@ -35,8 +36,15 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "svg.hashsalt": "study",  # the same ids at every build
 }
-# Families of Table 2 in Figure 3: what the nets of each have in common.
-FAMILIES = {"2D": ("R2D", "f-R2D"), "MCx": ("MC",), "rMCx": ("rMC",), "R3D": ("R3D",), "R(2+1)D": ("R(2+1)D",)}
+# Kinds of Table 2's nets -> colour and marker, the same on all pages; an x stands for 2 to 5.
+KINDS = {
+    "R2D": (SKY, "P"),
+    "f-R2D": (ORANGE, "D"),
+    "MCx": (GREEN, "^"),
+    "rMCx": (PURPLE, "v"),
+    "R3D": (BLUE, "o"),
+    "R(2+1)D": (VERMILION, "s"),
+}
 
 
 def in_book() -> None:
@@ -44,6 +52,24 @@ def in_book() -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("svg")
+
+
+def kind_of(name: str) -> str:
+    """Of `KINDS` the one of a net, after whose name depth and settings may follow; "" for none."""
+    return next((kind for kind in KINDS if name.startswith(kind.removesuffix("x"))), "")
+
+
+def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and dash of each name in a figure: nets have those of their kind, of which the second is dashed,
+    and so on; other names have colours by order."""
+    found: dict[str, dict[str, Any]] = {}
+    for i, name in enumerate(names):
+        kind = kind_of(name)
+        before = sum(kind_of(other) == kind for other in names[:i])
+        colour, marker = KINDS[kind] if kind else (COLOURS[before % 7], MARKERS[before % 7])
+        dash = DASHES[(before if kind else before // 7) % len(DASHES)]
+        found[name] = {"color": colour, "marker": marker, "linestyle": dash}
+    return found
 
 
 def histories(runs: Sequence[Run]) -> pd.DataFrame:
@@ -57,7 +83,7 @@ def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net"
 
     Args:
         curves: a run, or a table of `histories` (columns epoch, train_error, test_error, run and `by`).
-        by: the column that gives a line its colour and its name in the legend.
+        by: the column that gives a line its look and its name in the legend.
         columns: of the legend, fewer for long names.
     """
     table = histories([curves]) if isinstance(curves, Run) else curves
@@ -65,16 +91,15 @@ def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net"
         names = list(dict.fromkeys(table[by]))
         lines_of_legend = ceil((len(names) + 2) / columns)
         figure, axes = plt.subplots(figsize=(WIDTH, 3.8 + 0.3 * max(0, lines_of_legend - 2)))
-        for i, name in enumerate(names):
-            colour = COLOURS[i % len(COLOURS)]
-            dash = DASHES[i // len(COLOURS) % len(DASHES)]
+        lines = []
+        for name, look in looks(names).items():
+            line = look | {"marker": ""}
             for _, run in table[table[by] == name].groupby("run", sort=False):
-                axes.plot(run["epoch"], run["train_error"], color=colour, linestyle=dash, linewidth=1.0)
-                axes.plot(run["epoch"], run["test_error"], color=colour, linestyle=dash, linewidth=2.6)
+                axes.plot(run["epoch"], run["train_error"], linewidth=1.0, **line)
+                axes.plot(run["epoch"], run["test_error"], linewidth=2.6, **line)
+            lines.append(plt.Line2D([], [], linewidth=2, **line))
         axes.set(xlabel="epoch", ylabel="error (%)", title=title, ylim=(0, None))
         axes.xaxis.get_major_locator().set_params(integer=True)
-        styles = [(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]) for i in range(len(names))]
-        lines = [plt.Line2D([], [], color=colour, linestyle=dash, linewidth=2) for colour, dash in styles]
         lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
         axes.legend(lines, [*names, "training", "test"], ncols=min(columns, len(names) + 2), loc="upper center",
                     bbox_to_anchor=(0.5, -0.2))  # fmt: skip
@@ -97,14 +122,14 @@ def accuracy_against_flops(panels: Mapping[str, pd.DataFrame], ylabel: str = "vi
 
 
 def _flops_panel(axes: Axes, table: pd.DataFrame, title: str, ylabel: str) -> None:
-    for i, (family, prefixes) in enumerate(FAMILIES.items()):
-        rows = table[[net.startswith(prefixes) for net in table["net"]]]
+    for kind, (colour, marker) in KINDS.items():
+        rows = table[table["net"].map(kind_of) == kind]
         if rows.empty:
             continue
         if {"low", "high"} <= set(rows):
             spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
-            axes.errorbar(rows["gflops"], rows["accuracy"], spread, fmt="none", ecolor=COLOURS[i], elinewidth=1)
-        axes.plot(rows["gflops"], rows["accuracy"], MARKERS[i], color=COLOURS[i], label=family, markersize=7)
+            axes.errorbar(rows["gflops"], rows["accuracy"], spread, fmt="none", ecolor=colour, elinewidth=1)
+        axes.plot(rows["gflops"], rows["accuracy"], marker, color=colour, label=kind, markersize=7)
     axes.set(title=title, ylabel=ylabel)
     axes.margins(0.1, 0.18)
     axes.legend(loc="best", handletextpad=0.2, borderaxespad=0.1)
@@ -156,20 +181,12 @@ def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
     names = list(dict.fromkeys(table["net"]))
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
-        for i, name in enumerate(names):
+        for i, (name, look) in enumerate(looks(names).items()):
             rows = table[table["net"] == name]
             x = [cues.index(cue) + 0.5 * ((i + 0.5) / len(names) - 0.5) for cue in rows["cue"]]
             spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
-            axes.errorbar(
-                x,
-                rows["accuracy"],
-                spread,
-                fmt=MARKERS[i % 7],
-                color=COLOURS[i % 7],
-                capsize=3,
-                label=name,
-                markersize=7,
-            )
+            dots = look | {"linestyle": "none"}
+            axes.errorbar(x, rows["accuracy"], spread, capsize=3, label=name, markersize=7, **dots)
         for column, dash, label in (
             ("order_blind", (0, (4, 2)), "order-blind: right pair, member guessed"),
             ("chance", (0, (1, 1.5)), "chance"),
@@ -214,9 +231,9 @@ def cost_growth(panels: Mapping[str, pd.DataFrame], steps: Mapping[str, Sequence
     with matplotlib.rc_context(STYLE):
         figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), sharey=True, squeeze=False)
         for axes, (label, table) in zip(grid[0], panels.items(), strict=True):
-            for i, (net, own) in enumerate(table.groupby("net", sort=False)):
-                marks = {"color": COLOURS[i % 7], "marker": MARKERS[i % 7], "markersize": 5}
-                axes.plot(own["size"], own["gflops"], label=net, **marks)
+            for net, look in looks(list(dict.fromkeys(table["net"]))).items():
+                own = table[table["net"] == net]
+                axes.plot(own["size"], own["gflops"], label=net, markersize=5, **look)
             axes.set(xscale="log", yscale="log", xlabel=label, xticks=steps[label], xticklabels=steps[label])
             axes.minorticks_off()
             axes.yaxis.set_major_formatter("{x:g}")

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studylib import published
-from studylib.figures import COLOURS, FAMILIES, GREY, MARKERS, STYLE, WIDTH
+from studylib.figures import GREY, KINDS, STYLE, WIDTH, kind_of
 from studylib.magnitudes import signed, with_interval
 from studylib.stats import rank_agreement
 from studylib.tables import Table
@@ -206,9 +206,9 @@ def scatter(frames: int = 8) -> Figure:
         figure, both = plt.subplots(1, 2, figsize=(WIDTH, 4.2))
         for axes, (measure, name) in zip(both, MEASURES.items(), strict=True):
             x, y = rows[f"{measure}_paper"], rows[f"{measure}_vmz{frames}"]
-            for i, (family, prefixes) in enumerate(FAMILIES.items()):
-                own = [net.startswith(prefixes) for net in rows["net"]]
-                axes.plot(x[own], y[own], MARKERS[i], color=COLOURS[i], label=family, markersize=7)
+            for kind, (colour, marker) in KINDS.items():
+                own = rows["net"].map(kind_of) == kind
+                axes.plot(x[own], y[own], marker, color=colour, label=kind, markersize=7)
             ends = [min(x.min(), y.min()) - 0.5, max(x.max(), y.max()) + 0.5]
             axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
             axes.set(title=name, xlabel="paper, 8 frames (%)", ylabel=f"VMZ, {frames} frames (%)", aspect="equal")

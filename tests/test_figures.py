@@ -3,8 +3,21 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.container import ErrorbarContainer
 
-from studylib import counts, cues, diagrams, figures, table2
+from studylib import (
+    calibration,
+    calibration_figures,
+    counts,
+    cues,
+    diagrams,
+    factorising_figures,
+    figures,
+    reproductions,
+    table2,
+)
+from studylib.net_table import PAPER_NAMES
 from studylib.results import load_run
 from studylib.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run
@@ -34,6 +47,54 @@ def test_training_is_thin_test_is_thick_and_a_net_has_one_colour(runs):
     assert list(thick.get_ydata()) == list(runs[0].history["test_error"])
     assert len({line.get_color() for line in axes.lines}) == 2
     assert names_in(axes.get_legend()) == ["f-R2D-18", "R3D-18", "training", "test"]
+
+
+def colours_in(figure):
+    """(name, colour) of all that is drawn with a name, and of the lines that a legend shows for others."""
+    named = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    for legend in filter(None, [*figure.legends, *(axes.get_legend() for axes in figure.axes)]):
+        named += zip(legend.legend_handles, names_in(legend), strict=True)
+    marks = [(name, mark.lines[0] if isinstance(mark, ErrorbarContainer) else mark) for mark, name in named]
+    return {(name, to_hex(mark.get_color()).upper()) for name, mark in marks if isinstance(mark, plt.Line2D)}
+
+
+def all_figures_of_networks():
+    """Each figure whose lines or marks are networks, by its function, of all the networks that it may have."""
+    names, number = list(PAPER_NAMES.values()), range(1, 13)
+    epochs = pd.DataFrame({"epoch": [1], "train_error": [30.0], "test_error": [40.0]})
+    yield figures.training_curves(pd.concat([epochs.assign(net=f"{net}-18", run=net, seed=0) for net in names]))
+    yield figures.training_curves(pd.concat([epochs.assign(net=net, run=net) for net in ("R(2+1)D 8f RGB", "R3D 8f")]))
+    pair = [epochs.assign(net=net, depth=18, seed=0) for net in ("R3D", "R(2+1)D")]
+    yield factorising_figures.figure4(pd.concat(pair))
+    points = pd.DataFrame({"net": names, "gflops": number, "accuracy": number, "low": number, "high": number})
+    yield figures.accuracy_against_flops({"ours": points})
+    yield figures.cost_growth({"frames": points.assign(size=8)}, {"frames": (8,)})
+    yield figures.cue_groups(points.assign(cue="pose", order_blind=50.0, chance=6.0))
+    groups = [points.assign(cue=cue, difficulty=1.0, order_blind=50.0) for cue in calibration.GROUPS]
+    yield calibration_figures.by_difficulty(pd.concat(groups))
+    yield reproductions.scatter()
+
+
+def test_a_network_has_one_colour_in_all_figures():
+    found = {}
+    for figure in all_figures_of_networks():
+        drawn = [(figures.kind_of(name), colour) for name, colour in colours_in(figure)]
+        assert {"R3D", "R(2+1)D"} <= {kind for kind, _ in drawn}
+        for kind, colour in drawn:
+            found.setdefault(kind, set()).add(colour)
+    del found[""]  # training, test, chance
+    assert found == {kind: {colour} for kind, (colour, _) in figures.KINDS.items()}
+
+
+def test_no_two_networks_look_alike_in_colour_or_in_print():
+    assert {figures.kind_of(net) for net in PAPER_NAMES.values()} == set(figures.KINDS)
+    for own in zip(*figures.KINDS.values(), strict=True):  # colours, markers
+        assert len(set(own)) == len(figures.KINDS)
+    looks = figures.looks(list(PAPER_NAMES.values())).values()
+    assert len({(look["color"], look["linestyle"]) for look in looks}) == len(PAPER_NAMES)
+    assert len({(look["marker"], look["linestyle"]) for look in looks}) == len(PAPER_NAMES)
+    streams = figures.looks(["RGB", "flow", "RGB, pretrained"]).values()
+    assert len({look["color"] for look in streams}) == 3
 
 
 def test_one_run_can_be_plotted_as_it_is(runs):
