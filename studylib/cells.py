@@ -1,7 +1,7 @@
 """What a table or a line below a figure says of recorded networks: a number with its interval, links to the runs behind
 it, and what is missing, in the same words on every page."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from math import isnan
 
@@ -12,7 +12,7 @@ from studylib.magnitudes import signed, with_interval
 from studylib.recorded import Measure, Recorded, lack_of, lack_of_states, seeds_text
 from studylib.seeds import SeedDifference
 from studylib.tables import lacking, run_link
-from studylib.verdicts_evidence import Planned
+from studylib.verdicts_evidence import Planned, planned_of
 from studylib.verdicts_parts import Part
 
 INTERVALS = (
@@ -73,17 +73,33 @@ def links(own: Recorded) -> str:
     return f'<span class="interval">{"<br>".join(lines)}</span>'
 
 
-def made_of(networks: Collection[Recorded]) -> Markdown:
-    """A sentence on the runs behind a figure: plan, datasets, seeds, how many of the planned ones are complete."""
-    planned, done = [p for own in networks for p in own.planned], [p for own in networks for p in own.done]
+def made_of(networks: Collection[Recorded], drawn: bool = True) -> Markdown:
+    """A sentence on the runs behind a figure: plan, datasets, seeds, how many of the planned ones are complete.
+
+    Args:
+        networks: of one plan; a run that several of them have counts once.
+        drawn: False where complete runs, if any, are not enough for a figure.
+    """
+    return _made_of([p for own in networks for p in own.planned], drawn)
+
+
+def made_of_rows(rows: pd.DataFrame) -> Markdown:
+    """`made_of` of a figure that is drawn from these rows of `results.load_plan_runs`, whatever their networks."""
+    return _made_of([planned_of(row) for row in rows.to_dict("records")])
+
+
+def _made_of(runs: Iterable[Planned], drawn: bool = True) -> Markdown:
+    planned = list({p.folder: p for p in runs}.values())
+    done = [p for p in planned if p.run is not None]
     if not planned:
         return Markdown("*Not planned:* the plan has no such run.")
-    plan, told = escape(planned[0].folder.split("/")[1]), f"{len(done)} of {len(planned)} planned runs complete."
+    plan, told = escape(planned[0].folder.split("/")[1]), f"{len(done)} of {len(planned)} planned runs complete"
     if not done:
         state = lack_of_states([p.state for p in planned]).capitalize()
-        return Markdown(f"*{state}:* plan *{plan}*, {told}")
+        return Markdown(f"*{state}:* plan *{plan}*, {told}.")
     datasets = ", ".join(f"`{name}`" for name in dict.fromkeys(p.spec.dataset for p in done))
-    return Markdown(f"Plan *{plan}*, dataset {datasets}, {seeds_text(p.spec.seed for p in done)}: {told}")
+    told += "" if drawn else ", none of which this figure can show alone"
+    return Markdown(f"Plan *{plan}*, dataset {datasets}, {seeds_text(p.spec.seed for p in done)}: {told}.")
 
 
 def grouped(rows: Sequence[dict[tuple[str, str], str]]) -> pd.DataFrame:

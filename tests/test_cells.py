@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from studylib import cells
-from studylib.recorded import network, sum_over_seeds
+from studylib.recorded import averaged, network, rows_of, sum_over_seeds
 from studylib.verdicts_evidence import Evidence
 from studylib.verdicts_intervals import CLIP, VIDEO
 from tests.made_study import network_of as of
@@ -71,3 +71,24 @@ def test_a_figure_tells_what_it_is_made_of():
         "*Not run:* plan *mini*, 0 of 3 planned runs complete."
     )
     assert cells.made_of([of(whole, "c3d")]).data.startswith("*Not planned:*")
+
+
+def test_a_run_behind_several_networks_of_a_figure_counts_once():
+    streams = [of(table2(1), net) for net in ("mc2", "mc3")]  # as RGB and flow, and both as one
+    told = cells.made_of([*streams, averaged("both", *streams)]).data
+    assert told.endswith("4 of 6 planned runs complete.")
+
+
+def test_runs_that_make_no_figure_alone_are_told_apart_from_none():
+    whole = table2()
+    told = cells.made_of([of(whole)], drawn=False).data
+    assert told.endswith("3 of 3 planned runs complete, none of which this figure can show alone.")
+    none = [of(whole, "r3d", experiments=("depth",), depth=34)]
+    assert cells.made_of(none, drawn=False).data == cells.made_of(none).data
+
+
+def test_a_figure_of_rows_tells_the_same_as_one_of_their_networks():
+    networks = [of(table2(1), net) for net in ("mc2", "mc3")]
+    rows = rows_of(table2(1), networks)
+    assert len(rows) == 6
+    assert cells.made_of_rows(rows).data == cells.made_of(networks).data
