@@ -167,6 +167,11 @@ def load_all_runs(repository: Path = REPOSITORY) -> pd.DataFrame:
     return pd.concat([load_plan_runs(plan, repository) for plan in load_plans(repository)], ignore_index=True)
 
 
+def title_of(runs: pd.DataFrame, plan: str) -> str:
+    """The title of a plan in a table of `load_plan_runs` that has runs of it."""
+    return runs.loc[runs["plan"] == plan, "label"].iloc[0]
+
+
 def complete_runs(runs: pd.DataFrame, plan: str | None = None, experiment: str | None = None) -> list[Run]:
     """The complete runs of a table of `load_plan_runs`, of one plan and one experiment where they are given."""
     chosen = runs[runs["state"] == "complete"]

@@ -6,6 +6,7 @@ from studylib import published
 from studylib.cells import INTERVALS, accuracy, cell
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.recorded import Recorded, network
+from studylib.results import title_of
 from studylib.tables import Table
 from studylib.verdicts_evidence import Evidence, printed
 from studylib.verdicts_intervals import CLIP, VIDEO
@@ -92,8 +93,7 @@ def our_panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
                     | {"low": part.low, "high": part.high, "dataset": run.spec.dataset}
                 )
         if rows:
-            label = runs.loc[runs["plan"] == plan, "label"].iloc[0]
-            panels[f"{label}\n({rows[0]['dataset']})"] = pd.DataFrame(rows)
+            panels[f"{title_of(runs, plan)}\n({rows[0]['dataset']})"] = pd.DataFrame(rows)
     return panels
 
 
