@@ -15,7 +15,7 @@ from studylib.clips import clip_span, uniform_starts
 from studylib.cost import Cost, videos_of
 from studylib.evaluation import Predictions
 from studylib.plan import Plan
-from studylib.recorded import Recorded, made_from, network
+from studylib.recorded import Recorded, network
 from studylib.verdicts_evidence import Evidence, Planned
 from studylib.verdicts_intervals import CLIP, VIDEO
 from studylib.verdicts_length import (
@@ -46,8 +46,8 @@ class Lengths:
 
     @property
     def title(self) -> str:
-        """Of a panel: the plan, its data, and which runs it shows."""
-        return f"{self.plan}: {self.dataset}, {made_from(list(self.trained.values()))}"
+        """Of a panel: the plan and its data."""
+        return f"{self.plan}: {self.dataset}"
 
     @property
     def any_done(self) -> bool:

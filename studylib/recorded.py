@@ -199,13 +199,6 @@ def seeds_text(seeds: Iterable[int]) -> str:
     return f"seed{'s' if len(own) > 1 else ''} {', '.join(map(str, own))}"
 
 
-def made_from(networks: Sequence[Recorded]) -> str:
-    """What a figure shows: "seeds 0, 1, 2", and "17 of 18 runs" where not all of these networks' runs are complete."""
-    done, planned = [p for own in networks for p in own.done], sum(len(own.planned) for own in networks)
-    told = seeds_text(p.spec.seed for p in done)
-    return told if len(done) == planned else f"{told}; {len(done)} of {planned} runs"
-
-
 def _of_runs(name: str, runs: Iterable[Planned], trainer: Callable[[Planned], Planned]) -> Recorded:
     keys = {(planned.spec.seed, planned.spec.split): planned for planned in runs}
     weights = {key: (trainer(planned).folder,) for key, planned in keys.items()}

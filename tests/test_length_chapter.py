@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import claim_texts, length_figures, length_tables, lengths, published
+from studylib import cells, claim_texts, length_figures, length_tables, lengths, published
 from studylib.complexity import count_by_name
 from studylib.evaluation import clip_top1, video_top_k
 from studylib.magnitudes import signed
@@ -16,7 +16,7 @@ from studylib.tables import NOT_RUN
 from studylib.verdicts_intervals import CLIP, VIDEO
 from studylib.verdicts_length import clip_correlation
 from tests import verdict_runs
-from tests.chapters import figures_in, html_of, shown_by
+from tests.chapters import below_figures, figures_in, html_of, shown_by
 from tests.verdict_runs import PLAN, complete, table
 
 STUDY = Plan(PLAN, "a study", {"pantomime-study": {"train_videos": 1500, "test_videos": 300}}, ())
@@ -66,7 +66,7 @@ def test_networks_are_found_by_what_they_are():
     assert [p.folder for p in own.moved.planned] == [f"runs/study/clip_length/at32_seed{s}" for s in (0, 1, 2)]
     assert own.tuned.planned[0].spec.epochs == 15
     assert own.costs[8].spec.epochs == 45  # of the run that trained it, not of the test of it
-    assert own.title == "study: pantomime-study, seeds 0, 1, 2"
+    assert own.title == "study: pantomime-study"
 
 
 @pytest.mark.parametrize("plan", ["mini", "paper"])
@@ -158,7 +158,7 @@ def test_a_seed_that_is_missing_is_said_to_be_and_the_others_are_shown():
     assert "2 of 3 runs" in rows["clip@1 (%)"]["16"]
     assert "of 3 runs" not in rows["clip@1 (%)"]["32"]
     assert re.sub("<.*?>", "", rows["runs"]["16"]) == "seeds 0 2"
-    assert own.title.endswith("seeds 0, 1, 2; 8 of 9 runs")
+    assert cells.made_of(own.trained.values()).data.endswith("seeds 0, 1, 2: 8 of 9 planned runs complete.")
 
 
 def test_the_experiments_are_differences_of_the_runs_beside_the_papers_numbers():
@@ -250,8 +250,9 @@ def test_the_page_shows_what_is_recorded(monkeypatch):
     shown = shown_by(PAGE, both_plans(), monkeypatch)
     drawn = figures_in(shown)
     assert len(drawn) == (REPOSITORY / "book" / f"{PAGE}.md").read_text().count("    alt: ") == 3
-    titles = [axes.get_title() for f in drawn for axes in f.axes]
-    assert all(re.match(r"mini: pantomime-mini, seeds 0, 1(?!, \d)", title) for title in titles)
+    assert {axes.get_title() for f in drawn for axes in f.axes} == {"mini: pantomime-mini"}
+    told = r"Plan \*mini\*, dataset `pantomime-mini`, seeds 0, 1: (\d+) of \1 planned runs complete\."
+    assert all(re.search(told, below) for below in below_figures(shown))
     assert any("run_pages/mini_clip_length_r2plus1d-18_48f_seed1.html" in html_of(value) for value in shown)
 
 
@@ -260,5 +261,5 @@ def test_the_page_says_that_nothing_is_run(monkeypatch):
         return mini.assign(state="not run", result=None)
 
     shown = [html_of(value) for value in shown_by(PAGE, both_plans(unrun), monkeypatch)]
-    assert shown.count("*Not run.*") == 3
+    assert sum(value.startswith("*Not run:* plan *mini*, 0 of ") for value in shown) == 3
     assert not any("run_pages" in value for value in shown)

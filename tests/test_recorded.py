@@ -92,11 +92,8 @@ def test_a_run_that_has_begun_is_told_apart_until_another_is_complete():
         assert recorded.lack_of_states(states) == told
 
 
-def test_what_a_figure_is_made_from():
-    whole, partly = table2(), table2(1)
-    assert recorded.made_from([of(whole), of(whole, "mc2")]) == "seeds 0, 1, 2"
-    assert recorded.made_from([of(whole), of(partly)]) == "seeds 0, 1, 2; 5 of 6 runs"
-    assert recorded.seeds_text([2]) == "seed 2"
+def test_one_seed_is_no_plural():
+    assert [recorded.seeds_text(own) for own in ([2], [1, 0, 1])] == ["seed 2", "seeds 0, 1"]
 
 
 # --- numbers
