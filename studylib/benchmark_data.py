@@ -48,25 +48,11 @@ def _played(name: str, dataset: str, made: Mapping[str, object] | None) -> str:
     )
 
 
-def title(runs: pd.DataFrame, plan: str) -> str:
-    """What a figure of a plan's runs is headed: the plan's title and how many of these runs are complete."""
-    own = runs[runs["plan"] == plan]
-    return f"{own['label'].iloc[0]}\n({(own['state'] == 'complete').sum()} of {len(own)} runs complete)"
-
-
-def not_drawn(runs: pd.DataFrame, plan: str) -> Markdown:
-    """What stands in the place of a figure that no complete runs are there for."""
-    own = runs[runs["plan"] == plan]
-    done = (own["state"] == "complete").sum()
-    why = f"{done} of {len(own)} runs complete, none of which this figure can show alone" if done else "not run"
-    return Markdown(f"*{own['label'].iloc[0]}: {why}.*")
-
-
-def histories_by_input(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """The histories of a plan's complete runs that trained, for `figures.training_curves`, with a column `name`:
-    network, frames of a clip, input and whether it was fine-tuned; empty where there are none."""
+def histories_by_input(runs: pd.DataFrame) -> pd.DataFrame:
+    """The histories of the complete ones of these runs, for `figures.training_curves`, with a column `name`: network,
+    frames of a clip, input and whether it was fine-tuned; empty where there are none."""
     tables = []
-    for run in complete_runs(runs, plan):
+    for run in complete_runs(runs):
         s = run.spec
         name = f"{PRINTED_NAMES[s.net]} {s.clip_length}f {INPUTS[s.modality]}{', fine-tuned' if s.init_from else ''}"
         tables.append(histories([run]).assign(name=name))

@@ -6,7 +6,7 @@ from studylib import published
 from studylib.benchmark_runs import PLANS, TABLE5, as_played, find, printed_video_top1, targets
 from studylib.cells import cell
 from studylib.magnitudes import signed
-from studylib.recorded import difference
+from studylib.recorded import Recorded, difference
 from studylib.tables import Table
 from studylib.verdicts_benchmarks import SETS, STREAMS
 from studylib.verdicts_evidence import Evidence
@@ -15,19 +15,24 @@ from studylib.verdicts_intervals import VIDEO
 STARTS = ("Kinetics-400", "Sports-1M")
 
 
-def transfer_points(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """Video@1 of Table 5's rows: columns dataset and start (of the plan, and what they play), stream, accuracy, low and
-    high (95%); what is not recorded on all planned splits is left out.
+def networks(runs: pd.DataFrame, plan: str) -> dict[tuple[str, str, str], Recorded]:
+    """A key of `TABLE5` -> what a plan has in the place of that row.
 
     Args:
         runs: `results.load_all_runs()`, here and below.
     """
+    evidence = Evidence(runs, plan)
+    return {key: find(evidence, row) for key, row in TABLE5.items()}
+
+
+def transfer_points(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """Video@1 of `networks`: columns dataset and start (of the plan, and what they play), stream, accuracy, low and
+    high (95%); what is not recorded on all planned splits is left out."""
     evidence, rows = Evidence(runs, plan), []
-    for (_, start, target), row in TABLE5.items():
-        found = find(evidence, row)
+    for key, found in networks(runs, plan).items():
         if (own := found.measured(VIDEO)) is not None:
-            first = evidence.start(found.planned[0])
-            told = {"dataset": as_played(targets(evidence)[target], SETS[target]), "stream": row.stream}
+            (_, start, target), first = key, evidence.start(found.planned[0])
+            told = {"dataset": as_played(targets(evidence)[target], SETS[target]), "stream": TABLE5[key].stream}
             told["start"] = as_played(first.spec.dataset, start.removesuffix("-400"))
             rows.append(told | {"accuracy": own.points, "low": own.low, "high": own.high})
     return pd.DataFrame(rows)

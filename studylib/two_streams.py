@@ -53,18 +53,23 @@ def published_pairs() -> Table:
     )
 
 
-def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
-    """Each pair of a plan: the streams, both by the paper's mean and by VMZ's weight, and what is gained; a sentence
-    where none of it is recorded.
+def pairs(runs: pd.DataFrame, plan: str) -> dict[str, Recorded]:
+    """Name -> what a plan has in the place of that pair, both streams as one.
 
     Args:
         runs: `results.load_all_runs()`, here and below.
     """
     evidence = Evidence(runs, plan)
-    found = {name: find(evidence, row) for name, row in PAIRS.items()}
+    return {name: find(evidence, row) for name, row in PAIRS.items()}
+
+
+def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
+    """Each pair of a plan: the streams, both by the paper's mean and by VMZ's weight, and what is gained; a sentence
+    where none of it is recorded."""
+    evidence, found = Evidence(runs, plan), pairs(runs, plan)
     if not any(alone.done for row in PAIRS.values() for alone in _streams(evidence, row)):
-        pairs = sum(len(own.runs) for own in found.values())
-        return Markdown(f"*Plan {plan}: not run; none of its {pairs} pairs of networks (a pair a seed and split) is.*")
+        count = sum(len(own.runs) for own in found.values())
+        return Markdown(f"*Plan {plan}: not run; none of its {count} pairs of networks (a pair a seed and split) is.*")
     printed, rows = printed_video_top1(), []
     for name, both in found.items():
         row = PAIRS[name]
@@ -93,9 +98,8 @@ def our_pairs(runs: pd.DataFrame, plan: str) -> Table | Markdown:
 def curves(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     """Video@1 against the weight of RGB: columns pair, data (and clip), rgb_weight, accuracy, low, high (95%); a pair
     whose scores are not all there is left out."""
-    evidence, rows = Evidence(runs, plan), []
-    for name, row in PAIRS.items():
-        both = find(evidence, row)
+    rows = []
+    for name, both in pairs(runs, plan).items():
         for weight in WEIGHTS if both.tests else ():
             own = replace(both, rgb_weight=float(weight)).measured(VIDEO)
             data = f"{_data(both)}, {both.planned[0].spec.clip_length}f"

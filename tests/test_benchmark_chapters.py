@@ -13,7 +13,7 @@ from studylib.plan import REPOSITORY
 from studylib.verdicts import decide
 from studylib.verdicts_benchmarks import FLOW, RGB
 from studylib.verdicts_evidence import Evidence
-from tests.chapters import cells_of, figures_in, html_of, shown_by
+from tests.chapters import below_figures, cells_of, figures_in, html_of, shown_by
 from tests.recorded_benchmarks import PLANNED, predictions_of, recorded, right, rows_of, text
 
 CHAPTERS = ("sports1m", "kinetics", "transfer", "two_streams")
@@ -128,15 +128,17 @@ def test_headings_and_captions_say_which_data_it_was():
     assert "seed 0" in note
 
 
-def test_without_runs_a_figure_is_not_run_and_with_too_few_it_is_said():
-    assert "not run" in benchmark_data.not_drawn(recorded(), "mini").data
-    told = benchmark_data.not_drawn(recorded("kinetics/from_sports1m_modalityrgb"), "mini").data
-    assert "1 of 34 runs complete" in told
-    assert "not run" not in told
+def test_of_one_stream_alone_it_is_said_that_it_makes_no_figure(monkeypatch):
+    monkeypatch.setattr(gallery, "streams", lambda names: "")
+    shown = shown_by("two_streams", recorded("kinetics/from_sports1m_modalityrgb"), monkeypatch)
+    assert figures_in(shown) == []
+    # of the two streams' own runs: R3D's on Sports-1M have no flow
+    (told,) = [html_of(one) for one in shown if "this figure" in html_of(one)]
+    assert told.endswith("seed 0: 1 of 32 planned runs complete, none of which this figure can show alone.")
 
 
 def test_the_histories_are_named_by_network_clip_and_input(whole):
-    names = set(benchmark_data.histories_by_input(whole[whole["experiment"] == "kinetics"], "mini")["name"])
+    names = set(benchmark_data.histories_by_input(whole[whole["experiment"] == "kinetics"])["name"])
     inputs = ("RGB", "flow")
     assert names == {f"R(2+1)D 16f {i}{how}" for i in inputs for how in ("", ", fine-tuned")}
 
@@ -175,7 +177,8 @@ def test_the_cells_of_a_chapter_execute_with_runs_and_without(chapter, complete,
     monkeypatch.setattr(gallery, "streams", lambda names: "")  # tested above
     shown = shown_by(chapter, whole if complete else recorded(), monkeypatch)
     assert len(figures_in(shown)) == complete
-    in_their_place = [one for one in shown if re.search(r": not run\.\*$", html_of(one))]
+    assert all("Plan *mini*, dataset `pantomime-" in below for below in below_figures(shown))
+    in_their_place = [one for one in shown if html_of(one).startswith("*Not run:* plan")]
     assert len(in_their_place) == 2 - complete  # a figure of each plan
 
 

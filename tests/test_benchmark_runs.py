@@ -147,7 +147,7 @@ def test_nothing_recorded_is_not_run_and_no_number_is_ours():
         assert "not run" in two_streams.our_pairs(runs, plan).data
         assert two_streams.curves(runs, plan).empty
         assert transfers.transfer_points(runs, plan).empty
-        assert benchmark_data.histories_by_input(runs, plan).empty
+    assert benchmark_data.histories_by_input(runs).empty
 
 
 def test_others_rows_have_nothing_of_ours(whole):
