@@ -17,7 +17,7 @@ from studylib.figures import histories
 from studylib.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy
 from studylib.magnitudes import interval, signed, with_interval
 from studylib.paired import paired_difference
-from studylib.recorded import STATES
+from studylib.recorded import STATES, Recorded, of_rows
 from studylib.results import Run
 from studylib.run_files import CLOCKS, HISTORY
 from studylib.splits import OFFICIAL_SPLITS, split_mean
@@ -26,6 +26,7 @@ from studylib.tables import Table, lacking, run_link
 
 PLAN = "ucf101_subset"
 RGB, FLOW, PRETRAINED = "RGB", "flow", "RGB, pretrained"
+STREAMS, FUSED = (RGB, FLOW, PRETRAINED), (RGB, FLOW)
 
 
 def stream(runs: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -35,6 +36,11 @@ def stream(runs: pd.DataFrame, name: str) -> pd.DataFrame:
         return own[(own["experiment"] == "transfer") & (own["init_from"] != "")].sort_values("split")
     modality = {RGB: "rgb", FLOW: "flow"}[name]
     return own[(own["experiment"] == "two_stream") & (own["modality"] == modality)].sort_values("split")
+
+
+def networks(runs: pd.DataFrame, names: Sequence[str] = STREAMS) -> list[Recorded]:
+    """Streams as networks of three splits."""
+    return [of_rows(name, stream(runs, name)) for name in names]
 
 
 def results(runs: pd.DataFrame, name: str) -> dict[int, Run]:
@@ -59,7 +65,7 @@ def streams_table(runs: pd.DataFrame) -> Table:
     """Each stream alone and both fused: video@1 of each split and the mean of the three."""
     rows = [_row(RGB, runs, predictions(runs, RGB)), _row(FLOW, runs, predictions(runs, FLOW))]
     for text, weight in (("the paper's mean", PAPER_RGB_WEIGHT), ("VMZ's weight", VMZ_RGB_WEIGHT)):
-        rows.append(_row(f"both, {weight:g} RGB ({text})", runs, fused(runs, weight), (RGB, FLOW)))
+        rows.append(_row(f"both, {weight:g} RGB ({text})", runs, fused(runs, weight), FUSED))
     return Table(
         pd.DataFrame(rows),
         "Video@1 in percent on the test part of each official split of the subset, with 95% intervals over its videos "
@@ -168,7 +174,7 @@ def size_note(runs: pd.DataFrame) -> Markdown:
 def fusion_curves(runs: pd.DataFrame) -> pd.DataFrame:
     """Video@1 against the weight of RGB: columns split ("1", ..., and "mean" where all splits are there), rgb_weight,
     video_top1; empty where no split has both streams."""
-    rgb, flow = predictions(runs, RGB), predictions(runs, FLOW)
+    rgb, flow = (predictions(runs, name) for name in FUSED)
     curves = {str(split): fusion_accuracy(rgb[split], flow[split]) for split in sorted(rgb.keys() & flow.keys())}
     if len(curves) == len(OFFICIAL_SPLITS):
         curves["mean"] = pd.concat(list(curves.values())).groupby("rgb_weight", as_index=False).mean()
@@ -178,11 +184,7 @@ def fusion_curves(runs: pd.DataFrame) -> pd.DataFrame:
 
 def stream_histories(runs: pd.DataFrame) -> pd.DataFrame:
     """The histories of all complete runs with a column `stream`, for `figures.training_curves`."""
-    tables = [
-        histories(list(done.values())).assign(stream=name)
-        for name in (RGB, FLOW, PRETRAINED)
-        if (done := results(runs, name))
-    ]
+    tables = [histories(list(done.values())).assign(stream=name) for name in STREAMS if (done := results(runs, name))]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

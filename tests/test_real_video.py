@@ -12,6 +12,7 @@ from studylib.paired import paired_difference
 from studylib.plan import REPOSITORY, Plan, load_plan
 from studylib.real_video import FLOW, PRETRAINED, RGB
 from studylib.results import load_plan_runs
+from tests.chapters import below_figures, html_of, shown_by
 from tests.fake_runs import fake_predictions, write_fake_run
 
 CLASSES = ("a", "b")
@@ -198,6 +199,17 @@ def test_table_5_is_quoted_as_printed_and_told_apart():
     assert len(shown.frame) == 6
     assert "Table 5" in shown.caption
     assert "No number here may be held beside one of ours" in shown.caption
+
+
+@pytest.mark.parametrize(("names", "figures"), [((), 0), (("two_stream/.*rgb",), 1), (("two_stream", "transfer"), 2)])
+def test_a_line_below_each_figure_tells_its_runs(names, figures, runs, monkeypatch):
+    shown = shown_by("real_video", runs(*names), monkeypatch)
+    assert len(below_figures(shown)) == figures
+    told = [html_of(value) for value in shown if "planned runs complete" in html_of(value)]
+    assert len(told) == 2
+    curves = {0: "0 of 6 planned", 1: "3 of 6 planned runs complete, none of which", 2: "6 of 6 planned"}[figures]
+    assert curves in told[0]
+    assert f"{3 * {0: 0, 1: 1, 2: 3}[figures]} of 9 planned" in told[1]
 
 
 def test_the_page_of_the_chapter_types_no_accuracy():
