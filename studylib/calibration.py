@@ -57,9 +57,9 @@ def load(repository: Path = REPOSITORY) -> Calibration:
 
 
 def learners(study: Calibration) -> pd.DataFrame:
-    """The complete runs of the base setting, seed 0, of a network without convolutions over time and of the two of the
+    """The planned runs of the base setting, seed 0, of a network without convolutions over time and of the two of the
     main claim."""
-    rows = complete(study.base_runs)
+    rows = study.base_runs
     return rows[(rows["seed"] == 0) & rows["net"].isin([BLIND, FIRST, SECOND])]
 
 
@@ -142,9 +142,14 @@ def accuracies(rows: pd.DataFrame, measure: str = "class") -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def difficulty_runs(study: Calibration) -> pd.DataFrame:
+    """The planned runs of the base setting on each dataset of the plan."""
+    return variations(study, "dataset")
+
+
 def by_difficulty(study: Calibration) -> pd.DataFrame:
     """`accuracies` at the base setting on each dataset of the plan, with a column difficulty; easier ones first."""
-    rows = variations(study, "dataset")
+    rows = difficulty_runs(study)
     datasets = sorted(rows["dataset"].unique(), key=study.difficulty.__getitem__)
     tables = [
         accuracies(rows[rows["dataset"] == name]).assign(difficulty=study.difficulty[name], dataset=name)

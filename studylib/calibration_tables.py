@@ -15,9 +15,9 @@ from studylib.calibration import (
     by_difficulty,
     by_span,
     complete,
+    difficulty_runs,
     hours,
     time_scale_runs,
-    variations,
 )
 from studylib.calibration_checks import COLUMNS, HEADROOM, clips
 from studylib.cells import INTERVALS, accuracy
@@ -65,7 +65,7 @@ def checks_note(checks: pd.DataFrame) -> Markdown:
 
 def difficulty_table(study: Calibration) -> Table | Markdown:
     """Accuracy of each net at each difficulty, with links to the runs."""
-    rows = variations(study, "dataset")
+    rows = difficulty_runs(study)
     if complete(rows).empty:
         return MISSING
     datasets = sorted(rows["dataset"].unique(), key=study.difficulty.__getitem__)

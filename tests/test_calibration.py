@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from studylib import calibration, calibration_figures, calibration_gaps, calibration_tables
+from studylib import calibration, calibration_figures, calibration_gaps, calibration_tables, cells
 from studylib.calibration import FIRST, SECOND
 from studylib.plan import REPOSITORY
 from tests.made_calibration import BASE, MadeCalibration
@@ -113,6 +113,19 @@ def test_difficulty_is_drawn_with_a_panel_a_group_and_a_line_a_net(study):
     assert list(drawn) == pytest.approx([75, 75, 75])
     dashed = [line for line in panels[0].lines if line.get_label().startswith("bound")]
     assert list(dashed[0].get_ydata()) == [62.5, 62.5]
+
+
+def test_the_line_below_a_figure_counts_the_runs_that_the_figure_is_drawn_from(study):
+    study.run(dataset="pantomime-b", net="r3d")
+    loaded = study.load()
+    rows = calibration.difficulty_runs(loaded)
+    assert cells.made_of_rows(rows).data == (
+        f"Plan *calibration*, dataset `pantomime-b`, seed 0: 1 of {len(rows)} planned runs complete."
+    )
+    assert calibration.by_difficulty(loaded)["seeds"].eq(1).all()
+    assert cells.made_of_rows(calibration.learners(loaded)).data == (
+        "*Not run:* plan *calibration*, 0 of 3 planned runs complete."
+    )
 
 
 def test_frames_apart_are_open_markers_off_the_line(study):
