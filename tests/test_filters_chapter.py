@@ -9,7 +9,7 @@ from studylib import filter_facts, filter_figures
 from studylib.filter_facts import CHANCE, SHAPES, STEADY_CHANCE
 from studylib.filters import FILE
 from studylib.plan import REPOSITORY
-from tests.chapters import figures_in, html_of, shown_by
+from tests.chapters import below_figures, html_of, shown_by
 from tests.fake_runs import fake_predictions
 from tests.made_study import made_run, made_study
 
@@ -182,7 +182,9 @@ def test_without_runs_it_is_said_to_be_not_run(study):
 
 @pytest.mark.parametrize(("seeds", "figures"), [((), 0), ((0,), 1), ((0, 1, 2), 2)])
 def test_the_chapters_cells_execute(seeds, figures, study, monkeypatch):
-    assert len(figures_in(shown_by("filters", study(*seeds), monkeypatch))) == figures
+    below = below_figures(shown_by("filters", study(*seeds), monkeypatch))
+    assert len(below) == figures
+    assert all("Plan *mini*, dataset `pantomime-mini`" in told for told in below)
 
 
 def test_the_page_types_no_measured_share():

@@ -13,7 +13,7 @@ from studylib.evaluation import Predictions
 from studylib.frame_orders import ALL, Study
 from studylib.plan import REPOSITORY
 from studylib.verdicts import decide
-from tests.chapters import figures_in, html_of, shown_by
+from tests.chapters import below_figures, figures_in, html_of, shown_by
 from tests.made_study import folder_of, made_run, made_study
 
 NAMES = tuple(action.name for action in SOURCE)
@@ -206,6 +206,7 @@ def test_the_figure_has_a_panel_a_cue_group_and_a_mark_for_each_net_and_order(st
 def test_the_chapters_cells_execute(complete, runs, monkeypatch):
     shown = shown_by("cues", runs if complete else made_study(), monkeypatch)
     assert len(figures_in(shown)) == complete
+    assert all("Plan *mini*, dataset `pantomime-mini`" in below for below in below_figures(shown))
     # the figure and the line below it, the tables by group, the table of partners
     assert sum("*Not run" in html_of(what) for what in shown) == (0 if complete else 4)
 

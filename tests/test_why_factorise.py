@@ -12,7 +12,7 @@ from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, load_plan
 from studylib.seeds import difference, difference_of_differences
 from studylib.verdicts import decide
-from tests.chapters import figures_in, html_of, shown_by
+from tests.chapters import below_figures, figures_in, html_of, shown_by
 from tests.fake_runs import fake_predictions
 from tests.made_study import folder_of, made_run, made_study
 
@@ -207,6 +207,7 @@ def test_sizes_are_counted_at_the_papers_size_and_recorded_at_the_plans(runs):
 def test_the_chapters_cells_execute(complete, runs, monkeypatch):
     shown = shown_by("why_factorise", runs if complete else made_study(), monkeypatch)
     assert len(figures_in(shown)) == (2 if complete else 0)
+    assert all("Plan *mini*, dataset `pantomime-mini`" in below for below in below_figures(shown))
     # Figure 4 of the plan paper; without runs also that of mini, the figure of the mechanism and the line below it
     assert sum("*Not run" in html_of(what) for what in shown) == (1 if complete else 4)
 
