@@ -6,11 +6,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLAN ?= quick
 INDEX := book/_build/html/index.html
-# What the built book depends on; run folders count by their results.
+# What the built book depends on, recorded runs with every file that it reads of them.
 BOOK_SOURCES := $(shell find book studylib runs -type f \
 	\( -name '*.py' -o -name '*.md' -o -name '*.yml' -o -name '*.yaml' -o -name '*.css' -o -name '*.csv' -o -name '*.bib' \
-	-o -name '*.js' -o -name '*.html' \
-	-o -name '*.ipynb' -o -name '*.svg' -o -name '*.png' -o -name 'metrics.json' -o -path 'runs/benchmarks/*.json' \) \
+	-o -name '*.js' -o -name '*.html' -o -name '*.ipynb' -o -name '*.svg' -o -name '*.png' \
+	-o -name '*.json' -o -name '*.parquet' -o -name '*.npz' \) \
 	-not -path '*/_build/*' -not -path 'book/run_pages/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null)
 
 .PHONY: book test run lint bench picture clean
