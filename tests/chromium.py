@@ -21,6 +21,17 @@ def find() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
+def wanted() -> bool:
+    """Whether pages are to be opened in a browser: always, unless the environment says STUDY_NO_BROWSER=1."""
+    return os.environ.get("STUDY_NO_BROWSER") != "1"
+
+
+def missing() -> str:
+    """What is wanting to open a page, and what to do; "" where nothing is."""
+    what = "install one (apt-get install chromium), or set STUDY_NO_BROWSER=1 to open no page"
+    return "" if find() else f"none of {', '.join(NAMES)} is in the PATH: {what}"
+
+
 class Chromium:
     """One browser with one tab: `async with Chromium(program, folder) as tab: await tab.send("Page.enable")`.
 

@@ -16,7 +16,7 @@ from docutils.frontend import get_default_settings
 from docutils.utils import new_document
 
 from studylib.plan import REPOSITORY
-from tests import check_site, site_links
+from tests import site_links
 
 BOOK = REPOSITORY / "book"
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
@@ -238,13 +238,3 @@ def test_a_link_that_leads_nowhere_is_reported_with_its_page(site, link):
     (site.parent / "outside.html").touch()
     (site / "page.html").write_text(f'<a href="{link}">broken</a>')
     assert site_links.broken(site) == [f"page.html: the link {link!r} leads nowhere"]
-
-
-def test_an_error_in_the_console_is_found_and_a_warning_is_none():
-    events = [
-        ("Log.entryAdded", {"entry": {"level": "error", "text": "404", "url": "http://a/b.js"}}),
-        ("Log.entryAdded", {"entry": {"level": "warning", "text": "slow"}}),
-        ("Runtime.consoleAPICalled", {"type": "error", "args": [{"value": "bad"}]}),
-        ("Runtime.exceptionThrown", {"exceptionDetails": {"text": "Uncaught"}}),
-    ]
-    assert check_site.errors(events) == ["404 http://a/b.js", "bad", "Uncaught"]
