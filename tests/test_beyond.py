@@ -1,16 +1,15 @@
 """The notebooks that go beyond the paper say what they run and what it costs."""
 
 import re
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 
-import nbformat
 import pytest
 
 from studylib.complexity import count_by_name
 from studylib.net_table import VARIANTS
 from studylib.plan import REPOSITORY, PlannedRun, load_plan
 from studylib.spec import RunSpec
-from tests.test_paper_plan import BEYOND, commanded, opening, opening_lines
+from tests.notebook_heads import BEYOND, commanded, opening, opening_lines, parameters
 
 
 def quick(net: str) -> PlannedRun:
@@ -37,11 +36,7 @@ def test_the_command_of_cues_tests_a_run_of_quick_by_its_own_protocol_in_another
 
 
 def test_the_notebook_of_cues_starts_as_it_is_from_that_run():
-    path = REPOSITORY / "book" / "experiments" / "cues.ipynb"
-    parameters: dict = {}
-    exec(nbformat.read(path, as_version=4).cells[1].source, parameters)
-    values = {name: value for name, value in parameters.items() if name in {field.name for field in fields(RunSpec)}}
-    assert [RunSpec.from_parameters(values)] == commanded("cues")
+    assert [RunSpec.from_parameters(parameters("cues"))] == commanded("cues")
 
 
 def test_the_notebook_of_mechanism_has_a_line_for_each_variant_with_its_counted_cost():

@@ -3,12 +3,9 @@
 import re
 from dataclasses import MISSING, asdict, fields
 
-import nbformat
 import pytest
-import yaml
 
 from studylib import published
-from studylib.complexity import count_by_name
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.plan import REPOSITORY, PlannedRun, load_plan
 from studylib.spec import RunSpec
@@ -20,9 +17,6 @@ PRETRAINING = {"none": None, "Sports-1M": "sports1m", "Kinetics-400": "kinetics4
 KEYS = {name: key for key, name in PAPER_NAMES.items()}
 DEFAULTS = {field.name: field.default for field in fields(RunSpec) if field.default is not MISSING}
 TRANSFER = ("ucf101", "hmdb51")
-CLASSES = {"kinetics400": 400, "sports1m": 487}
-NOTEBOOKS = ("depth", "clip_length", "resolution", "sports1m", "kinetics")
-BEYOND = ("mechanism", "cues")  # the paper: notebooks of no run of this plan
 
 
 def runs(experiment, **wanted) -> list[PlannedRun]:
@@ -176,64 +170,3 @@ def test_every_experiment_of_every_plan_has_its_notebook():
     for path in (REPOSITORY / "runs").glob("*.yaml"):
         for experiment in {run.spec.experiment for run in load_plan(path).runs}:
             assert (REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb").exists(), (path.name, experiment)
-
-
-def opening(experiment: str) -> str:
-    """The text that the notebook of an experiment opens with, as one line."""
-    return " ".join(opening_lines(experiment).split())
-
-
-def opening_lines(experiment: str) -> str:
-    """That text as it is written."""
-    return nbformat.read(REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb", as_version=4).cells[0].source
-
-
-@pytest.mark.parametrize("experiment", NOTEBOOKS)
-def test_a_notebook_tells_the_counted_cost_of_each_of_its_runs(experiment):
-    cost = opening(experiment).split("**Cost.**")[1].split("**Command.**")[0]
-    for run in runs(experiment):
-        s = run.spec
-        counted = count_by_name(s.net, s.depth, CLASSES[s.dataset], s.clip_length, s.in_channels, s.width, s.resolution)
-        assert re.search(rf"\b{counted.flops / 1e9:.1f}\b", cost), run.name
-        if clips := s.epochs * s.clips_per_epoch:
-            assert f"{clips // 1_000_000} million" in cost, run.name
-
-
-@pytest.mark.parametrize(("experiment", "table"), [("sports1m", "table3_sports1m"), ("kinetics", "table4_kinetics")])
-def test_a_notebook_quotes_its_table_to_the_digit(experiment, table):
-    rows = published.table(table).query("trained_by_the_paper == 'yes'")
-    accuracies = rows.select_dtypes("number")
-    quoted = re.findall(r"\| ([0-9.]*) ?(?=\|)", opening(experiment))
-    printed = [f"{value:.1f}" for value in accuracies.to_numpy().ravel() if value == value]
-    assert [cell for cell in quoted if cell] == printed
-
-
-@pytest.mark.parametrize("experiment", NOTEBOOKS + BEYOND)
-def test_a_notebook_runs_the_cells_of_the_first_one(experiment):
-    first, ours = (
-        nbformat.read(REPOSITORY / "book" / "experiments" / f"{name}.ipynb", as_version=4).cells
-        for name in ("conv_types", experiment)
-    )
-    untrained = " if spec.epochs else None  # a network tested as it is has no curve"  # clip_length's alone
-    assert [cell.source.replace(untrained, "") for cell in ours[2:]] == [cell.source for cell in first[2:]]
-    assert ours[1].metadata.tags == ["parameters"]
-    assert f'experiment = "{experiment}"' in ours[1].source
-
-
-@pytest.mark.parametrize("experiment", NOTEBOOKS)
-def test_the_commands_of_a_notebook_name_runs_that_there_are(experiment):
-    targets = re.findall(r"runs/paper/(\S+)/metrics.json", opening(experiment))
-    assert targets
-    assert all(target in {f"{run.spec.experiment}/{run.name}" for run in PLAN.runs} for target in targets)
-    assert commanded(experiment)
-
-
-def commanded(experiment: str) -> list[RunSpec]:
-    """The runs of the papermill commands that a notebook opens with."""
-    specs = []
-    for command in re.findall(r"papermill book/experiments/.*?(?=papermill|```)", opening(experiment)):
-        given = dict(re.findall(r"-p (\w+) (\S+)", command))
-        values = {name: yaml.safe_load(value) for name, value in given.items() if name != "run_folder"}
-        specs.append(RunSpec.from_parameters({"experiment": experiment, "net": "r2plus1d"} | values))
-        assert specs[-1].dataset == "pantomime-quick"
-    return specs
