@@ -32,6 +32,7 @@ def table5(method: str, pretraining: str) -> dict[str, float]:
 
 
 def sports_gain(printed: str, over: str) -> Decision:
+    """Section 4.4: clip@1 in points by which R(2+1)D at 32 frames is ahead of another row of Table 3."""
     accuracy = sports(CLIP)
     short = accuracy["R(2+1)D-RGB-8frame"] - accuracy[over]
     return number(
@@ -43,6 +44,7 @@ def sports_gain(printed: str, over: str) -> Decision:
 
 
 def rgb_best_on_sports() -> Decision:
+    """sports-best-rgb (section 4.4): R(2+1)D on RGB is above every other method of Table 3, by each accuracy."""
     texts, true = [], True
     for measure in (CLIP, VIDEO, "video_top5"):
         accuracy = sports(measure)
@@ -54,6 +56,7 @@ def rgb_best_on_sports() -> Decision:
 
 
 def best_on_sports() -> Decision:
+    """sports-best (section 4.4, Table 3): the highest video@1 of Table 3 is 73.3, and R(2+1)D's."""
     accuracy = sports(VIDEO)
     best = max(accuracy, key=accuracy.get)
     return Decision(
@@ -64,6 +67,7 @@ def best_on_sports() -> Decision:
 
 
 def same_depth_on_sports() -> Decision:
+    """3d-over-2d-sports (section 1): the 2D ResNet of Table 3 has R3D's 34 layers."""
     methods = published.table("table3_sports1m")["method"]
     flat = next(m for m in methods if m.startswith("2D ResNet"))
     depth = int(re.search(r"ResNet-(\d+)", flat)[1])
@@ -76,6 +80,7 @@ def same_depth_on_sports() -> Decision:
 
 
 def r2d_on_sports() -> Decision:
+    """sports-r2d (section 3.5): Table 3 has a row of R2D or f-R2D."""
     methods = list(published.table("table3_sports1m")["method"])
     flat = [m for m in methods if m in FLAT]
     return statement(
@@ -86,6 +91,7 @@ def r2d_on_sports() -> Decision:
 
 
 def flat_close_to_best() -> Decision:
+    """2d-close (section 1): ResNet-152 on frames is within `CLOSE` points of the best earlier row of Table 3."""
     gaps = {}
     for measure in (CLIP, VIDEO):
         accuracy = sports(measure)
@@ -100,10 +106,12 @@ def flat_close_to_best() -> Decision:
 
 
 def kinetics_gain(printed: str, ours: tuple[str, str], theirs: tuple[str, str]) -> Decision:
+    """Section 4.4: top-1 of one row of Table 4, (method, pretraining), minus that of another, in points."""
     return number(printed, table4(*ours) - table4(*theirs), TWO)
 
 
 def ahead_of_all_but_i3d() -> Decision:
+    """transfer-ahead (section 4.4): R(2+1)D's best row of Table 5 is above all but I3D's, on both datasets."""
     rows = published.table("table5_transfer")
     others = rows[~rows["method"].str.startswith(("I3D", "R(2+1)D"))]
     ours = rows[rows["method"].str.startswith("R(2+1)D")]
@@ -126,6 +134,7 @@ def against_i3d(stream: str, low: float, high: float) -> Decision:
 
 
 def better_pretraining() -> Decision:
+    """transfer-kinetics (Table 5): all six accuracies of R(2+1)D are higher from Kinetics than from Sports-1M."""
     gap = {}
     for stream in ("RGB", "Flow", "Two-Stream"):
         ours, other = (table5(f"R(2+1)D-{stream}", p) for p in ("Kinetics-400", "Sports-1M"))
@@ -151,6 +160,7 @@ def behind_the_best() -> dict[str, float]:
 
 
 def state_of_the_art(benchmarks: tuple[str, ...], least: float) -> Decision:
+    """The claims sota-*: R(2+1)D's best row minus the best other is at least `least` points on each (0: above 0)."""
     gap = {name: value for name, value in behind_the_best().items() if name in benchmarks}
     true = all(at_least(value, least) if least else value > 0 for value in gap.values())
     ahead = [name for name, value in gap.items() if value > 0]
@@ -162,6 +172,7 @@ def state_of_the_art(benchmarks: tuple[str, ...], least: float) -> Decision:
 
 
 def rgb_on_kinetics() -> Decision:
+    """kinetics-rgb-best (Table 4): R(2+1)D's best row on RGB is above I3D's."""
     ours = max(table4("R(2+1)D-RGB", p) for p in ("none", "Sports-1M"))
     theirs = max(table4("I3D-RGB", p) for p in ("none", "ImageNet"))
     return statement(ours > theirs, f"{ours:.1f} against {theirs:.1f}")

@@ -27,6 +27,7 @@ def flops(net: str, clip_length: int = 8) -> float:
 
 
 def roughly(values: tuple[float, float], unit: str) -> Decision:
+    """Whether two counts, in millions (M) or billions (G), are the same within `SAME`."""
     ratio = values[0] / values[1]
     return statement(abs(ratio - 1) <= SAME, f"{values[0]:.3f} against {values[1]:.3f} {unit}, ratio {ratio:.4f}")
 
@@ -48,10 +49,12 @@ def blocks_parity() -> Decision:
 
 
 def stem_weights(net: str) -> int:
+    """Weights of the convolutions of conv1."""
     return sum(m.weight.numel() for m in built(net).stem if isinstance(m, nn.Conv3d))
 
 
 def conv1_parity() -> Decision:
+    """conv1-parity (appendix): conv1 of R(2+1)D, with 45 middle filters, has R3D's weights within `SAME`."""
     ours, theirs = stem_weights("R(2+1)D"), stem_weights("R3D")
     m = middle_channels(3, 64, d=7)
     return statement(
@@ -62,6 +65,7 @@ def conv1_parity() -> Decision:
 
 
 def parameter_column() -> Decision:
+    """table2-params (Table 2): millions of convolution and FC weights, each net equal to the printed digit."""
     printed = published.table("table2_conv_types").set_index("net")["params_millions"]
     ours = {net: counted(net).weights / 1e6 for net in printed.index}
     wrong = {net: value for net, value in ours.items() if compare(f"{printed[net]:.1f}", value) != HOLDS}
@@ -75,6 +79,7 @@ def parameter_column() -> Decision:
 
 
 def three_times() -> Decision:
+    """three-times (section 1): R3D has 3 times the parameters of each of MC2 to MC5, to the printed digit."""
     ratios = {net: counted("R3D").weights / counted(net).weights for net in MC}
     good = [net for net, ratio in ratios.items() if compare("3", ratio) == HOLDS]
     return Decision(
@@ -85,6 +90,7 @@ def three_times() -> Decision:
 
 
 def comparable_capacity() -> Decision:
+    """mc-capacity (section 1): each of MC2 to MC5 has f-R2D's parameters within `SAME`."""
     ratios = {net: counted(net).weights / counted("f-R2D").weights for net in MC}
     good = [net for net, ratio in ratios.items() if abs(ratio - 1) <= SAME]
     return statement(
@@ -95,6 +101,7 @@ def comparable_capacity() -> Decision:
 
 
 def cheapest_and_poorest() -> Decision:
+    """r2d-cheapest (section 4.2): R2D costs least of the twelve and has the lowest clip@1 and video@1 of Table 2."""
     costs = {net: flops(net) for net in PAPER_NAMES.values()}
     cheapest = min(costs, key=costs.get)
     poorest = [min(kinetics(m), key=kinetics(m).get) for m in (CLIP, VIDEO)]
@@ -105,15 +112,18 @@ def cheapest_and_poorest() -> Decision:
 
 
 def cheaper(net: str, other: str) -> Decision:
+    """Section 4.2: a clip of 8 frames takes the one net fewer multiply-adds than the other."""
     return statement(flops(net) < flops(other), f"{net} {flops(net):.1f} G, {other} {flops(other):.1f} G")
 
 
 def ratio_32_to_8() -> Decision:
+    """cost-32 (section 4.3): multiply-adds of R(2+1)D-18 at 32 frames over those at 8, printed as 7.3."""
     ratio = flops("R(2+1)D", 32) / flops("R(2+1)D", 8)
     return number("7.3", ratio, reading=f"{flops('R(2+1)D', 32):.2f} G against {flops('R(2+1)D'):.2f} G")
 
 
 def same_parameters() -> Decision:
+    """length-params (section 4.3): R(2+1)D-18 has the same parameters at each clip length of Figure 5."""
     params = {f"{length}": counted("R(2+1)D", 18, length).params for length in CLIP_LENGTHS}
     return statement(len(set(params.values())) == 1, f"{sorted(set(params.values()))[0]:,} at every length")
 

@@ -47,6 +47,7 @@ def convolutions(net: str, depth: int) -> int:
 
 
 def table1_sizes() -> Decision:
+    """table1-sizes (Table 1): (T, H, W) after each group of R3D, of a clip of 8 x 112 x 112, at both depths."""
     both = {depth: list(sizes("R3D", depth).values()) for depth in (18, 34)}
     printed = [(8, 56, 56), (8, 56, 56), (4, 28, 28), (2, 14, 14), (1, 7, 7)]
     text = ", ".join("x".join(map(str, size)) for size in both[18])
@@ -54,6 +55,7 @@ def table1_sizes() -> Decision:
 
 
 def mixed_times() -> Decision:
+    """mixed-output (section 4.1): the last convolutions of MCx and rMCx give more than one temporal size."""
     times = {net: last_time(net) for net in (*MC, *RMC)}
     return statement(
         len(set(times.values())) > 1, listed(times, "{}"), "temporal size of the last convolution, clips of 8"
@@ -61,29 +63,34 @@ def mixed_times() -> Decision:
 
 
 def doubled_relus() -> Decision:
+    """relu-doubled (sections 1 and 3.5): R(2+1)D applies twice as many ReLUs as R3D, at both depths."""
     pairs = {depth: (relus("R(2+1)D", depth), relus("R3D", depth)) for depth in (18, 34)}
     text = "; ".join(f"{depth} layers: {ours} against {theirs}" for depth, (ours, theirs) in pairs.items())
     return statement(all(ours == 2 * theirs for ours, theirs in pairs.values()), text)
 
 
 def formula_at_conv1() -> Decision:
+    """middle-conv1 (section 3.5, appendix): conv1 of R(2+1)D has as many middle filters as the formula gives."""
     in_net = built("R(2+1)D").stem[0].out_channels
     formula = middle_channels(3, 64, d=7)
     return statement(in_net == formula, f"formula {formula}, network {in_net}")
 
 
 def conv1_filters() -> Decision:
+    """conv1-filters (appendix): conv1 of R(2+1)D has 45 spatial filters of 1x7x7, 64 temporal ones of 45x3."""
     spatial, temporal = (m.weight.shape for m in built("R(2+1)D").stem if isinstance(m, nn.Conv3d))
     text = f"{spatial[0]} of {'x'.join(map(str, spatial[2:]))}, {temporal[0]} of {temporal[1]}x{temporal[2]}"
     return statement(text == "45 of 1x7x7, 64 of 45x3", text)
 
 
 def time_stride(net: str, group: str) -> int:
+    """Temporal stride of the first block of a group (section 4.1); conv3_1 is that of layer2."""
     kind = NETS[KEYS[net]][GROUPS.index(group)]
     return block_stride(kind, downsample=True)[0]
 
 
 def rmc3_stride() -> Decision:
+    """rmc3-why (section 4.2): rMC3 strides in time at conv3_1 and f-R2D does not."""
     strides = {net: time_stride(net, "layer2") for net in ("rMC3", "f-R2D")}
     return statement(
         strides["rMC3"] > 1 and strides["f-R2D"] == 1, f"temporal stride at conv3_1: {listed(strides, '{}')}"
@@ -91,6 +98,7 @@ def rmc3_stride() -> Decision:
 
 
 def rmc3_later_2d() -> Decision:
+    """rmc3-2d-after (section 4.2): rMC3 has 2D groups from conv3 on, for its stride to make cheaper."""
     flat = NETS[KEYS["rMC3"]][GROUPS.index("layer2") :].count("2d")
     return statement(
         flat > 0,
@@ -100,6 +108,7 @@ def rmc3_later_2d() -> Decision:
 
 
 def rmc2_reason() -> Decision:
+    """rmc2-why (section 4.2): rMC2 does not stride in time at conv3_1."""
     stride, kinds = time_stride("rMC2", "layer2"), NETS[KEYS["rMC2"]]
     return statement(
         stride == 1,
@@ -109,25 +118,30 @@ def rmc2_reason() -> Decision:
 
 
 def layers_of(net: str, depth: int) -> int:
+    """Depth as the paper counts it: convolutions without those of shortcuts, and the FC layer."""
     return convolutions(net, depth) + 1  # the FC layer
 
 
 def counted_68() -> Decision:
+    """layers-68 (section 4.4): depth of R(2+1)D-34 with each (2+1)D convolution as two layers."""
     factorised = layers_of("R(2+1)D", 34)
     return number("68", factorised, reading="twice 34 counts the FC layer twice, which is not decomposed")
 
 
 def collapse() -> Decision:
+    """r2d-collapse (section 3.1): one frame is left after conv1 of R2D."""
     return statement(
         last_group_time("R2D", "stem") == 1, f"temporal size after conv1: {last_group_time('R2D', 'stem')}"
     )
 
 
 def last_group_time(net: str, group: str) -> int:
+    """Temporal size of a group's output, of a clip of 8 frames."""
     return sizes(net)[group][0]
 
 
 def t_below_length() -> Decision:
+    """t-below-l (section 3.3): filters reach over t = 3 frames, fewer than the L = 8 of a clip."""
     net = built("R3D")
     over_time = {name: m for name, m in net.named_modules() if isinstance(m, nn.Conv3d) and m.kernel_size[0] > 1}
     outputs = output_sizes(net, (3, 8, 112, 112))
@@ -143,11 +157,13 @@ def t_below_length() -> Decision:
 
 
 def right_column() -> Decision:
+    """right-column (section 4.4): Table 2 has nets of 34 layers."""
     depths = sorted(set(published.table("table2_conv_types")["depth"]))
     return statement(34 in depths, f"depths in Table 2: {', '.join(map(str, depths))}", "Table 1 is meant: it has both")
 
 
 def lower_times() -> Decision:
+    """length-outputs (section 4.3): the last convolution of R(2+1)D has another temporal size at each clip length."""
     times = {f"L={length}": last_time("R(2+1)D", length) for length in CLIP_LENGTHS}
     return statement(len(set(times.values())) == len(times), listed(times, "{}"))
 

@@ -60,6 +60,7 @@ def beyond_chance(ours: tuple[str, ...], over: tuple[str, ...]) -> Decision:
 
 
 def mc_over_2d() -> Decision:
+    """mc-gain (section 1): clip@1 of MC2 to MC5 minus that of R2D and f-R2D, printed as 3 to 4 points."""
     each = {flat: gains(CLIP, MC, (flat,)) for flat in FLAT}
     others = "; ".join(f"over {flat} alone {min(v):.1f} to {max(v):.1f}" for flat, v in each.items())
     small, every = gains(CLIP, MC[:2], FLAT), gains(CLIP, MC, FLAT)
@@ -74,6 +75,7 @@ def mc_over_2d() -> Decision:
 
 
 def mc_match_r3d() -> Decision:
+    """mc-match-r3d (section 1): none of MC2 to MC5 is below R3D by more than chance, by both accuracies."""
     margin = max(chance(kinetics(m)["R3D"]) for m in (CLIP, VIDEO))
     lowest = min(min(gains(m, MC, ("R3D",))) for m in (CLIP, VIDEO))
     below = sorted({net for m in (CLIP, VIDEO) for net in MC if gains(m, (net,), ("R3D",))[0] < -HALF_UNIT})
@@ -85,6 +87,7 @@ def mc_match_r3d() -> Decision:
 
 
 def mc_over_rmc() -> Decision:
+    """mc-over-rmc (section 4.2): MCx minus rMCx is on average above 0 and at most `CLOSE` points, by both."""
     means = {m: sum(gains(m, MC, RMC)) / len(MC) / len(RMC) for m in (CLIP, VIDEO)}
     pairs = {m: [gains(m, (a,), (b,))[0] for a, b in zip(MC, RMC, strict=True)] for m in (CLIP, VIDEO)}
     worse = [a for m in (CLIP, VIDEO) for a, gain in zip(MC, pairs[m], strict=True) if gain < -HALF_UNIT]
@@ -99,6 +102,7 @@ def mc_over_rmc() -> Decision:
 
 
 def best_over_mixed() -> Decision:
+    """over-mixed (section 4.2): clip@1 of R(2+1)D minus that of MC2 to MC5 and R3D, printed as 2 to 3.9 points."""
     with_reversed = gains(CLIP, ("R(2+1)D",), (*MC, "R3D", *RMC))
     return span(
         "2",
@@ -111,6 +115,7 @@ def best_over_mixed() -> Decision:
 
 
 def figure3_gain() -> Decision:
+    """figure3-gain (Figure 3): video@1 of R(2+1)D minus that of R3D, printed as 2.8 points."""
     video, clip = (gains(m, ("R(2+1)D",), ("R3D",))[0] for m in (VIDEO, CLIP))
     return number("2.8", video, TWO, reading=f"video accuracy, as in the text beside it; clip accuracy {clip:.1f}")
 
@@ -122,12 +127,14 @@ def quoted(pairs: dict[str, tuple[str, float]]) -> Decision:
 
 
 def finetuned_gain() -> Decision:
+    """finetune-gain (section 4.3): 56.8% less the gain of 4.4 points is R(2+1)D's clip@1 in Table 2."""
     base = 56.8 - 4.4
     in_table = kinetics(CLIP)["R(2+1)D"]
     return Decision(f"56.8 - 4.4 = {base:.1f}, Table 2 has {in_table:.1f}", compare(f"{base:.1f}", in_table, HALF_UNIT))
 
 
 def nearly_scratch() -> Decision:
+    """finetune-close (section 4.3): 56.8% fine-tuned is at most `CLOSE` points below 58.5% from scratch."""
     return statement(
         at_least(CLOSE, 58.5 - 56.8),
         f"behind by {58.5 - 56.8:.1f} clip@1",
