@@ -57,9 +57,8 @@ def launch(run_folder: Path | str) -> None:
     try:
         log = (run_folder / "train.log").open("a", encoding="utf-8")
     except OSError as error:
-        raise RunFailed(
-            f"{run_folder}: cannot write train.log ({error.strerror}); save the run's spec.json first"
-        ) from None
+        reason = f"cannot write train.log ({error.strerror}); save the run's spec.json first"
+        raise RunFailed(f"{run_folder}: {reason}") from None
     reading, writing = os.pipe()
     with log, open(reading, encoding="utf-8", errors="replace") as lines:
         begun = log.tell()
@@ -138,9 +137,8 @@ def first_node(environ: Mapping[str, str]) -> str:
     try:
         return subprocess.run(asked, env=dict(environ), capture_output=True, text=True, check=True).stdout.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
-        raise RunFailed(
-            f"{' '.join(asked)}: names no node ({error}); a job of several nodes needs Slurm's commands in its PATH"
-        ) from None
+        reason = f"names no node ({error}); a job of several nodes needs Slurm's commands in its PATH"
+        raise RunFailed(f"{' '.join(asked)}: {reason}") from None
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
