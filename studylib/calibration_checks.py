@@ -46,7 +46,9 @@ def headroom_checks(study: Calibration) -> pd.DataFrame:
     return pd.DataFrame([*rows, *_blind(runs), *_training(runs)], columns=COLUMNS)
 
 
-def _check(what: str, required: str, measured: float | None, met: bool, low=nan, high=nan, note: str = "") -> dict:
+def _check(
+    what: str, required: str, measured: float | None, met: bool, low: float = nan, high: float = nan, note: str = ""
+) -> dict:
     if measured is None:
         return dict(zip(COLUMNS, (what, required, nan, nan, nan, "", "not run"), strict=True))
     verdict = "met" if met else "not met"

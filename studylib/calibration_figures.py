@@ -98,6 +98,6 @@ def _apart(rows: pd.DataFrame) -> str:
     return "\n".join(f"{r.frames} frames, {r.step} apart" for r in apart.itertuples()) or "frames apart: not run"
 
 
-def _line(axes: Axes, x: pd.Series, rows: pd.DataFrame, **look) -> None:
+def _line(axes: Axes, x: pd.Series, rows: pd.DataFrame, **look: object) -> None:
     spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
     axes.errorbar(x, rows["accuracy"], spread, capsize=2, elinewidth=1, **({"markersize": 5} | look))

@@ -19,7 +19,8 @@ class Conv3d(nn.Conv3d):
     pad by itself, oneDNN skips them, but its weight gradient of 2 frames is garbage in bf16; see `precision`.
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, T, H, W)
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N_in, T, H, W) -> (B, N_out, T', H', W'); in bf16 on a CPU T of 1 or 2 goes by `frames_as_channels`."""
         if self.padding[0] and x.shape[2] <= 2 and cpu_bf16_is_on(x):
             return frames_as_channels(x, self.weight.to(torch.bfloat16), self.stride, self.padding)
         return super().forward(x)
@@ -57,7 +58,8 @@ class TwoPaths(nn.Module):
         self.spatial = nn.Sequential(spatial, *inner(n_out, variant))
         self.frame_step = 1 if self.parallel else stride_t
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, N_in, T, H, W) -> (B, N_out, T', H', W')
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N_in, T, H, W) -> (B, N_out, T', H', W'), the sum of both paths."""
         y = self.spatial(x)
         return y[:, :, :: self.frame_step] + self.temporal(x if self.parallel else y)
 

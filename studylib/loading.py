@@ -194,7 +194,8 @@ class EpochBatches:
         return [range(first, min(first + size, clips)) for first in range(self.position, clips, size)]
 
     def key(self, position: int) -> tuple[int, int, int]:
-        drawn = self.epoch * self.spec.clips_per_epoch + position  # passes over the videos go on across epochs
+        """(epoch, position, video) of a clip: passes over the videos go on across epochs."""
+        drawn = self.epoch * self.spec.clips_per_epoch + position
         order = video_order(self.spec.seed, drawn // self.videos, self.videos)
         return self.epoch, position, int(order[drawn % self.videos])
 

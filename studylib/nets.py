@@ -28,7 +28,8 @@ class BasicBlock(nn.Module):
             projection = Conv3d(n_in, n_out, 1, (stride_t, stride_s, stride_s), bias=False)
             self.downsample = nn.Sequential(projection, batch_norm(n_out))
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, N_in, T, H, W) -> (B, N_out, T', H', W')
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N_in, T, H, W) -> (B, N_out, T', H', W'); ReLU after the sum."""
         shortcut = x if self.downsample is None else self.downsample(x)
         return self.relu(self.conv2(self.conv1(x)) + shortcut)
 

@@ -5,7 +5,7 @@ some shapes (see `convolutions.Conv3d`). `choose_precision` compares every convo
 trained, at the shapes it will see, with fp32, and falls back to fp32 with a message when one is off.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf, isfinite
 
@@ -79,7 +79,7 @@ def distinct_convolutions(
     """(name, convolution, its input's shape) of every convolution of `net`, one of each kind; batch of `shape` kept."""
     found: dict[tuple, tuple[str, nn.Conv3d, tuple[int, ...]]] = {}
 
-    def note(name: str):
+    def note(name: str) -> Callable[[nn.Conv3d, tuple[Tensor], Tensor], None]:
         def hook(conv: nn.Conv3d, inputs: tuple[Tensor], _output: Tensor) -> None:
             seen = (shape[0], *inputs[0].shape[1:])
             found.setdefault((seen, conv.weight.shape, conv.stride), (name, conv, seen))

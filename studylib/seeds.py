@@ -52,10 +52,12 @@ class SeedDifference:
 
     @property
     def seeds_first(self) -> tuple[int, ...]:
+        """Seeds of the first network."""
         return self.seeds[0]
 
     @property
     def seeds_second(self) -> tuple[int, ...]:
+        """Seeds of the second network."""
         return self.seeds[1]
 
 

@@ -29,7 +29,8 @@ class _Sum(torch.autograd.Function):
 class SyncBatchNorm(nn.BatchNorm3d):
     """`nn.BatchNorm3d` whose training statistics are over all processes; float32 inside, as torch's."""
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, T, H, W)
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W), normalised in training by all processes' clips, else by the running statistics."""
         if not self.training:
             return super().forward(x)
         values, dims = x.float(), (0, 2, 3, 4)

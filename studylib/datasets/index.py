@@ -193,6 +193,7 @@ def _require_labels(index: Index) -> None:
 
 
 def index_folder(name: str, root: Path | str | None) -> Path:
+    """The folder of an index in `root` (None: the usual one); DatasetError for a name that may lead elsewhere."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise DatasetError(f"dataset name {name!r}: use letters, digits, '.', '_' and '-'")
     return Path(root if root is not None else data_root()) / name

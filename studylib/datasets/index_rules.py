@@ -112,4 +112,5 @@ def _labels_fit(arrays: Mapping[str, pa.Array], classes: int) -> pa.Array:
 
 
 def outside(row_path: str, name: str) -> str:
+    """What is said of a video whose path is absolute or leads out of its dataset's root."""
     return f"{name}: path {row_path!r} must be relative to the dataset's root and stay inside it"

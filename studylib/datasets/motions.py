@@ -1,7 +1,7 @@
 """The movements of Pantomime, as joint angles over time; `actions` says which class performs which.
 
-A movement takes the angles of a person at rest and changes them. It draws its own parameters; when in its cycle the
-video starts, and how the tempo wavers, comes from the video's `Beat`.
+A movement takes the angles of a person at rest and changes them; what it says of itself begins with its cue group. It
+draws its own parameters; when in its cycle the video starts, and how the tempo wavers, comes from the video's `Beat`.
 """
 
 from dataclasses import dataclass
@@ -66,21 +66,21 @@ def hold(angles: Angles, **degrees: float) -> None:
         angles[name][:] = value
 
 
-# --- pose ---------------------------------------------------------------------------------------------------------
-
-
 def hands_up(angles: Angles, draw: Draw) -> None:
+    """Pose: both arms held up, elbows bent by 5 to 40 degrees."""
     for s in SIDES:
         hold(angles, **{f"abduct_{s}": draw(*draw.knobs.hands_up), f"elbow_{s}": draw(5, 40), f"flex_{s}": 0})
 
 
 def t_pose(angles: Angles, draw: Draw) -> None:
+    """Pose: both arms held out sideways, level within 10 degrees of each other."""
     level = draw(*draw.knobs.t_pose)
     for s in SIDES:
         hold(angles, **{f"abduct_{s}": level + draw(-5, 5), f"elbow_{s}": draw(0, 18), f"flex_{s}": 0})
 
 
 def crouch(angles: Angles, draw: Draw) -> None:
+    """Pose: hips and knees bent, trunk 18 to 32 degrees forward, arms in front."""
     hip, knee = draw(*draw.knobs.crouch), draw(1.15, 1.3)
     for s in SIDES:
         hold(angles, **{f"hip_{s}": hip, f"knee_{s}": hip * knee, f"hip_out_{s}": draw(8, 20)})
@@ -89,12 +89,14 @@ def crouch(angles: Angles, draw: Draw) -> None:
 
 
 def stork(angles: Angles, draw: Draw) -> None:
+    """Pose: standing on one leg, the knee of `draw.side` held high."""
     hold(angles, **{f"hip_{draw.side}": draw(*draw.knobs.stork), f"knee_{draw.side}": draw(*draw.knobs.stork_knee)})
     for s in SIDES:
         hold(angles, **{f"abduct_{s}": draw(15, 45)})
 
 
 def salute(angles: Angles, draw: Draw) -> None:
+    """Pose: the hand of `draw.side` held at the brow."""
     s = draw.side
     twist = draw(-82, -68) if s == "L" else draw(68, 82)
     hold(angles, **{f"abduct_{s}": draw(84, 98), f"flex_{s}": draw(12, 24), f"elbow_{s}": draw(128, 142)})
@@ -102,14 +104,12 @@ def salute(angles: Angles, draw: Draw) -> None:
 
 
 def side_lunge(angles: Angles, draw: Draw) -> None:
+    """Pose: the knee of `draw.side` bent, the other leg stretched out sideways."""
     s, other = draw.side, "R" if draw.side == "L" else "L"
     hold(angles, **{f"hip_{s}": draw(58, 74), f"knee_{s}": draw(78, 92), f"hip_out_{s}": draw(24, 34)})
     hold(angles, **{f"hip_out_{other}": draw(44, 54), f"hip_{other}": draw(0, 8)})
     for q in SIDES:
         hold(angles, **{f"flex_{q}": draw(20, 40), f"elbow_{q}": draw(80, 105)})
-
-
-# --- direction ----------------------------------------------------------------------------------------------------
 
 
 def drift(draw: Draw, shares: Range) -> tuple[float, np.ndarray]:
@@ -119,8 +119,8 @@ def drift(draw: Draw, shares: Range) -> tuple[float, np.ndarray]:
 
 
 def circle(angles: Angles, draw: Draw) -> None:
-    """Both arms in parallel on a cone about a forward axis, clockwise as the person sees it, slowly through its lower
-    half."""
+    """Direction: both arms in parallel on a cone about a forward axis, clockwise as the person sees it, slowly through
+    its lower half."""
     share, u = drift(draw, draw.knobs.circle_share)
     half_turns = np.where(u < share, 1 + u / share, (u - share) / (1 - share))  # 0 to 1 is the upper half
     phase = np.pi * half_turns[:, None]  # (T, 1)
@@ -145,6 +145,7 @@ def stroke(draw: Draw) -> np.ndarray:
 
 
 def lift(angles: Angles, draw: Draw) -> None:
+    """Direction: both arms rise slowly, to 115 to 145 degrees, and drop fast; the knees give while they are down."""
     up, low, high = stroke(draw), draw(12, 22), draw(115, 145)
     for s in SIDES:
         angles[f"abduct_{s}"] = low + (high - low) * up
@@ -155,6 +156,7 @@ def lift(angles: Angles, draw: Draw) -> None:
 
 
 def kick(angles: Angles, draw: Draw) -> None:
+    """Direction: the leg of `draw.side` rises sideways slowly, by 56 to 72 degrees, and drops fast."""
     out, reach, s = stroke(draw), draw(56, 72), draw.side
     angles[f"hip_out_{s}"] += reach * out
     angles[f"hip_{s}"] += 18 * out
@@ -164,15 +166,13 @@ def kick(angles: Angles, draw: Draw) -> None:
         hold(angles, **{f"abduct_{q}": draw(38, 52), f"elbow_{q}": draw(30, 50)})
 
 
-# --- tempo --------------------------------------------------------------------------------------------------------
-
-
 def swing(draw: Draw, fast: bool) -> np.ndarray:
     """Phase in radians of a movement in one of the two tempi, (T,)."""
     return 2 * np.pi * draw.beat.cycles(draw(*(draw.knobs.fast_period if fast else draw.knobs.slow_period)))
 
 
 def march(angles: Angles, draw: Draw, fast: bool) -> None:
+    """Tempo: marching on the spot, arms against legs."""
     phase = swing(draw, fast)
     for s, shift in (("L", 0.0), ("R", np.pi)):
         step = np.maximum(0, np.sin(phase + shift)) ** 1.3
@@ -183,6 +183,7 @@ def march(angles: Angles, draw: Draw, fast: bool) -> None:
 
 
 def bend(angles: Angles, draw: Draw, fast: bool) -> None:
+    """Tempo: the trunk bends by about 24 degrees to either side, hands on the hips."""
     angles["side"] += 24 * draw.size * np.sin(swing(draw, fast))
     for s, sign in (("L", -1), ("R", 1)):  # hands on the hips
         hold(angles, **{f"abduct_{s}": draw(42, 52), f"flex_{s}": -8, f"elbow_{s}": draw(92, 108)})
@@ -190,12 +191,10 @@ def bend(angles: Angles, draw: Draw, fast: bool) -> None:
 
 
 def twist(angles: Angles, draw: Draw, fast: bool) -> None:
+    """Tempo: the trunk turns by about 27 degrees to either side, arms out."""
     angles["turn"] += 27 * draw.size * np.sin(swing(draw, fast))
     for s in SIDES:
         hold(angles, **{f"abduct_{s}": draw(70, 84), f"flex_{s}": draw(6, 14), f"elbow_{s}": draw(10, 30)})
-
-
-# --- sequence -----------------------------------------------------------------------------------------------------
 
 
 def events(draw: Draw, pattern: str) -> tuple[np.ndarray, np.ndarray]:
@@ -215,12 +214,14 @@ def events(draw: Draw, pattern: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def arms(angles: Angles, draw: Draw, pattern: str) -> None:
+    """Sequence: an event A is the left arm raised by 95 to 130 degrees, B the right one."""
     reach, (left, right) = draw(95, 130), events(draw, pattern)
     angles["abduct_L"] += reach * left
     angles["abduct_R"] += reach * right
 
 
 def up_down(angles: Angles, draw: Draw, pattern: str) -> None:
+    """Sequence: an event A is both arms up, B a squat."""
     up, down = events(draw, pattern)
     for s in SIDES:
         angles[f"abduct_{s}"] = 20 + 135 * draw.size * up
@@ -232,6 +233,7 @@ def up_down(angles: Angles, draw: Draw, pattern: str) -> None:
 
 
 def clap_jump(angles: Angles, draw: Draw, pattern: str) -> None:
+    """Sequence: an event A is a clap overhead, B a jump of about 0.2 m."""
     clap, jump = events(draw, pattern)
     for s in SIDES:
         angles[f"abduct_{s}"] += 174 * np.minimum(1, clap)  # past upright: the hands meet

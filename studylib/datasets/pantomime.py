@@ -84,6 +84,7 @@ class Video:
 
     @property
     def path(self) -> str:
+        """Of the file, in the dataset's folder."""
         return f"videos/{self.part}/{self.action}_{self.number:05d}.mp4"
 
 

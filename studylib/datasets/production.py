@@ -82,6 +82,7 @@ def whole_files(folder: Path) -> dict[str, str]:
 
 
 def record(path: str, sha256: str) -> str:
+    """The line of `videos.jsonl` for a video that is finished."""
     return json.dumps({"path": path, "sha256": sha256}) + "\n"
 
 
@@ -91,5 +92,6 @@ def file_hash(path: Path) -> str | None:
 
 
 def write_and_hash(folder: Path, path: str, write: Callable[..., None], arguments: tuple) -> str:
+    """Write one video, in a process of its own; returns its SHA-256."""
     write(folder / path, *arguments)
     return file_hash(folder / path)

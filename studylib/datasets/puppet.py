@@ -96,6 +96,7 @@ TRUNK = (
 
 
 def limbs(s: str) -> tuple[BodyPart, ...]:
+    """Arm and leg of one side, `L` or `R`; radii in metres of a person of average build."""
     return (
         BodyPart("shirt", (f"shoulder_{s}", f"elbow_{s}"), (0.066, 0.048), 0.03),
         BodyPart("sleeves", (f"elbow_{s}", f"wrist_{s}"), (0.046, 0.034), 0.03),

@@ -5,12 +5,15 @@ that the last bit of a sine cannot move a pixel by more than one level.
 """
 
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from studylib.datasets.knobs import KNOBS, Knobs
 from studylib.datasets.puppet import hsv
+
+Option = TypeVar("Option")
 
 OUTDOOR_FLOORS = ("grass", "asphalt", "asphalt")
 INDOOR_FLOORS = ("wood", "tile", "plaster", "asphalt")
@@ -29,10 +32,12 @@ class Place:
     haze: float
 
     def facts(self) -> dict[str, str | float | bool]:
+        """The place as columns of the index."""
         return {f"place_{name}": value for name, value in asdict(self).items()}
 
 
-def pick(rng: np.random.Generator, options: tuple):
+def pick(rng: np.random.Generator, options: tuple[Option, ...]) -> Option:
+    """One of the options, all equally likely; one that is there twice is twice as likely."""
     return options[int(rng.integers(len(options)))]
 
 
