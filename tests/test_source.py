@@ -1,4 +1,7 @@
-"""The package's source: every public name says what it is, every function its types, no module is two concepts."""
+"""The package's source: every public name says what it is, every function its types, no module is two concepts.
+
+And it stands alone: imports point from the book, the runs and the tests to it.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -65,6 +68,33 @@ def test_every_function_has_its_types() -> None:
 def test_no_module_is_longer_than_a_concept() -> None:
     lengths = {path: len((REPOSITORY / path).read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Names that a module imports, however deep in it; "." for what is relative to it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add("." * node.level + (node.module or ""))
+    return found
+
+
+def test_the_package_imports_nothing_from_the_book_the_runs_or_the_tests() -> None:
+    """Nor finds them by a path: it works installed, without the repository around it."""
+    others = {"book", "runs", "tests"}
+    others |= {path.stem for path in (REPOSITORY / "book" / "_ext").glob("*.py")}
+    for path, tree in MODULES.items():
+        roots = {module.split(".")[0] for module in imported(tree)}
+        assert roots & others == set(), path
+        names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert names & {"sys.path", "runpy.run_path", "importlib.import_module"} == set(), path
+
+
+def test_an_import_is_found_however_it_is_written() -> None:
+    tree = ast.parse("import tests.a, os\ndef f() -> None:\n  from book._ext import online\n  from . import b")
+    assert imported(tree) == {"tests.a", "os", "book._ext", "."}
 
 
 def test_what_is_wanting_is_found() -> None:
