@@ -12,9 +12,12 @@ import papermill
 import pytest
 
 from studylib.checkpoint import checkpoint_folder
+from studylib.evaluation import read_predictions
 from studylib.plan import REPOSITORY
 from studylib.results import load_plan, load_planned_run
 from studylib.spec import RunSpec
+from tests.trainings import ended, history
+from tests.trainings import trainer as undisturbed
 from tests.waiting import PATIENCE, wait_for
 
 NOTEBOOK = REPOSITORY / "book" / "experiments" / "conv_types.ipynb"
@@ -59,15 +62,24 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def trainer_of(root):
-    """The process id of the trainer that works in a checkout."""
+def at_work(root, module):
+    """The ids of the processes of a Python module that work in a checkout."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"studylib.training" in path.read_bytes() and path.with_name("cwd").readlink() == root:
-                return int(path.parent.name)
+            words = path.read_bytes()
+            if f"\0-m\0{module}\0".encode() in words and path.with_name("cwd").readlink() == root:
+                found.append(int(path.parent.name))
         except OSError:  # it has just ended
             continue
-    raise AssertionError("no trainer runs")
+    return found
+
+
+def trainer_of(root):
+    """The process id of the trainer that works in a checkout."""
+    trainers = at_work(root, "studylib.training")
+    assert trainers, "no trainer runs"
+    return trainers[0]
 
 
 def checkpoints(spec):
@@ -135,6 +147,41 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     assert "first_seed0: holds another run (epochs is 120, wanted 7)" in said
     assert "rename or remove the folder" in said
     assert contents(folder) == before
+
+
+def test_snakemake_killed_alone_leaves_its_run_at_work_and_the_next_one_waits_for_its_end(checkout, tmp_path):
+    folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
+    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 60"))
+    planned = load_plan(plan_file).runs[0]
+    first = start(checkout)
+    wait_for_new_checkpoint(planned.spec)
+    trainer = trainer_of(checkout)
+    os.kill(trainer, signal.SIGSTOP)  # so that it cannot end before the next one has come
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    log = folder / "train.log"
+    try:
+        assert len(at_work(checkout, "papermill")) == 1
+        second = start(checkout)
+        wait_for(lambda: "another process is training this run; waiting for it" in log.read_text(), second)
+        assert len(at_work(checkout, "papermill")) == 2
+        assert not (folder / "metrics.json").exists()
+    finally:
+        os.kill(trainer, signal.SIGCONT)
+    said, _ = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0, said
+    wait_for(lambda: not at_work(checkout, "papermill"))  # the first one's may end later
+    assert "Trying to restart job" not in said
+    assert log.read_text().count("finished already") == 1
+    assert "going on in epoch" not in log.read_text()
+    assert load_planned_run(planned, checkout)[0] == "complete"
+
+    alone = tmp_path / "alone"
+    planned.spec.save(alone)
+    assert ended(undisturbed(alone)) == 0
+    assert history(folder) == history(alone)
+    scores = [read_predictions(f / "predictions.parquet").clip_scores for f in (folder, alone)]
+    assert all((a == b).all() for a, b in zip(*scores, strict=True))
 
 
 def test_a_dry_run_prints_the_runs_in_their_order_with_what_they_take_and_wait_for(checkout):
