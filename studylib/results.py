@@ -88,7 +88,8 @@ def load_run(folder: Path | str) -> Run:
     for file in ("history.csv", "provenance.json", "predictions.parquet"):
         if not (folder / file).exists():
             raise BrokenRun(f"{name}: has metrics.json but no {file}; {again}")
-    run = Run(folder, spec, metrics, read_history(folder, spec, again), read_provenance(folder, spec, again))
+    history = read_history(folder, spec, metrics, again)
+    run = Run(folder, spec, metrics, history, read_provenance(folder, spec, again))
     recomputed = {f"video_top{k}": video_top_k(run.predictions, k) for k in (1, 5)}
     recomputed["clip_top1"] = clip_top1(run.predictions)
     for metric, value in recomputed.items():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def read_metrics(run_folder: Path) -> dict[str, Any] | None:
 
     Raises:
         SpecError: no readable `spec.json`.
-        RunFolderError: not JSON, a number missing or not a number, or the metrics of another spec.
+        RunFolderError: not JSON, a number missing, not a number or not finite, or the metrics of another spec.
     """
     path = run_folder / "metrics.json"
     if not path.exists():
@@ -92,9 +93,13 @@ def read_metrics(run_folder: Path) -> dict[str, Any] | None:
     if told := [name for name in absent if metrics[name] is not None]:
         raise RunFolderError(f"{path}: {told[0]} is {metrics[told[0]]!r} although the run trained nothing; {advice}")
     numbers = [name for name in METRICS[1:] if name not in absent]
-    wrong = [name for name in numbers if isinstance(metrics[name], bool | str | None | list | dict)]
-    if wrong:
-        raise RunFolderError(f"{path}: {wrong[0]} is {metrics[wrong[0]]!r}, not a number; {advice}")
+    if wrong := [name for name in numbers if not _finite(metrics[name])]:
+        raise RunFolderError(f"{path}: {wrong[0]} is {metrics[wrong[0]]!r}, not a finite number; {advice}")
     if metrics["spec_hash"] != recorded_hash(run_folder):
         raise RunFolderError(f"{path}: belongs to another spec than the spec.json beside it; {advice}")
     return metrics
+
+
+def _finite(value: Any) -> bool:
+    """Whether it is a number, and neither infinite nor nan, which Python's JSON has names for."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf

@@ -1,14 +1,18 @@
 """The files of a run's folder, each read and held against what it has to be; a broken one is refused with its name."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from studylib.plan import REPOSITORY
 from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN
 from studylib.spec import RunSpec
+
+LAST_BITS = 1e-9  # percent: the same number is written in two files, and a table's reader may miss its last bits
 
 
 class BrokenRun(ValueError):
@@ -21,8 +25,9 @@ def name_of(folder: Path) -> str:
     return folder.relative_to(REPOSITORY).as_posix() if folder.is_relative_to(REPOSITORY) else str(folder)
 
 
-def read_history(folder: Path, spec: RunSpec, advice: str) -> pd.DataFrame:
-    """history.csv, a row an epoch of the spec; BrokenRun with `advice` otherwise."""
+def read_history(folder: Path, spec: RunSpec, metrics: Mapping[str, Any], advice: str) -> pd.DataFrame:
+    """history.csv: a row an epoch of the spec, finite numbers, in the end the errors of metrics.json; BrokenRun with
+    `advice` otherwise."""
     try:
         history = pd.read_csv(folder / "history.csv")
     except (ValueError, OSError) as error:
@@ -31,6 +36,22 @@ def read_history(folder: Path, spec: RunSpec, advice: str) -> pd.DataFrame:
         raise BrokenRun(f"{name_of(folder)}: history.csv has no column {', '.join(missing)}; {advice}")
     if list(history["epoch"]) != list(range(1, spec.epochs + 1)):
         raise BrokenRun(f"{name_of(folder)}: history.csv is not the {spec.epochs} epochs of spec.json; {advice}")
+    for column in HISTORY:
+        if column not in history:
+            continue
+        finite = np.isfinite(pd.to_numeric(history[column], errors="coerce").to_numpy(float))
+        if not finite.all():
+            first = int(finite.argmin())
+            raise BrokenRun(
+                f"{name_of(folder)}: history.csv has {column} {history[column].iloc[first]} in epoch {first + 1}, "
+                f"not a finite number; {advice}"
+            )
+    for column in ("train_error", "test_error") if spec.epochs else ():
+        if abs((last := float(history[column].iloc[-1])) - metrics[column]) > LAST_BITS:
+            raise BrokenRun(
+                f"{name_of(folder)}: metrics.json has {column} {metrics[column]}, "
+                f"history.csv {last} in the last epoch; {advice}"
+            )
     return history
 
 

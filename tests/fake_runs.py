@@ -44,6 +44,7 @@ def write_fake_run(folder: Path, spec: RunSpec, predictions: Predictions | None 
             "test_error": 25 + 68 * f + 2 * rng.normal(),
             "clips_per_second": 55.0,
             "seconds": 12.0,
+            "data_wait": 0.01,
         }
         for i, f in enumerate(fall)
     ]

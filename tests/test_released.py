@@ -134,7 +134,7 @@ def test_a_run_without_training_says_so(tiny_data, tmp_path):
 def test_a_trained_runs_errors_may_not_be_missing(tiny_data, tmp_path):
     done, _ = run(tmp_path, **TINY | {"net": "r2d", "epochs": 1})
     (tmp_path / "metrics.json").write_text(json.dumps(done.metrics | {"train_error": None}))
-    with pytest.raises(BrokenRun, match="train_error is None, not a number"):
+    with pytest.raises(BrokenRun, match="train_error is None, not a finite number"):
         load_run(tmp_path)
 
 

@@ -81,6 +81,13 @@ def shorten_history(folder):
     (folder / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
 
 
+def change_history(folder, column, value, row=-1):
+    """Another number, or a text, in one place of the history; everything else stays as it is to the last digit."""
+    history = pd.read_csv(folder / "history.csv", dtype=str)
+    history.loc[history.index[row], column] = value
+    history.to_csv(folder / "history.csv", index=False)
+
+
 def swap_a_label(folder):
     """The accuracies in metrics.json were not measured on these predictions."""
     write_fake_run(folder.parent / "other", SPEC, fake_predictions(seed=9, skill=0.5))
@@ -99,6 +106,26 @@ BREAKS = {
     "the history is empty": (lambda f: (f / "history.csv").write_text(""), "history.csv cannot be read"),
     "the history lacks an epoch": (shorten_history, "not the 5 epochs"),
     "the history lacks a column": (lambda f: (f / "history.csv").write_text("epoch\n1\n"), "no column step"),
+    "the history has a text": (
+        lambda f: change_history(f, "train_loss", "high", 1),
+        "history.csv has train_loss high in epoch 2, not a finite number; restore the file",
+    ),
+    "the history has no number": (lambda f: change_history(f, "test_loss", "", 2), "has test_loss nan in epoch 3"),
+    "the history has an infinite number": (lambda f: change_history(f, "lr", "inf", 0), "has lr inf in epoch 1"),
+    "the history ends with another training error": (
+        lambda f: change_history(f, "train_error", "12.125"),
+        "history.csv 12.125 in the last epoch",
+    ),
+    "the history ends with another test error": (
+        lambda f: change_history(f, "test_error", "31.25"),
+        "history.csv 31.25 in the last epoch",
+    ),
+    "the metrics have another training error than the history": (
+        lambda f: change_json(f / "metrics.json", train_error=12.125),
+        "metrics.json has train_error 12.125",
+    ),
+    "a metric is not finite": (lambda f: change_json(f / "metrics.json", clips_per_second=float("nan")), "is nan, not"),
+    "a metric is infinite": (lambda f: change_json(f / "metrics.json", flops=float("inf")), "flops is inf, not a fin"),
     "the predictions are missing": (lambda f: (f / "predictions.parquet").unlink(), "no predictions.parquet"),
     "the predictions are damaged": (lambda f: (f / "predictions.parquet").write_bytes(b"PAR1"), "cannot be read"),
     "the predictions give other accuracies": (swap_a_label, "predictions.parquet gives"),
@@ -282,7 +309,7 @@ def test_the_settings_of_a_run_say_its_processes_and_an_unusual_choice_or_order_
 
 def test_a_run_recorded_before_a_column_was_thought_of_is_read_and_compared(folder):
     path = folder / "history.csv"
-    pd.read_csv(path).drop(columns="data_wait").to_csv(path, index=False)
+    pd.read_csv(path, dtype=str).drop(columns="data_wait").to_csv(path, index=False)
     run = load_run(folder)
     assert "data_wait" not in run.history
     same = real_video.agreement(run, run)
