@@ -19,7 +19,15 @@ from studylib.fixed_videos import difference
 from studylib.net_table import PRINTED_NAMES
 from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
 from studylib.run_files import RunFolderError, read_metrics
-from studylib.run_reading import BrokenRun, name_of, read_history, read_notebook, read_provenance
+from studylib.run_reading import (
+    BrokenRun,
+    name_of,
+    papermill_of,
+    read_history,
+    read_notebook,
+    read_provenance,
+    require_notebook_of,
+)
 from studylib.spec import RunSpec, SpecError, load_spec, require_same_spec
 from studylib.stats import wilson
 
@@ -105,8 +113,9 @@ def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tupl
     """The state of a planned run ("complete", "unfinished", "not run"), and the run where it is complete.
 
     Raises:
-        BrokenRun: the notebook failed, the folder holds another run than the plan says, or one on other videos than
-            it fixes, or `load_run` refuses it. In a build that is found once, by the build itself: see `checked`.
+        BrokenRun: the notebook failed or is that of another run, the folder holds another run than the plan says, or
+            one on other videos than it fixes, or `load_run` refuses it. In a build that is found once, by the build
+            itself: see `checked`.
     """
     folder = repository / planned.folder
     if not folder.exists():
@@ -124,11 +133,12 @@ def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tupl
         return "unfinished", None
     if notebook is None:
         raise BrokenRun(f"{planned.folder}: has metrics.json but no notebook.ipynb; remove the folder and run it again")
+    require_notebook_of(planned, notebook)
     run = load_run(folder)
     if wrong := _other_videos(run, planned):
         raise BrokenRun(f"{planned.folder}: {wrong}")
     # papermill writes the end time last: without it the notebook is under way, or was killed in its last cells
-    return ("complete", run) if notebook["metadata"].get("papermill", {}).get("end_time") else ("unfinished", None)
+    return ("complete", run) if papermill_of(notebook).get("end_time") else ("unfinished", None)
 
 
 def _other_videos(run: Run, planned: PlannedRun) -> str:

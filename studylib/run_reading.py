@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from studylib.plan import REPOSITORY
+from studylib.plan import REPOSITORY, PlannedRun
 from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN
 from studylib.spec import RunSpec
 
@@ -80,10 +81,44 @@ def read_notebook(folder: Path) -> dict[str, Any] | None:
     path = folder / "notebook.ipynb"
     if not path.exists():
         return None
-    notebook = _json(path, "run the experiment again")
-    metadata = notebook.get("metadata", {}).get("papermill", {})
-    errors = [o for cell in notebook.get("cells", []) for o in cell.get("outputs", []) if o["output_type"] == "error"]
-    if metadata.get("exception") or errors:
-        what = f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else "stopped before its end"
+    again = "run the experiment again"
+    notebook = _json(path, again)
+    try:
+        failed = papermill_of(notebook).get("exception")
+        outputs = [output for cell in notebook.get("cells", []) for output in cell.get("outputs", [])]
+        errors = [f"{output['ename']}: {output['evalue']}" for output in outputs if output["output_type"] == "error"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise BrokenRun(f"{name_of(folder)}: notebook.ipynb is no notebook ({reason}); {again}") from None
+    if failed or errors:
+        what = errors[-1] if errors else "stopped before its end"
         raise BrokenRun(f"{name_of(folder)}: its notebook failed ({what}); mend that and run it again")
     return notebook
+
+
+def papermill_of(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """What papermill noted in a notebook of `read_notebook`: parameters, start and end, whether it failed."""
+    return dict(notebook.get("metadata", {}).get("papermill", {}))
+
+
+def require_notebook_of(planned: PlannedRun, notebook: Mapping[str, Any]) -> None:
+    """The notebook was executed with the run's settings into a folder of its name, wherever that lay.
+
+    A field that papermill did not set has its default, or what the notebook's own cell says where it has none.
+
+    Raises:
+        BrokenRun: names the first parameter that is another.
+    """
+    given = papermill_of(notebook).get("parameters")
+    given = given if isinstance(given, dict) else {}
+    set_to = {field.name: given.get(field.name, field.default) for field in fields(RunSpec)}
+    pairs = {name: (value, getattr(planned.spec, name)) for name, value in set_to.items() if value is not MISSING}
+    wrong = [(name, *pair) for name, pair in pairs.items() if pair[0] != pair[1]]
+    if Path(str(given.get("run_folder"))).parts[-3:] != planned.folder.parts[-3:]:
+        wrong.append(("run_folder", given.get("run_folder"), planned.folder.as_posix()))
+    if wrong:
+        name, found, wanted = wrong[0]
+        raise BrokenRun(
+            f"{planned.folder}: notebook.ipynb was executed with {name} {found!r}, not {wanted!r}: it is that of "
+            "another run; restore the file, or remove the folder and run it again"
+        )

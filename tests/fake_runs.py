@@ -82,17 +82,21 @@ def write_fake_run(folder: Path, spec: RunSpec, predictions: Predictions | None 
     return folder
 
 
-def write_notebook(folder: Path, error: str | None = None, ended: bool = True) -> None:
-    """An executed notebook as papermill leaves it: whole, failed with `error`, or (`ended` false) under way."""
+def write_notebook(folder: Path, error: str | None = None, ended: bool = True, **parameters: object) -> None:
+    """An executed notebook as papermill leaves it: whole, failed with `error`, or (`ended` false) under way.
+
+    Its parameters are those of the folder's spec, where there is one, but for the given ones.
+    """
+    spec = json.loads((folder / "spec.json").read_text()) if (folder / "spec.json").exists() else {}
     progress = "".join(f"epoch {i + 1}/40  train error 50.0\n" for i in range(40))
     outputs = [nbformat.v4.new_output("stream", name="stdout", text=progress)]
     outputs += [nbformat.v4.new_output("stream", name="stderr", text="a remark on stderr\n")]
     if error:
         outputs += [nbformat.v4.new_output("error", ename="RunFailed", evalue=error, traceback=[f"RunFailed: {error}"])]
-    parameters = nbformat.v4.new_code_cell("net = 'r3d'", metadata={"tags": ["injected-parameters"]})
+    injected = nbformat.v4.new_code_cell("net = 'r3d'", metadata={"tags": ["injected-parameters"]})
     cells = [
         nbformat.v4.new_markdown_cell("# Types of convolution\n\n```bash\n# a comment\n```\n\n## Train and test"),
-        parameters,
+        injected,
         nbformat.v4.new_code_cell("launch(run_folder)", outputs=outputs),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -102,5 +106,6 @@ def write_notebook(folder: Path, error: str | None = None, ended: bool = True) -
         "exception": True if error else None,
         "end_time": "2020-01-02T03:06:06" if ended else None,
         "output_path": "/somewhere/else/notebook.ipynb",
+        "parameters": spec | {"run_folder": Path("runs", *folder.parts[-3:]).as_posix()} | parameters,
     }
     (folder / "notebook.ipynb").write_text(json.dumps(notebook, indent=1))

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +137,23 @@ BREAKS = {
     ),
     "the notebook failed": (lambda f: write_notebook(f, error="the loss is nan"), "RunFailed: the loss is nan"),
     "the notebook is missing": (lambda f: (f / "notebook.ipynb").unlink(), "no notebook.ipynb"),
+    "the notebook has other settings": (
+        lambda f: write_notebook(f, lr=0.5),
+        "notebook.ipynb was executed with lr 0.5, not 0.01: it is that of another run; restore the file",
+    ),
+    "the notebook left a setting at its default": (lambda f: write_notebook(f, width=64), "width 64, not 16"),
+    "the notebook is that of another folder": (
+        lambda f: write_notebook(f, run_folder="runs/mini/conv_types/r2plus1d-18_8f_seed0"),
+        "run_folder 'runs/mini/conv_types/r2plus1d-18_8f_seed0', not 'runs/quick/conv_types/r2plus1d-18_8f_seed0'",
+    ),
+    "the notebook says nothing of its parameters": (
+        lambda f: change_json(f / "notebook.ipynb", metadata={"papermill": {"end_time": "2020-01-02T03:06:06"}}),
+        "notebook.ipynb was executed with width 64, not 16",
+    ),
+    "the notebook is no notebook": (
+        lambda f: change_json(f / "notebook.ipynb", cells=[1]),
+        "notebook.ipynb is no notebook",
+    ),
     "the notebook is not JSON": (lambda f: (f / "notebook.ipynb").write_text("<html>"), "notebook.ipynb is not JSON"),
 }
 
@@ -154,6 +171,18 @@ def assert_refused(how, folder, repository):
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_broken_run_is_refused_with_its_name(folder, tmp_path, how):
     assert_refused(how, folder, tmp_path)
+
+
+def test_a_notebook_that_ran_in_a_repository_elsewhere_and_left_defaults_alone_is_that_of_the_run(folder, tmp_path):
+    usual = {field.name: field.default for field in fields(RunSpec)}
+    path = folder / "notebook.ipynb"
+    notebook = json.loads(path.read_text())
+    given = {name: value for name, value in vars(SPEC).items() if value != usual[name]}
+    given["run_folder"] = f"/somewhere/else/{PLANNED.folder}"
+    notebook["metadata"]["papermill"]["parameters"] = given
+    path.write_text(json.dumps(notebook))
+    assert "lr" not in given
+    assert load_planned_run(PLANNED, tmp_path)[0] == "complete"
 
 
 def test_a_failed_notebook_is_refused_even_where_nothing_else_was_written(tmp_path):
