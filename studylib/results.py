@@ -98,6 +98,12 @@ def load_run(folder: Path | str) -> Run:
             raise BrokenRun(f"{name}: has metrics.json but no {file}; {again}")
     history = read_history(folder, spec, metrics, again)
     run = Run(folder, spec, metrics, history, read_provenance(folder, spec, again))
+    for video, scores in zip(run.predictions.videos, run.predictions.clip_scores, strict=True):
+        if spec.test_sampling != "dense" and len(scores) != spec.test_clips:
+            raise BrokenRun(
+                f"{name}: predictions.parquet has {len(scores)} clips of {video}, "
+                f"spec.json says test_clips {spec.test_clips}; {again}"
+            )
     recomputed = {f"video_top{k}": video_top_k(run.predictions, k) for k in (1, 5)}
     recomputed["clip_top1"] = clip_top1(run.predictions)
     for metric, value in recomputed.items():

@@ -28,8 +28,8 @@ def fake_predictions(
 
 
 def write_fake_run(folder: Path, spec: RunSpec, predictions: Predictions | None = None) -> Path:
-    """A complete and valid run folder of `spec` at `folder`, which is made."""
-    predictions = predictions or fake_predictions(seed=spec.seed)
+    """A complete run folder of `spec` at `folder`, which is made; valid where `predictions` have its clips."""
+    predictions = predictions or fake_predictions(clips=spec.test_clips, seed=spec.seed)
     spec.save(folder)
     rng = np.random.default_rng(spec.seed)
     fall = np.exp(-np.arange(spec.epochs) / max(2, spec.epochs / 3))

@@ -44,7 +44,7 @@ def named(share, seed=0, a_class=20):
         own = np.flatnonzero((CLASSES["cue"] == cue).to_numpy()[labels])
         right = rng.permutation(own)[: round(part * len(own))]
         chosen[right] = labels[right]
-    scores = [np.full((2, len(PANTOMIME)), 0.01, np.float16) for _ in labels]
+    scores = [np.full((10, len(PANTOMIME)), 0.01, np.float16) for _ in labels]
     for own, c in zip(scores, chosen, strict=True):
         own[:, c] = 0.8
     return Predictions([f"test/{i:05d}.mp4" for i in range(len(labels))], labels, scores, PANTOMIME)

@@ -60,7 +60,7 @@ def test_a_run_that_breaks_after_it_was_checked_is_refused(folder, tmp_path, how
 
 def test_a_run_that_is_replaced_after_it_was_checked_shows_its_new_numbers(folder, tmp_path):
     before = load_planned_run(PLANNED, tmp_path)[1].metrics["video_top1"]
-    write_fake_run(folder, SPEC, fake_predictions(seed=5, skill=0.5))
+    write_fake_run(folder, SPEC, fake_predictions(clips=10, seed=5, skill=0.5))
     after = load_planned_run(PLANNED, tmp_path)[1].metrics["video_top1"]
     assert after != before
     assert after == json.loads((folder / "metrics.json").read_text())["video_top1"]

@@ -30,7 +30,7 @@ def runs(tmp_path):
     for net, seed in (("f_r2d", 0), ("r3d", 0), ("r3d", 1)):
         spec = RunSpec(experiment="conv_types", net=net, dataset="pantomime-quick", epochs=6, seed=seed)
         folder = tmp_path / "quick" / "conv_types" / f"{net}_{seed}"
-        made.append(load_run(write_fake_run(folder, spec, fake_predictions(seed=seed))))
+        made.append(load_run(write_fake_run(folder, spec, fake_predictions(clips=10, seed=seed))))
     return made
 
 

@@ -111,7 +111,7 @@ def test_a_complete_run_is_never_replaced_by_another(elsewhere, repository):
     before = files(repository)
     run = load_plan(repository / "runs" / "try.yaml").runs[0]
     shutil.rmtree(elsewhere / run.folder)
-    write_fake_run(elsewhere / run.folder, run.spec, fake_predictions(seed=99))
+    write_fake_run(elsewhere / run.folder, run.spec, fake_predictions(clips=10, seed=99))
     with pytest.raises(NotImported, match=r"another run is recorded there, .*predictions\.parquet differ"):
         import_run(elsewhere / run.folder, repository)
     assert files(repository) == before

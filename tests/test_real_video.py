@@ -89,10 +89,10 @@ def runs(tmp_path):
     def make(*names):
         for planned in PLAN.runs:
             if any(re.search(name, f"{planned.spec.experiment}/{planned.name}") for name in names):
-                made = fake_predictions(seed=planned.spec.split)
+                made = fake_predictions(clips=10, seed=planned.spec.split)
                 videos = [f"split{planned.spec.split}/{video}" for video in made.videos]
                 own = fake_predictions(
-                    seed=("rgb", "flow").index(planned.spec.modality) + 2 * bool(planned.spec.init_from)
+                    clips=10, seed=("rgb", "flow").index(planned.spec.modality) + 2 * bool(planned.spec.init_from)
                 )
                 predictions = Predictions(videos, made.labels, own.clip_scores, made.classes)
                 write_fake_run(tmp_path / planned.folder, planned.spec, predictions)
@@ -190,7 +190,8 @@ def test_two_runs_agree_to_every_digit_or_it_is_said_where_they_part(runs, tmp_p
 def test_seconds_may_differ_between_runs_that_agree(runs, tmp_path):
     runs("conv_types/.*56", "modalityrgb_split1")
     (path,) = (tmp_path / "runs" / "ucf101_subset" / "two_stream").glob("*/history.csv")
-    path.write_text(path.read_text().replace(",12.0\n", ",34.5\n"))
+    path.write_text(path.read_text().replace(",12.0,0.01\n", ",34.5,0.02\n"))
+    assert ",34.5,0.02" in path.read_text()
     assert "agree to every digit" in real_video.repeat_note(load_plan_runs(PLAN, tmp_path)).data
 
 

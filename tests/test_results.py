@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from studylib import cues, published, real_video, table2, tables
-from studylib.evaluation import Predictions
+from studylib.evaluation import Predictions, read_predictions, write_predictions
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.plan import Plan, PlannedRun
 from studylib.results import (
@@ -90,8 +90,15 @@ def change_history(folder, column, value, row=-1):
 
 def swap_a_label(folder):
     """The accuracies in metrics.json were not measured on these predictions."""
-    write_fake_run(folder.parent / "other", SPEC, fake_predictions(seed=9, skill=0.5))
+    write_fake_run(folder.parent / "other", SPEC, fake_predictions(clips=10, seed=9, skill=0.5))
     (folder.parent / "other" / "predictions.parquet").replace(folder / "predictions.parquet")
+
+
+def repeat_clips(folder):
+    """Of each video twice as many clips as the spec says, which give the same accuracies."""
+    path = folder / "predictions.parquet"
+    found = read_predictions(path)
+    write_predictions(path, replace(found, clip_scores=[np.repeat(own, 2, 0) for own in found.clip_scores]))
 
 
 BREAKS = {
@@ -128,6 +135,10 @@ BREAKS = {
     "a metric is infinite": (lambda f: change_json(f / "metrics.json", flops=float("inf")), "flops is inf, not a fin"),
     "the predictions are missing": (lambda f: (f / "predictions.parquet").unlink(), "no predictions.parquet"),
     "the predictions are damaged": (lambda f: (f / "predictions.parquet").write_bytes(b"PAR1"), "cannot be read"),
+    "the predictions have every clip twice": (
+        repeat_clips,
+        "predictions.parquet has 20 clips of videos/test/hands_up_00000.mp4, spec.json says test_clips 10; restore",
+    ),
     "the predictions give other accuracies": (swap_a_label, "predictions.parquet gives"),
     "the provenance is missing": (lambda f: (f / "provenance.json").unlink(), "no provenance.json"),
     "the provenance has no commit": (lambda f: change_json(f / "provenance.json", commit=None), "has no commit"),
@@ -193,6 +204,14 @@ def test_a_failed_notebook_is_refused_even_where_nothing_else_was_written(tmp_pa
         load_planned_run(PLANNED, tmp_path)
 
 
+def test_a_dense_test_has_as_many_clips_of_a_video_as_fit_into_it(tmp_path):
+    dense = PlannedRun("quick", "dense_seed0", replace(SPEC, test_sampling="dense"))
+    found = fake_predictions(clips=7)
+    found.clip_scores[3] = found.clip_scores[3][:2]
+    write_fake_run(tmp_path / dense.folder, dense.spec, found)
+    assert load_planned_run(dense, tmp_path)[0] == "complete"
+
+
 def test_a_run_on_other_videos_than_the_plan_fixes_is_refused(folder, tmp_path):
     assert load_planned_run(replace(PLANNED, manifest="ab" * 32), tmp_path)[0] == "complete"
     with pytest.raises(BrokenRun, match="seed0: dataset pantomime-quick: its manifest is abab"):
@@ -224,8 +243,10 @@ def test_a_net_that_guesses_members_has_every_pair_right_and_half_of_the_members
     guess = labels.copy()
     guess[:16] = np.where(labels[:16] >= 4, labels[:16] ^ 1, labels[:16])  # the other member, but poses are right
     scores = [np.eye(16, dtype=np.float16)[[g]] for g in guess]
-    write_fake_run(folder, SPEC, Predictions([f"{i}.mp4" for i in labels], labels, scores, PANTOMIME))
-    table = cues.by_cue([load_run(folder)]).set_index(["cue", "measure"])["accuracy"]
+    own = folder.with_name("guesses")
+    one_clip = replace(SPEC, test_clips=1)
+    write_fake_run(own, one_clip, Predictions([f"{i}.mp4" for i in labels], labels, scores, PANTOMIME))
+    table = cues.by_cue([load_run(own)]).set_index(["cue", "measure"])["accuracy"]
     assert table["pose", "class"] == 100
     for cue in ("direction", "tempo", "sequence"):
         assert table[cue, "pair"] == 100
@@ -233,7 +254,7 @@ def test_a_net_that_guesses_members_has_every_pair_right_and_half_of_the_members
 
 
 def test_cue_groups_are_refused_for_other_data(folder):
-    write_fake_run(folder, SPEC, fake_predictions(classes=("Archery", "Bowling")))
+    write_fake_run(folder, SPEC, fake_predictions(classes=("Archery", "Bowling"), clips=10))
     with pytest.raises(ValueError, match="Archery"):
         cues.by_cue([load_run(folder)])
 
@@ -248,7 +269,7 @@ def table(tmp_path):
         runs = tuple(PlannedRun(name, f"r2plus1d-18_8f_seed{s.seed}", s) for s in specs)
         plans.append(Plan(name, f"{name}: <its> title", {}, runs))
         for run in runs[:2] if name != "paper" else ():
-            write_fake_run(tmp_path / run.folder, run.spec, fake_predictions(seed=run.spec.seed + 5))
+            write_fake_run(tmp_path / run.folder, run.spec, fake_predictions(clips=10, seed=run.spec.seed + 5))
     return pd.concat([load_plan_runs(plan, tmp_path) for plan in plans], ignore_index=True)
 
 

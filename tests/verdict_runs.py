@@ -78,11 +78,7 @@ def table2(seeds=SEEDS, **changed):
 
 def table2_plan(name):
     """A plan of Table 2's networks, two seeds each, for run folders."""
-    specs = [
-        RunSpec(experiment="conv_types", net=net, seed=seed, dataset="pantomime-study", epochs=2)
-        for net in NETS
-        for seed in (0, 1)
-    ]
+    specs = [SPEC(net=net, seed=seed, epochs=2, test_clips=CLIPS) for net in NETS for seed in (0, 1)]
     return Plan(name, "a study", {}, tuple(PlannedRun(name, f"{spec.net}_seed{spec.seed}", spec) for spec in specs))
 
 
