@@ -33,14 +33,14 @@ class Outcomes:
 
     values: np.ndarray  # (n seeds, V videos)
     seeds: tuple[int, ...]
-    tested: tuple  # what must be the same in networks that are compared: splits, their videos and classes
+    tested: tuple  # what must be the same in networks that are compared: splits, their videos, labels and classes
 
     def minus(self, other: "Outcomes", share: float = 1.0) -> "Outcomes":
         """This minus `share` of another test of the same weights, seed by seed: what the seeds have in common falls
         out, which it would not as a difference of two networks.
 
         Raises:
-            Undecidable: not the same seeds, videos or classes.
+            Undecidable: not the same seeds, videos, labels or classes.
         """
         if (self.seeds, self.tested) != (other.seeds, other.tested):
             raise Undecidable("two tests of the same weights are not of the same seeds on the same videos")
@@ -77,12 +77,12 @@ def outcomes(scored: Net | Tests, measure: str | Callable[[Predictions], np.ndar
     scored = tests(scored) if isinstance(scored, Net) else scored
     of_each = ACCURACIES[measure] if isinstance(measure, str) else measure
     first = next(iter(scored.values()))
-    tested = tuple((split, tuple(p.videos), p.classes) for split, p in sorted(first.items()))
-    place = {video: i for i, video in enumerate(dict.fromkeys(v for _, videos, _ in tested for v in videos))}
+    tested = _tested(first)
+    place = {video: i for i, video in enumerate(dict.fromkeys(v for _, p in sorted(first.items()) for v in p.videos))}
     rows = []
     for seed, own in scored.items():
-        if tuple((split, tuple(p.videos), p.classes) for split, p in sorted(own.items())) != tested:
-            raise Undecidable(f"seed {seed} was not tested on the same videos of the same classes as the others")
+        if _tested(own) != tested:
+            raise Undecidable(f"seed {seed} was not tested on the same videos, labels and classes as the others")
         row, means = np.zeros(len(place)), []
         for split in sorted(own):
             x = of_each(own[split])
@@ -91,6 +91,15 @@ def outcomes(scored: Net | Tests, measure: str | Callable[[Predictions], np.ndar
             np.add.at(row, [place[video] for video in own[split].videos], weight * (x - x.mean()))
         rows.append(row + np.mean(means))
     return Outcomes(np.stack(rows), tuple(scored), tested)
+
+
+def _tested(own: Mapping[int, Predictions]) -> tuple:
+    """Split, videos, their labels and the classes, of each split: numbers of two tests are compared where these are
+    the same."""
+    return tuple(
+        (split, tuple(p.videos), tuple(tuple(sorted(of_video.tolist())) for of_video in p.right_classes), p.classes)
+        for split, p in sorted(own.items())
+    )
 
 
 def contrast(
@@ -105,10 +114,10 @@ def contrast(
     """The mean of some networks minus the mean of others, minus a published number, with its 95% interval.
 
     Raises:
-        Undecidable: the networks were not tested on the same videos of the same classes.
+        Undecidable: the networks were not tested on the same videos, labels and classes.
     """
     if any(own.tested != plus[0].tested for own in (*plus, *minus)):
-        raise Undecidable(f"{what}: the networks were not tested on the same videos of the same classes")
+        raise Undecidable(f"{what}: the networks were not tested on the same videos, labels and classes")
     values = [own.values / len(side) for side in (plus, minus) for own in side]
     signs = [1] * len(plus) + [-1] * len(minus)
     low, high = crossed_interval(values, signs)

@@ -14,7 +14,7 @@ from studylib.plan import REPOSITORY, load_plan
 from studylib.results import load_plan_runs
 from studylib.seeds import difference
 from studylib.verdicts import decide
-from studylib.verdicts_evidence import Net
+from studylib.verdicts_evidence import Net, Undecidable
 from studylib.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
 from studylib.verdicts_parts import (
     CONTRADICTED,
@@ -101,6 +101,18 @@ def test_a_difference_is_that_of_seeds_and_videos(measure, name):
     assert (part.points, part.low, part.high) == pytest.approx((known.points, known.low, known.high))
     assert part.covers_seeds
     assert 1 < part.freedom < np.inf
+
+
+def test_networks_that_were_tested_with_other_labels_are_not_compared():
+    """The same videos and classes; in one test a video has another label, or two."""
+    first, second = scored(70), scored(60)
+    relabelled = replace(second, labels=np.r_[(second.labels[0] + 1) % 3, second.labels[1:]])
+    two_labels = replace(second, label_sets=[np.array([0, 1]), *(np.array([own]) for own in second.labels[1:])])
+    for other in (relabelled, two_labels):
+        with pytest.raises(Undecidable, match="x: the networks were not tested on the same videos, labels and classes"):
+            contrast("x", [outcomes({0: {1: first}}, CLIP)], [outcomes({0: {1: other}}, CLIP)])
+        with pytest.raises(Undecidable, match="seed 1 was not tested on the same videos, labels"):
+            outcomes({0: {1: first}, 1: {1: other}}, CLIP)
 
 
 def test_over_splits_it_is_the_mean_of_their_differences():
