@@ -52,6 +52,7 @@ PROVENANCE = (
     "ended",
     "dataset",
 )
+DATASET = ("name", "manifest_hash")  # always there in its `dataset`, as texts
 
 
 class RunFolderError(ValueError):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from studylib.plan import REPOSITORY, PlannedRun
-from studylib.run_files import HISTORY, PROVENANCE, SINCE_THEN
+from studylib.run_files import DATASET, HISTORY, PROVENANCE, SINCE_THEN
 from studylib.spec import RunSpec
 
 LAST_BITS = 1e-9  # percent: the same number is written in two files, and a table's reader may miss its last bits
@@ -67,11 +67,14 @@ def _json(path: Path, advice: str) -> dict[str, Any]:
 
 
 def read_provenance(folder: Path, spec: RunSpec, advice: str) -> dict[str, Any]:
-    """provenance.json, of the spec's dataset; BrokenRun with `advice` otherwise."""
+    """provenance.json, which says on which videos of the spec's dataset it ran; BrokenRun with `advice` otherwise."""
     provenance = _json(folder / "provenance.json", advice)
     if missing := [key for key in PROVENANCE if key not in provenance]:
         raise BrokenRun(f"{name_of(folder)}: provenance.json has no {', '.join(missing)}; {advice}")
-    if provenance["dataset"].get("name") != spec.dataset:
+    dataset = provenance["dataset"] if isinstance(provenance["dataset"], dict) else {}
+    if missing := [key for key in DATASET if not isinstance(dataset.get(key), str)]:
+        raise BrokenRun(f"{name_of(folder)}: provenance.json has no {', '.join(missing)} in dataset; {advice}")
+    if dataset["name"] != spec.dataset:
         raise BrokenRun(f"{name_of(folder)}: provenance.json names another dataset than spec.json; {advice}")
     return provenance
 

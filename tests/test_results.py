@@ -142,8 +142,16 @@ BREAKS = {
     "the predictions give other accuracies": (swap_a_label, "predictions.parquet gives"),
     "the provenance is missing": (lambda f: (f / "provenance.json").unlink(), "no provenance.json"),
     "the provenance has no commit": (lambda f: change_json(f / "provenance.json", commit=None), "has no commit"),
+    "the provenance has a list for its dataset": (
+        lambda f: change_json(f / "provenance.json", dataset=[]),
+        "provenance.json has no name, manifest_hash in dataset; restore the file",
+    ),
+    "the provenance does not say which videos": (
+        lambda f: change_json(f / "provenance.json", dataset={"name": "pantomime-quick"}),
+        "provenance.json has no manifest_hash in dataset",
+    ),
     "the provenance names another dataset": (
-        lambda f: change_json(f / "provenance.json", dataset={"name": "pantomime-mini"}),
+        lambda f: change_json(f / "provenance.json", dataset={"name": "pantomime-mini", "manifest_hash": "ab" * 32}),
         "another dataset",
     ),
     "the notebook failed": (lambda f: write_notebook(f, error="the loss is nan"), "RunFailed: the loss is nan"),
