@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from studylib.fixed_videos import SHOWN
 from studylib.init_from import parse
 from studylib.net_table import PRINTED_NAMES
 from studylib.results import Run
@@ -93,7 +94,7 @@ class Evidence:
         none of one of the `splits` or of as many seeds.
 
         Raises:
-            Undecidable: the plan has several such networks.
+            Undecidable: the plan has several such networks, or its runs were not recorded alike.
         """
         chosen = self.choose(what, experiments, accept, **wanted)
         if not chosen:
@@ -112,7 +113,9 @@ class Evidence:
         if len({frozenset(own) for own in by_seed.values()}) > 1:
             raise Undecidable(f"{what}: its seeds were tested on different official splits")
         weights = {(p.spec.seed, p.spec.split): self.trainer(p).folder for p in chosen}
-        return Net(what, self.trained_as(chosen[0]), by_seed, weights)
+        net = Net(what, self.trained_as(chosen[0]), by_seed, weights)
+        require_recorded_alike([net])
+        return net
 
     def choose(
         self,
@@ -164,7 +167,7 @@ class Evidence:
 
 
 def require_comparable(nets: Sequence[Net], *but: str) -> None:
-    """The networks differ in nothing that matters but the fields `but`.
+    """The networks differ in nothing that matters but the fields `but`, and were recorded alike.
 
     Raises:
         Undecidable: names two of them and the fields in which they differ.
@@ -172,6 +175,28 @@ def require_comparable(nets: Sequence[Net], *but: str) -> None:
     for net in nets[1:]:
         if other := [f for f in _differences(nets[0].spec, net.spec) if f not in (*NEVER_MATTERS, *but)]:
             raise Undecidable(f"{nets[0].name} and {net.name} were run with other settings ({', '.join(other)})")
+    require_recorded_alike(nets)
+
+
+def require_recorded_alike(nets: Sequence[Net]) -> None:
+    """What the settings leave open was the same in all runs: the videos of a dataset by its manifest, and the
+    precision, since bf16 falls back to fp32 where a device computes it wrongly.
+
+    Raises:
+        Undecidable: names two networks, or the same one twice for two of its runs, and what differs.
+    """
+    known: dict[str, tuple[str, object]] = {}
+    for net in nets:
+        for run in (run for own in net.runs.values() for run in own.values()):
+            manifest = run.provenance["dataset"].get("manifest_hash")
+            recorded = {f"manifest of {run.spec.dataset}": manifest, "precision": run.provenance.get("precision")}
+            for field, value in recorded.items():
+                name, other = known.setdefault(field, (net.name, value))
+                if other != value:
+                    raise Undecidable(
+                        f"a run of {name} and one of {net.name} were recorded with another {field}: "
+                        f"{str(other)[:SHOWN]} and {str(value)[:SHOWN]} in provenance.json"
+                    )
 
 
 def require_same_weights(first: Net, second: Net) -> None:

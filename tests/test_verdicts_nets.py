@@ -136,6 +136,27 @@ def test_other_weights_than_those_that_were_compared_show_nothing():
     assert "not tests of the same trained networks" in verdict.why
 
 
+def test_networks_that_were_recorded_on_other_videos_or_in_another_precision_are_not_compared():
+    """The settings are the same; the runs say what they ran with."""
+
+    def why(name, manifest="ab" * 32, precision="bf16"):
+        runs = table2()
+        for own, run in runs:
+            chosen = own.startswith(name)
+            run.provenance["dataset"]["manifest_hash"] = manifest if chosen else "ab" * 32
+            run.provenance["precision"] = precision if chosen else "bf16"
+        verdict = decide("run-best", table(runs), PLAN)
+        return verdict.why if verdict.outcome == UNDECIDABLE else verdict.outcome
+
+    assert why("none") == REPRODUCED
+    other = "a run of R2D-18 and one of R3D-18 were recorded with another"
+    assert why("r3d", precision="fp32") == f"{other} precision: bf16 and fp32 in provenance.json"
+    videos = "manifest of pantomime-study: ababababab and cdcdcdcdcd in provenance.json"
+    assert why("r3d", manifest="cd" * 32) == f"{other} {videos}"
+    of_one = "a run of R3D-18 and one of R3D-18 were recorded with another"
+    assert why("r3d_seed1", manifest="cd" * 32) == f"{of_one} {videos}"
+
+
 # --- depth
 
 
