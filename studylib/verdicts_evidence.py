@@ -200,9 +200,18 @@ def require_recorded_alike(nets: Sequence[Net]) -> None:
 
 
 def require_same_weights(first: Net, second: Net) -> None:
-    """Raises Undecidable where two tests were not of the same trained networks, seed by seed."""
+    """Raises Undecidable where two tests were not of the same trained networks, seed by seed: of the same run, which
+    may have been trained again between them."""
     if first.weights != second.weights:
         raise Undecidable(f"{first.name} and {second.name} are not tests of the same trained networks")
+    for seed, split in first.weights:
+        hashes = [_weights_hash(net.runs[seed][split]) for net in (first, second)]
+        if None not in hashes and hashes[0] != hashes[1]:
+            told = " and ".join(value[:SHOWN] for value in hashes)
+            raise Undecidable(
+                f"{first.name} and {second.name} are not tests of the same trained network of seed {seed}: "
+                f"init_from.sha256 is {told} in provenance.json"
+            )
 
 
 def printed(net: str, depth: int = 18) -> str:
@@ -215,6 +224,11 @@ def planned_of(row: Mapping[str, Any]) -> Planned:
     folder = f"runs/{row['plan']}/{row['experiment']}/{row['run']}"
     run = row["result"] if row["state"] == "complete" else None
     return Planned(folder, _spec(*(row["net_key" if name == "net" else name] for name in FIELDS)), row["state"], run)
+
+
+def _weights_hash(run: Run) -> str | None:
+    """Of the weights that a run tested without training them, where it was recorded."""
+    return (run.provenance.get("init_from") or {}).get("sha256") if run.spec.epochs == 0 else None
 
 
 @cache  # a spec is checked when it is made, and every claim asks for those of all runs

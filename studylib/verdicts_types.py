@@ -96,6 +96,7 @@ def motion(evidence: Evidence) -> list[Part]:
     left: dict[tuple[str, str], Outcomes] = {}
     for (net, order), own in moved.items():
         require_same_weights(normal[net], own)
+        require_same_weights(moved[net, MOTIONLESS[0]], own)
         left[net, order] = outcomes(own, CLIP).minus(clip[net], MOST)
     parts = []
     for net in nets:

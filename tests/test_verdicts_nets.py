@@ -157,6 +157,19 @@ def test_networks_that_were_recorded_on_other_videos_or_in_another_precision_are
     assert why("r3d_seed1", manifest="cd" * 32) == f"{of_one} {videos}"
 
 
+@pytest.mark.parametrize("again", ["r3d_frozen_seed1", "f_r2d_shuffled_seed2"])
+def test_weights_that_were_trained_again_between_two_tests_are_not_the_same(again):
+    runs = cue_runs((47, 46))
+    for name, run in runs:
+        if run.spec.epochs == 0:
+            run.provenance["init_from"] = {"sha256": name[-1] * 64 if name != again else "f" * 64}
+    verdict = decide("run-motion", table(runs), PLAN)
+    assert verdict.outcome == UNDECIDABLE
+    assert f"of seed {again[-1]}: init_from.sha256 is " in verdict.why
+    del next(run for name, run in runs if name == again).provenance["init_from"]
+    assert outcome("run-motion", runs) == REPRODUCED
+
+
 # --- depth
 
 
