@@ -106,6 +106,11 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def clips_seen(path: Path) -> int:
+    """Training clips that a checkpoint had seen, by its name."""
+    return int(path.stem.split("-")[-2])
+
+
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The saved state. Nothing but plain data is unpickled.
 

@@ -13,7 +13,14 @@ from pathlib import Path
 import torch
 
 from studylib import devices, tensorboard
-from studylib.checkpoint import CheckpointError, checkpoint_folder, newest_checkpoint, read_checkpoint, save_checkpoint
+from studylib.checkpoint import (
+    CheckpointError,
+    checkpoint_folder,
+    clips_seen,
+    newest_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 from studylib.distributed import PeerLost, Processes, from_environment, joined
 from studylib.epoch import centre_test, train_epoch
 from studylib.faults import Faults, TooManyFaults
@@ -94,7 +101,7 @@ def start(session: Session) -> Progress:
     """
     spec, processes, provenance = session.spec, session.processes, session.provenance
     path = newest_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)))
-    seen = int(path.stem.split("-")[-2]) if path else -1  # clips, see `checkpoint`
+    seen = clips_seen(path) if path else -1
     if processes.largest([seen]) != [seen]:
         raise CheckpointError(
             "the processes of this run find different checkpoints; STUDY_DATA must name a folder that all share"

@@ -15,7 +15,7 @@ import torchvision
 from torch import Tensor, nn
 
 from studylib.caffe2_weights import blob_names, parameters_of, read_blobs, write_blobs
-from studylib.checkpoint import checkpoint_folder, newest_checkpoint
+from studylib.checkpoint import checkpoint_folder, clips_seen, newest_checkpoint
 from studylib.convolutions import BN_EPS, TEMPORAL_EXTENT
 from studylib.datasets.index import data_root
 from studylib.files import write_atomically
@@ -204,7 +204,11 @@ def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> d
 
 
 def weights_path(source: Source) -> Path:
-    """The file that holds the weights of a source; torchvision's are downloaded where they are not there yet."""
+    """The file that holds the weights of a source; torchvision's are downloaded where they are not there yet.
+
+    Raises:
+        WeightsError: they cannot be had, or those of a run are not from the end of its training.
+    """
     if source.kind == "file":
         return data_root() / "weights" / source.name
     if source.kind == "torchvision":
@@ -218,8 +222,14 @@ def weights_path(source: Source) -> Path:
     named = f"{source.kind}:{source.name}"
     if not (folder / "spec.json").exists() or read_metrics(folder) is None:
         raise WeightsError(f"{named}: is not a finished run; run it first")
-    path = newest_checkpoint(checkpoint_folder(recorded_hash(folder)))
+    path, spec = newest_checkpoint(checkpoint_folder(recorded_hash(folder))), load_spec(folder)
     if path is None:
-        why = "it trained nothing" if load_spec(folder).epochs == 0 else "checkpoints stay where a run was made"
+        why = "it trained nothing" if spec.epochs == 0 else "checkpoints stay where a run was made"
         raise WeightsError(f"{named}: has no checkpoint in the data folder ({why}); run it here")
+    # the run was finished elsewhere and begun here, or the last checkpoint is damaged and an earlier one is not
+    if (seen := clips_seen(path)) != (whole := spec.epochs * spec.clips_per_epoch):
+        raise WeightsError(
+            f"{named}: its checkpoint {path.name} in the data folder has seen {seen:,} of the {whole:,} clips of its "
+            "training; finish it here: remove its metrics.json and run it again, it goes on from there"
+        )
     return path

@@ -10,8 +10,11 @@ import torch
 import torchvision
 
 from studylib.caffe2_weights import blob_names, read_blobs
+from studylib.checkpoint import checkpoint_folder, save_checkpoint
+from studylib.init_from import parse
 from studylib.net_table import NETS
 from studylib.nets import build_net
+from studylib.spec import RunSpec, recorded_hash
 from studylib.weights import (
     Weights,
     WeightsError,
@@ -21,7 +24,9 @@ from studylib.weights import (
     read_weights,
     save_torchvision,
     save_vmz,
+    weights_path,
 )
+from tests.fake_runs import write_fake_run
 
 CLIPS = torch.randn(2, 3, 8, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -295,6 +300,35 @@ def test_a_net_that_vmz_does_not_have_is_refused(tmp_path):
         net = build_net(name, num_classes=5, clip_length=16, width=4)
         with pytest.raises(ValueError, match="the networks of Table 2 only"):
             save_vmz(net, tmp_path / "x.pkl")
+
+
+def test_weights_of_a_run_are_those_of_the_end_of_its_training(tmp_path, monkeypatch):
+    """A recorded run has metrics; here its training may have been begun only, or its last checkpoint be damaged."""
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    spec = RunSpec(experiment="conv_types", net="r2d", dataset="pantomime-tiny", width=4, epochs=3, clips_per_epoch=20)
+    write_fake_run(tmp_path / "run", spec)
+    folder, source = checkpoint_folder(recorded_hash(tmp_path / "run")), parse("folder:run")
+
+    def refused_after(clips):
+        told = rf"folder:run: its checkpoint (best-)?0+{clips}-\w+\.pt in the data folder has seen {clips} of the 60 "
+        with pytest.raises(WeightsError, match=told + r"clips .*remove its metrics\.json and run it again"):
+            weights_path(source)
+
+    save_checkpoint(folder, 20, {"clips": 20}, best=True)
+    refused_after(20)
+    save_checkpoint(folder, 55, {"clips": 55})
+    refused_after(55)
+    last = save_checkpoint(folder, 60, {"clips": 60})
+    assert weights_path(source) == last
+    last.write_bytes(b"damaged")
+    refused_after(55)
+    for path in folder.glob("[0-9]*.pt"):
+        path.unlink()
+    refused_after(20)
+    best = save_checkpoint(folder, 60, {"clips": 60}, best=True)
+    best.write_bytes(b"damaged")
+    assert weights_path(source) == folder / f"best-{best.name}"  # the last epoch was the best one
 
 
 def test_torchvisions_released_file_is_fetched_by_torchvisions_own_means(tmp_path, monkeypatch):
