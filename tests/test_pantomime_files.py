@@ -66,6 +66,15 @@ def test_files_that_another_machine_writes_otherwise_are_the_same_videos(made, t
     assert other.manifest_hash == made.manifest_hash
 
 
+def test_the_manifest_of_a_plans_dataset_is_known_before_a_video_of_it_is_made(tiny_pantomime):
+    given = {"train_videos": 32, "test_videos": 16, "seed": 3}
+    made = load_index("pantomime-tiny", tiny_pantomime.parent).manifest_hash
+    assert pantomime.manifest_of("pantomime-tiny", given) == made
+    assert pantomime.manifest_of("pantomime-tiny", given | {"difficulty": 0.5}) != made
+    with pytest.raises(ValueError, match="needs a video of each in both parts"):
+        pantomime.manifest_of("pantomime-tiny", given | {"test_videos": 1})
+
+
 def test_called_again_it_makes_only_what_is_missing_or_damaged(tmp_path):
     def make(train):
         return pantomime.make("again", train, 16, data_root=tmp_path, workers=1, progress=False, knobs=SHORT)

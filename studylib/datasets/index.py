@@ -116,11 +116,9 @@ def write_index(
     Errors: DatasetError naming the column and the row that is wrong; OSError when the disk is full.
     """
     folder = index_folder(name, data_root)
-    table = table_or_columns if isinstance(table_or_columns, pa.Table) else pa.table(dict(table_or_columns))
-    table = checked(table, tuple(classes), name)
+    table, facts, manifest_hash = _as_kept(name, classes, table_or_columns, facts)
     root, folder = Path(root).resolve(), Path(folder)
-    facts = json.loads(_canonical_json(facts))  # through JSON and back, as it will be loaded
-    index = Index(name, root, tuple(classes), table, facts, folder, _hash(classes, facts, table))
+    index = Index(name, root, tuple(classes), table, facts, folder, manifest_hash)
     # An index that holds its own videos can be moved as a whole.
     inside = root.is_relative_to(folder.resolve())
     manifest = {
@@ -143,6 +141,16 @@ def write_index(
 
     write_together({folder / "index.arrow": write_table, folder / "manifest.json": write_manifest})
     return load_index(name, data_root)
+
+
+def hash_without_writing(
+    name: str, classes: Sequence[str], table_or_columns: pa.Table | Mapping[str, Sequence], facts: Mapping
+) -> str:
+    """The `manifest_hash` of the index that `write_index` would write; columns that it does not cover may be missing.
+
+    Errors: as of `write_index`.
+    """
+    return _as_kept(name, classes, table_or_columns, facts)[2]
 
 
 def load_index(name: str, data_root: Path | str | None = None) -> Index:
@@ -197,6 +205,16 @@ def index_folder(name: str, root: Path | str | None) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise DatasetError(f"dataset name {name!r}: use letters, digits, '.', '_' and '-'")
     return Path(root if root is not None else data_root()) / name
+
+
+def _as_kept(
+    name: str, classes: Sequence[str], table_or_columns: pa.Table | Mapping[str, Sequence], facts: Mapping
+) -> tuple[pa.Table, dict, str]:
+    """Table and facts as an index keeps them, checked, and the hash over both and the classes."""
+    table = table_or_columns if isinstance(table_or_columns, pa.Table) else pa.table(dict(table_or_columns))
+    table = checked(table, tuple(classes), name)
+    facts = json.loads(_canonical_json(facts))  # through JSON and back, as it will be loaded
+    return table, facts, _hash(classes, facts, table)
 
 
 def _canonical_json(value: object) -> bytes:

@@ -8,15 +8,17 @@ classes with one split, and `target`, 8 other classes with three splits and few 
 """
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from studylib.datasets import renderer, scenery
 from studylib.datasets.actions import ACTIONS, CUES, VOCABULARIES, Action, motion, training_videos
-from studylib.datasets.index import DatasetError, Index, index_folder, write_index
+from studylib.datasets.index import DatasetError, Index, hash_without_writing, index_folder, write_index
 from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty
 from studylib.datasets.nuisances import beat, draw_nuisances, draw_sway, generator, person_of, place_of, with_sway
 from studylib.datasets.production import produce
@@ -137,24 +139,47 @@ def make(
     videos, splits = list_videos(train_videos, test_videos, vocabulary)
     if seed < 0:
         raise ValueError(f"seed must not be negative, not {seed}")
-    folder, actions = index_folder(name, data_root), VOCABULARIES[vocabulary]
-    settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **asdict(knobs)}
+    folder, (classes, columns, facts) = (
+        index_folder(name, data_root),
+        _described(videos, splits, seed, vocabulary, knobs),
+    )
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
-        hashes = produce(folder, settings, jobs, write_one, workers, progress)
-        columns = {
-            "path": [video.path for video in videos],
-            "label": [video.label for video in videos],
-            **{column: [getattr(knobs, column)] * len(videos) for column in ("num_frames", "fps", "width", "height")},
-            **{split: [use[video.part] for video in videos] for split, use in splits.items()},
-            "sha256": [hashes[video.path] for video in videos],
-            "cue": [ACTIONS[video.action].cue for video in videos],
-            "pool": [video.part for video in videos],  # with the number: the key of `frames` and `draw_nuisances`
-            "number": [video.number for video in videos],
-        }
-        about = {action.name: {"cue": action.cue, "description": action.description} for action in actions}
-        facts = {"dataset": "pantomime", "fps": knobs.fps, "settings": settings, "actions": about}
-        return write_index(name, folder, [action.name for action in actions], columns, facts, data_root)
+        hashes = produce(folder, facts["settings"], jobs, write_one, workers, progress)
+        columns["sha256"] = [hashes[video.path] for video in videos]
+        return write_index(name, folder, classes, columns, facts, data_root)
+
+
+def manifest_of(name: str, given: Mapping[str, Any]) -> str:
+    """The manifest's hash of the dataset that `make` gives with a plan's arguments (`plan.DATASET_KEYS`); it covers
+    what videos are made from, so that none is rendered.
+
+    Errors: ValueError as of `make`.
+    """
+    seed, vocabulary = given.get("seed", DEFAULT_SEED), given.get("vocabulary", "source")
+    videos, splits = list_videos(given["train_videos"], given["test_videos"], vocabulary)
+    return hash_without_writing(
+        name, *_described(videos, splits, seed, vocabulary, at_difficulty(given.get("difficulty", 0)))
+    )
+
+
+def _described(
+    videos: list[Video], splits: dict[str, dict[str, str]], seed: int, vocabulary: str, knobs: Knobs
+) -> tuple[list[str], dict[str, list], dict[str, Any]]:
+    """Classes, columns and facts of the index, but for what the files came out as."""
+    settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **asdict(knobs)}
+    columns = {
+        "path": [video.path for video in videos],
+        "label": [video.label for video in videos],
+        **{column: [getattr(knobs, column)] * len(videos) for column in ("num_frames", "fps", "width", "height")},
+        **{split: [use[video.part] for video in videos] for split, use in splits.items()},
+        "cue": [ACTIONS[video.action].cue for video in videos],
+        "pool": [video.part for video in videos],  # with the number: the key of `frames` and `draw_nuisances`
+        "number": [video.number for video in videos],
+    }
+    about = {a.name: {"cue": a.cue, "description": a.description} for a in VOCABULARIES[vocabulary]}
+    facts = {"dataset": "pantomime", "fps": knobs.fps, "settings": settings, "actions": about}
+    return list(about), columns, facts
 
 
 def write_one(path: Path, action: str, part: str, number: int, seed: int, knobs: Knobs) -> None:
