@@ -8,17 +8,23 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from studylib.datasets.index import DatasetError, load_index
+from studylib.filters import FILE
 from studylib.plan import REPOSITORY, PlanError, PlannedRun, load_plan
 from studylib.results import load_planned_run
 from studylib.run_reading import BrokenRun
 from studylib.spec import SpecError
 
-LEFT = ("train.log",)  # files that are not recorded
+# What is recorded of a run; not every run has the last two.
+FILES = (
+    "spec.json", "metrics.json", "history.csv", "predictions.parquet", "provenance.json", "notebook.ipynb", FILE,
+    "faults.csv",
+)  # fmt: skip
+LEFT = ("train.log",)  # what lies beside it and is left out without a word, as hidden files are
 
 
 class NotImported(ValueError):
@@ -70,15 +76,16 @@ def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
     What is checked is the copy, so that nothing can change between the check and its use.
 
     Raises:
-        NotImported: it is no complete run of a plan of this repository, its videos are others, or another run is
-            recorded in its place. Nothing of it is left then.
+        NotImported: it is no complete run of a plan of this repository, has other files, its videos are others, or
+            another run is recorded in its place. Nothing of it is left then.
     """
     planned = planned_run(run_folder, repository)
     place = repository / planned.folder
     with tempfile.TemporaryDirectory(prefix=".import-", dir=repository / "runs") as above:
         copy = Path(above) / planned.folder
         try:
-            shutil.copytree(run_folder, copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT, ".*"))
+            _require_known(path.name for path in run_folder.iterdir())
+            shutil.copytree(run_folder, copy, symlinks=True, ignore=lambda _, names: set(names) - {*FILES})
             if odd := [path.name for path in copy.iterdir() if path.is_symlink() or not path.is_file()]:
                 raise NotImported(f"{', '.join(odd)}: a run folder has files alone; take it out")
             state, run = load_planned_run(planned, Path(above))
@@ -140,13 +147,24 @@ def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) ->
             )
 
 
+def _require_known(names: Iterable[str]) -> None:
+    """Files that no run has are refused: they would be committed, and stand in the way of the next import."""
+    odd = [name for name in names if name not in (*FILES, *LEFT) and not name.startswith(".")]
+    if odd:
+        raise NotImported(f"{', '.join(sorted(odd))}: no file of a run ({', '.join(FILES)}); take it out")
+
+
 def _compared(copy: Path, place: Path, planned: PlannedRun) -> str:
     """The run that is in the place already: the same, or a reason to refuse this one."""
     if not (place / "metrics.json").exists():
         raise NotImported(f"{planned.folder} holds an unfinished run; remove the folder, then import again")
-    ours, theirs = (
-        {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in LEFT} for folder in (place, copy)
-    )
+    try:
+        ours, theirs = (
+            {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
+            for folder in (place, copy)
+        )
+    except OSError as error:
+        raise NotImported(f"the run that is recorded there cannot be read: {error}") from None
     if ours != theirs:
         other = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
         raise NotImported(f"another run is recorded there, {', '.join(other)} differ; remove its folder to replace it")

@@ -71,7 +71,17 @@ REFUSALS = {
     "a notebook under way": (lambda f: write_notebook(f, ended=False), "it is unfinished"),
     "no notebook": (lambda f: (f / "notebook.ipynb").unlink(), "no notebook.ipynb"),
     "no metrics": (lambda f: (f / "metrics.json").unlink(), "it is unfinished"),
-    "a folder within": (lambda f: (f / "checkpoints").mkdir(), "checkpoints: a run folder has files alone"),
+    "a folder within": (lambda f: (f / "checkpoints").mkdir(), "checkpoints: no file of a run (spec.json, metrics"),
+    "a folder in the place of a file": (lambda f: (f / "conv1.npz").mkdir(), "conv1.npz: a run folder has files alone"),
+    "files that no run has": (
+        lambda f: [(f / name).write_text("x") for name in ("slurm-7.out", "notes.txt")],
+        "notes.txt, slurm-7.out: no file of a run (spec.json, metrics.json, history.csv, predictions.parquet, "
+        "provenance.json, notebook.ipynb, conv1.npz, faults.csv); take it out",
+    ),
+    "the notebook of another run": (
+        lambda f: shutil.copy(f.with_name("r3d-18_8f_seed0") / "notebook.ipynb", f),
+        "notebook.ipynb was executed with net 'r3d', not 'r2d'",
+    ),
     "a link to a file": (lambda f: (f / "conv1.npz").symlink_to("/etc/passwd"), "conv1.npz: a run folder has files"),
     "other videos": (
         lambda f: change_json(
@@ -115,6 +125,15 @@ def test_a_complete_run_is_never_replaced_by_another(elsewhere, repository):
     with pytest.raises(NotImported, match=r"another run is recorded there, .*predictions\.parquet differ"):
         import_run(elsewhere / run.folder, repository)
     assert files(repository) == before
+
+
+def test_hidden_files_are_not_looked_at_here_or_there(elsewhere, repository):
+    folder = "runs/try/conv_types/r3d-18_8f_seed0"
+    assert import_run(elsewhere / folder, repository) == "imported"
+    for where in (elsewhere, repository):
+        (where / folder / ".ipynb_checkpoints").mkdir()
+        (where / folder / ".nfs0001").write_text(str(where))
+    assert import_run(elsewhere / folder, repository) == "there already"
 
 
 def test_an_unfinished_run_here_is_not_touched(elsewhere, repository):
