@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from studylib.datasets.index import DatasetError, load_index
 from studylib.filters import FILE
-from studylib.plan import REPOSITORY, PlanError, PlannedRun, load_plan
+from studylib.fixed_videos import SHOWN
+from studylib.plan import REPOSITORY, Plan, PlanError, PlannedRun, load_plan
 from studylib.results import load_planned_run
-from studylib.run_reading import BrokenRun
+from studylib.run_reading import BrokenRun, read_provenance
 from studylib.spec import SpecError
 
 # What is recorded of a run; not every run has the last two.
@@ -125,26 +125,35 @@ def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) ->
     """The manifest hash must be that of the dataset here, and of every recorded run on it.
 
     Raises:
-        NotImported: names the first that differs.
+        NotImported: names the first that differs, or what cannot be compared.
     """
-    name, found = dataset["name"], dataset.get("manifest_hash")
+    name, found = dataset["name"], dataset["manifest_hash"]
+    try:
+        plans = [load_plan(path) for path in sorted((repository / "runs").glob("*.yaml"))]
+        here = _manifests_here(name, planned, plans, repository)
+    except (PlanError, BrokenRun) as error:
+        told = str(error).replace(f"{repository}/", "")
+        raise NotImported(f"whether its videos are those of the {name} here cannot be seen: {told}") from None
+    for where, expected in here.items():
+        if expected != found:
+            raise NotImported(
+                f"provenance.json: its dataset {name} has the manifest {found[:SHOWN]}, {where} has "
+                f"{expected[:SHOWN]}: other videos; give one of the datasets another name"
+            )
+
+
+def _manifests_here(name: str, planned: PlannedRun, plans: Iterable[Plan], repository: Path) -> dict[str, str]:
+    """What has the dataset here -> its manifest: its index, and every recorded run on it but the planned one."""
     try:
         here = {f"the dataset {name} here": load_index(name).manifest_hash}
     except DatasetError:  # it is not here, or broken, which a run on it will say
         here = {}
-    for plan_file in sorted((repository / "runs").glob("*.yaml")):
-        for other in load_plan(plan_file).runs:
-            if other.spec.dataset != name or other.folder == planned.folder:
-                continue
-            record = repository / other.folder / "provenance.json"
-            if (record.parent / "metrics.json").exists() and record.exists():
-                here[str(other.folder)] = json.loads(record.read_text())["dataset"].get("manifest_hash")
-    for where, expected in here.items():
-        if expected != found:
-            raise NotImported(
-                f"provenance.json: its dataset {name} has the manifest {str(found)[:10]}, {where} has "
-                f"{str(expected)[:10]}: other videos; give one of the datasets another name"
-            )
+    for other in (run for plan in plans for run in plan.runs):
+        folder = repository / other.folder
+        there = (folder / "metrics.json").exists() and (folder / "provenance.json").exists()
+        if there and other.spec.dataset == name and other.folder != planned.folder:
+            here[str(other.folder)] = read_provenance(folder, other.spec, "mend that first")["dataset"]["manifest_hash"]
+    return here
 
 
 def _require_known(names: Iterable[str]) -> None:

@@ -116,6 +116,21 @@ def test_a_run_on_other_videos_than_those_here_is_refused(elsewhere, repository,
         import_run(elsewhere / run.folder, repository)
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("other.yaml", "title: no runs\n", "runs/other.yaml: the plan: runs is missing"),
+        ("try/conv_types/mc3-18_8f_seed0/provenance.json", "[]", "mc3-18_8f_seed0: provenance.json holds no names"),
+    ],
+)
+def test_what_cannot_be_compared_with_is_named(elsewhere, repository, path, content, message):
+    import_run(elsewhere / "runs/try/conv_types/mc3-18_8f_seed0", repository)
+    (repository / "runs" / path).write_text(content)
+    outcome = next(iter(import_results(elsewhere / "runs/try/conv_types/r3d-18_8f_seed0", repository)))
+    assert outcome.state == "refused"
+    assert message in outcome.reason
+
+
 def test_a_complete_run_is_never_replaced_by_another(elsewhere, repository):
     list(import_results(elsewhere, repository))
     before = files(repository)
