@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studylib.datasets.index import DatasetError, load_index
+from studylib.datasets.pantomime import manifest_of
 from studylib.filters import FILE
 from studylib.fixed_videos import SHOWN
 from studylib.plan import REPOSITORY, Plan, PlanError, PlannedRun, load_plan
@@ -122,7 +123,8 @@ def planned_run(run_folder: Path, repository: Path) -> PlannedRun:
 
 
 def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) -> None:
-    """The manifest hash must be that of the dataset here, and of every recorded run on it.
+    """The manifest hash must be that of the dataset here and of every recorded run on it; or, of a generated dataset,
+    the one that the plans' settings give today: what a hash covers may have changed since those were recorded.
 
     Raises:
         NotImported: names the first that differs, or what cannot be compared.
@@ -130,16 +132,27 @@ def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) ->
     name, found = dataset["name"], dataset["manifest_hash"]
     try:
         plans = [load_plan(path) for path in sorted((repository / "runs").glob("*.yaml"))]
+        today = {plan.name: _manifest_today(name, plan) for plan in plans if name in plan.datasets}
+        if set(today.values()) == {found}:
+            return
         here = _manifests_here(name, planned, plans, repository)
     except (PlanError, BrokenRun) as error:
         told = str(error).replace(f"{repository}/", "")
         raise NotImported(f"whether its videos are those of the {name} here cannot be seen: {told}") from None
     for where, expected in here.items():
         if expected != found:
+            settings = f", and the plan's settings give {today[planned.plan][:SHOWN]}" if planned.plan in today else ""
             raise NotImported(
                 f"provenance.json: its dataset {name} has the manifest {found[:SHOWN]}, {where} has "
-                f"{expected[:SHOWN]}: other videos; give one of the datasets another name"
+                f"{expected[:SHOWN]}{settings}: other videos; give one of the datasets another name"
             )
+
+
+def _manifest_today(name: str, plan: Plan) -> str:
+    try:
+        return manifest_of(name, plan.datasets[name])
+    except ValueError as error:
+        raise PlanError(f"runs/{plan.name}.yaml: dataset {name}: {error}") from None
 
 
 def _manifests_here(name: str, planned: PlannedRun, plans: Iterable[Plan], repository: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from studylib import importing, results
+from studylib.datasets.pantomime import manifest_of
 from studylib.importing import NotImported, import_results, import_run
 from studylib.plan import load_plan
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
@@ -116,10 +117,41 @@ def test_a_run_on_other_videos_than_those_here_is_refused(elsewhere, repository,
         import_run(elsewhere / run.folder, repository)
 
 
+GENERATED = "datasets: {pantomime-x: {train_videos: 32, test_videos: 16}}\n"
+
+
+def test_a_generated_dataset_may_have_the_manifest_that_its_settings_give_today(elsewhere, repository):
+    """What a manifest's hash covers has changed since the first run was recorded; the videos have not."""
+    plan_file = repository / "runs" / "try.yaml"
+    plan_file.write_text(PLAN.replace("folder-elsewhere", "pantomime-x") + GENERATED)
+    shutil.rmtree(elsewhere)
+    plan = load_plan(plan_file)
+    today = manifest_of("pantomime-x", plan.datasets["pantomime-x"])
+    folders = [elsewhere / run.folder for run in plan.runs]
+    for folder, run, manifest in zip(folders, plan.runs, ("ab" * 32, today, "cd" * 32), strict=True):
+        write_fake_run(folder, run.spec)
+        change_json(folder / "provenance.json", dataset={"name": "pantomime-x", "manifest_hash": manifest})
+    assert import_run(folders[0], repository) == "imported"
+
+    other = repository / "runs" / "other.yaml"
+    other.write_text("title: other videos by that name\nruns: []\n" + GENERATED.replace("32", "48"))
+    with pytest.raises(NotImported, match=f"manifest {today[:10]}, runs/try/conv_types/r2d-18_8f_seed0 has abababab"):
+        import_run(folders[1], repository)
+    other.unlink()
+    assert import_run(folders[1], repository) == "imported"
+    with pytest.raises(NotImported, match=f"cdcdcdcdcd, .* has ababababab, and the plan's settings give {today[:10]}"):
+        import_run(folders[2], repository)
+
+
 @pytest.mark.parametrize(
     ("path", "content", "message"),
     [
         ("other.yaml", "title: no runs\n", "runs/other.yaml: the plan: runs is missing"),
+        (
+            "other.yaml",
+            "title: x\nruns: []\ndatasets: {folder-elsewhere: {test_videos: 1}}",
+            "runs/other.yaml: dataset",
+        ),
         ("try/conv_types/mc3-18_8f_seed0/provenance.json", "[]", "mc3-18_8f_seed0: provenance.json holds no names"),
     ],
 )
