@@ -115,10 +115,8 @@ def precision_note(study: Calibration) -> Markdown:
     told = f"Of {len(asked)} runs that asked for bf16, {used} were trained in it."
     changes = [c for c in comparison(study, "amp")["change"] if c is not None]
     if changes and (width := max(c.half_width for c in changes)) > HALF_WIDTH:
-        told += (
-            f" The change is known to ±{width:.1f} points only: one of the {HALF_WIDTH:g} points that the study asks "
-            "for need not have been seen."
-        )
+        told += f" The change is known to ±{width:.1f} points only: one of the {HALF_WIDTH:g} points that the study "
+        told += "asks for need not have been seen."
     return Markdown(told)
 
 
