@@ -1,9 +1,12 @@
 """Table 2 and Figure 3: types of convolution, published, counted and measured."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from studylib import published
-from studylib.cells import INTERVALS, accuracy, cell
+from studylib.cells import INTERVALS, accuracy, cell, missing
+from studylib.figures import histories
 from studylib.net_table import NETS, PAPER_NAMES
 from studylib.recorded import Recorded, network
 from studylib.results import title_of
@@ -12,6 +15,12 @@ from studylib.verdicts_evidence import Evidence, printed
 from studylib.verdicts_intervals import CLIP, VIDEO
 
 PLANS = ("paper", "mini", "quick")  # the paper's own settings first
+# The networks whose error curves are drawn into one figure, since twelve at once cannot be told apart; R(2+1)D in each.
+CURVES = (
+    ("R2D", "f-R2D", "R3D", "R(2+1)D"),
+    ("MC2", "MC3", "MC4", "MC5", "R(2+1)D"),
+    ("rMC2", "rMC3", "rMC4", "rMC5", "R(2+1)D"),
+)
 
 
 def counted() -> pd.DataFrame:
@@ -61,6 +70,9 @@ def table2(runs: pd.DataFrame, counts: pd.DataFrame) -> Table:
     for plan in _plans(runs):
         own = networks(runs, plan)
         heading = f"ours, {'quick (smoke check)' if plan == 'quick' else plan}"
+        if not any(net.done for net in own.values()):  # one column of nothing is enough
+            columns[heading, "clip@1, video@1"] = [missing(own[net]) for net in rows["net"]]
+            continue
         columns[heading, "clip@1"] = [cell(own[net].measured(CLIP), own[net]) for net in rows["net"]]
         columns[heading, "video@1"] = [accuracy(own[net], VIDEO) for net in rows["net"]]
     caption = (
@@ -95,6 +107,17 @@ def our_panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         if rows:
             panels[f"{title_of(runs, plan)}\n({rows[0]['dataset']})"] = pd.DataFrame(rows)
     return panels
+
+
+def curves(own: Mapping[str, Recorded]) -> list[pd.DataFrame]:
+    """For each of `CURVES` the histories of the complete runs, for `figures.training_curves`; a figure of which no
+    network but R(2+1)D has any is left out.
+
+    Args:
+        own: `networks`.
+    """
+    wanted = [nets for nets in CURVES if any(own[net].done for net in nets[:-1])]
+    return [histories([planned.run for net in nets for planned in own[net].done]) for nets in wanted]
 
 
 def _plans(runs: pd.DataFrame) -> list[str]:

@@ -26,6 +26,7 @@ from studylib.run_reading import BrokenRun
 from studylib.spec import RunSpec, recorded_hash
 from studylib.stats import wilson
 from tests.fake_runs import PANTOMIME, fake_predictions, write_fake_run, write_notebook
+from tests.made_study import table2 as recorded_table2
 
 SPEC = RunSpec(experiment="conv_types", net="r2plus1d", dataset="pantomime-quick", epochs=5, width=16)
 PLANNED = PlannedRun("quick", "r2plus1d-18_8f_seed0", SPEC)
@@ -330,6 +331,13 @@ def test_only_complete_runs_reach_figure_3(table):
     assert len(complete_runs(table)) == 3
     mini = panels[next(iter(panels))].iloc[0]
     assert mini["low"] < mini["accuracy"] < mini["high"]
+
+
+def test_error_curves_are_drawn_where_a_network_beside_r2plus1d_is_recorded():
+    runs = recorded_table2()
+    drawn = table2.curves(table2.networks(runs, "mini"))
+    assert [tuple(dict.fromkeys(curves["net"].str.removesuffix("-18"))) for curves in drawn] == list(table2.CURVES)
+    assert not table2.curves(table2.networks(runs, "paper"))
 
 
 def test_published_tables_name_the_source_of_every_row():
