@@ -1,7 +1,8 @@
 """What the study's plan fixes before anything is recorded, and what it cannot decide."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Iterable
+from functools import cache
 from html import escape
 
 import pandas as pd
@@ -14,14 +15,14 @@ from studylib.calibration_gaps import repeated, sizes
 from studylib.calibration_tables import word
 from studylib.claim_texts import EMPIRICAL, read_claims
 from studylib.plan import Plan
+from studylib.spec import RunSpec
 from studylib.study_size import needed
 from studylib.tables import Table
 from studylib.verdict_cells import prose
 from studylib.verdicts import decide
-from studylib.verdicts_evidence import FIELDS, planned_of
+from studylib.verdicts_evidence import DRAWN, FIELDS, Evidence
 from studylib.verdicts_parts import UNDECIDABLE
 
-DRAWN = ("seed", "split", "init_from")  # fields in which the runs of one network differ
 EQUALITY = f"within {CLOSE:g} points of 0"  # in the rule of a claim that two networks are equal
 
 
@@ -60,6 +61,8 @@ def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
     Args:
         runs: a table that has the plan's runs, `results.load_all_runs()`.
     """
+    specs = {planned.folder: planned.spec for planned in Evidence(runs, plan.name).planned}
+    half_width = cache(lambda seeds: expected_half_width(study, plan, seeds))  # many claims have as many seeds
     rows = []
     for claim in read_claims(EMPIRICAL).values():
         verdict = decide(claim.id, runs, plan.name)
@@ -68,8 +71,8 @@ def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
         elif not verdict.folders:
             told = "nothing", "; ".join(verdict.missing)
         elif "@1" in claim.rule:  # on accuracies
-            seeds = fewest_seeds(runs, verdict.folders)
-            told = _of_accuracies(EQUALITY in claim.rule, seeds, expected_half_width(study, plan, seeds))
+            seeds = fewest_seeds(specs[folder] for folder in verdict.folders)
+            told = _of_accuracies(EQUALITY in claim.rule, seeds, half_width(seeds))
         else:
             told = None
         if told is not None:
@@ -84,17 +87,10 @@ def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
     )
 
 
-def fewest_seeds(runs: pd.DataFrame, folders: Collection[str]) -> int:
-    """Seeds of the network that the plan trains or tests with the fewest of them, among the runs in these folders.
-
-    Args:
-        runs: a table that has their plan, `results.load_all_runs()`.
-        folders: of one run at least, as of `verdicts_parts.Verdict.folders`.
-    """
+def fewest_seeds(specs: Iterable[RunSpec]) -> int:
+    """Seeds of the network that has the fewest of them among these runs, of which there is one at least."""
     seeds = defaultdict(set)
-    planned = "runs/" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"]
-    for row in runs[planned.isin(folders)].to_dict("records"):
-        spec = planned_of(row).spec
+    for spec in specs:
         seeds[tuple(getattr(spec, field) for field in FIELDS if field not in DRAWN)].add(spec.seed)
     return min(map(len, seeds.values()))
 

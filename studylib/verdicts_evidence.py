@@ -30,6 +30,7 @@ NEVER_MATTERS = ("experiment", "net", "seed", "split", "init_from", "new_head", 
 OF_TRAINING = (
     "epochs", "clips_per_epoch", "batch_size", "lr", "lr_schedule", "lr_step", "warmup_epochs", "weight_decay",
 )  # fmt: skip
+DRAWN = ("seed", "split", "init_from")  # in which the runs of one network differ
 FIELDS = tuple(field.name for field in fields(RunSpec))
 NO_SUCH_RUN = " (no such run in the plan)"
 
@@ -238,7 +239,7 @@ def _spec(*values: object) -> RunSpec:
 
 def _require_one(what: str, drawn: list[tuple[int, int]], specs: list[RunSpec]) -> None:
     """All runs are of one network: they differ in seed and split only."""
-    other = {f for spec in specs[1:] for f in _differences(specs[0], spec)} - {"seed", "split", "init_from"}
+    other = {f for spec in specs[1:] for f in _differences(specs[0], spec)} - {*DRAWN}
     if other or len(set(drawn)) < len(drawn):
         how = f"differ in {', '.join(sorted(other))}" if other else "have the same seed and split"
         raise Undecidable(f"the plan has several runs of {what} that {how}, and the rule needs one")

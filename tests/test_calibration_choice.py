@@ -147,7 +147,7 @@ def test_a_claim_of_few_seeds_shows_large_differences_only_and_of_one_seed_nothi
 
 
 def test_the_seeds_of_a_claim_are_those_of_the_network_with_the_fewest():
-    runs = load_plan_runs(MINI)
-    folders = ["runs/mini/conv_types/" + run for run in ("r3d-18_8f_seed0", "r3d-18_8f_seed1", "mc3-18_8f_seed0")]
-    assert calibration_freeze.fewest_seeds(runs, folders[:2]) == 2
-    assert calibration_freeze.fewest_seeds(runs, folders) == 1
+    names = ("r3d-18_8f_seed0", "r3d-18_8f_seed1", "mc3-18_8f_seed0")
+    specs = {run.name: run.spec for run in MINI.runs if run.spec.experiment == "conv_types"}
+    assert calibration_freeze.fewest_seeds(specs[name] for name in names[:2]) == 2
+    assert calibration_freeze.fewest_seeds(specs[name] for name in names) == 1

@@ -139,10 +139,8 @@ def make(
     videos, splits = list_videos(train_videos, test_videos, vocabulary)
     if seed < 0:
         raise ValueError(f"seed must not be negative, not {seed}")
-    folder, (classes, columns, facts) = (
-        index_folder(name, data_root),
-        _described(videos, splits, seed, vocabulary, knobs),
-    )
+    folder = index_folder(name, data_root)
+    classes, columns, facts = _described(videos, splits, seed, vocabulary, knobs)
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
         hashes = produce(folder, facts["settings"], jobs, write_one, workers, progress)
