@@ -80,7 +80,7 @@ def _chosen(name: str, base: Any, rows: pd.DataFrame) -> Any | None:
         return max(better, key=better.get) if better else base
     if others["change"].isna().any():
         return None
-    if name == "amp" and any(c.low > 0 or c.high < 0 for c in others["change"]):
+    if name == "amp" and not all(c.contains_0 for c in others["change"]):
         return "fp32"
     return base
 
@@ -115,7 +115,7 @@ def settings_note(study: Calibration) -> Markdown:
     moved = []
     for name, label in LABELS.items():
         for value, _, _, _, change in comparison(study, name).itertuples(index=False):
-            if change is not None and not change.low <= 0 <= change.high:
+            if change is not None and not change.contains_0:
                 interval = f"{signed(change.low)} to {signed(change.high)}"
                 moved.append(f"{label} {value_text(value)} ({signed(change.points)} points, {interval})")
     if not moved:

@@ -92,10 +92,10 @@ def order_note(rows: pd.DataFrame) -> Markdown:
 def _within(done: pd.DataFrame) -> list[str]:
     """What the intervals say of the order and of its change."""
     gaps = {value_text(value): d for value, d in zip(done["value"], done["gap"], strict=True)}
-    unsure = [value for value, d in gaps.items() if d.low <= 0 <= d.high]
+    unsure = [value for value, d in gaps.items() if d.contains_0]
     told = [f"The interval of the difference contains 0 at {listed(unsure)}."] if unsure else []
     changes = {value_text(value): c for value, c in zip(done["value"], done["change"], strict=True) if c is not None}
-    moved = [value for value, c in changes.items() if not c.low <= 0 <= c.high]
+    moved = [value for value, c in changes.items() if not c.contains_0]
     if moved:
         told.append(f"Against the base's value, the difference changes by more than its interval at {listed(moved)}.")
     elif changes:

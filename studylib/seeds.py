@@ -45,6 +45,11 @@ class SeedDifference:
         return (self.high - self.low) / 2
 
     @property
+    def contains_0(self) -> bool:
+        """Whether the interval leaves open which of the two is ahead."""
+        return self.low <= 0 <= self.high
+
+    @property
     def covers_seeds(self) -> bool:
         """Whether every network has two seeds or more. Where one has a single seed, nothing tells how far another would
         have come out, and the interval does not cover it; where all have one, it covers the draw of the videos only."""
