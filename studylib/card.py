@@ -151,3 +151,13 @@ def ceiling_note() -> Markdown:
         f"any network, and {blind:.1f}% of one that is blind to order. Networks that all come "
         "near the ceiling cannot be ranked."
     )
+
+
+def events_note() -> Markdown:
+    """How long a clip must be to see two whole events of a sequence, and what these tell."""
+    lasts, (soonest, latest) = KNOBS.event_frames, KNOBS.event_period_frames
+    return Markdown(
+        f"An event of the *sequence* group lasts {lasts:g} frames, and the next begins {soonest:g} to {latest:g} "
+        f"frames after it began: a clip can hold two whole ones from a span of {soonest + lasts:.1f} to "
+        f"{latest + lasts:.1f} frames on. Two of the same kind tell the class, two of different kinds occur in both."
+    )

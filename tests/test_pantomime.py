@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from studylib import card
 from studylib.datasets import pantomime
 from studylib.datasets.actions import ACTIONS, CUES, SOURCE, TARGET, motion
 from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty
@@ -109,10 +110,17 @@ def test_no_eight_frames_in_a_row_see_two_events_and_the_whole_video_tells_the_o
         active = np.flatnonzero(first + second)
         runs = np.split(active, np.flatnonzero(np.diff(active) > 1) + 1)
         assert all(after[0] - before[-1] >= 8 for before, after in itertools.pairwise(runs))
+        # From an event's start to the next one's end it is 23.0 to 24.8 frames, of which up to 2 are not on a frame.
+        assert all(21 <= after[-1] - before[0] <= 24.8 for before, after in itertools.pairwise(runs[1:-1]))
         order = "".join("A" if first[run].sum() > second[run].sum() else "B" for run in runs)
         assert len(order) >= 3
         assert order in pattern * 3
         assert order not in {"ABAB": "AABB", "AABB": "ABAB"}[pattern] * 3
+
+
+def test_the_dataset_card_tells_how_far_apart_events_are():
+    assert "lasts 7.4 frames, and the next begins 15.6 to 17.4 frames" in card.events_note().data
+    assert "a span of 23.0 to 24.8 frames on" in card.events_note().data
 
 
 def test_pose_classes_hold_still_and_all_others_move():
