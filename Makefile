@@ -27,8 +27,9 @@ $(INDEX): .venv/installed $(BOOK_SOURCES)
 	$(BIN)/jupyter-book build book/
 	@touch $@
 
+# Two processes, each takes a file of tests at a time: most tests keep one core busy, and those of a file share set-up.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	$(BIN)/ruff check
