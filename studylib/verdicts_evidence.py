@@ -25,12 +25,12 @@ OF_THE_TEST = (
     "experiment", "dataset", "split", "seed", "clip_length", "frame_step", "resolution", "test_clips", "test_sampling",
     "frame_order", "standardise", "amp",
 )  # fmt: skip
+DRAWN = ("seed", "split", "init_from")  # in which the runs of one network differ
 # What may always differ between two networks: who they are, and what changes no result.
-NEVER_MATTERS = ("experiment", "net", "seed", "split", "init_from", "new_head", "recompute")
+NEVER_MATTERS = ("experiment", "net", *DRAWN, "new_head", "recompute")
 OF_TRAINING = (
     "epochs", "clips_per_epoch", "batch_size", "lr", "lr_schedule", "lr_step", "warmup_epochs", "weight_decay",
 )  # fmt: skip
-DRAWN = ("seed", "split", "init_from")  # in which the runs of one network differ
 FIELDS = tuple(field.name for field in fields(RunSpec))
 NO_SUCH_RUN = " (no such run in the plan)"
 
