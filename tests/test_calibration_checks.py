@@ -126,8 +126,16 @@ def test_difficulties_come_easiest_first_and_a_missing_net_is_said_to_be_not_run
     assert ">72.5<" in frame.loc[SECOND, "difficulty 1"]
     assert ".html" in frame.loc[SECOND, "difficulty 1"]
     note = calibration_tables.difficulty_note(loaded).data
-    assert "85.0% at 0.25, 72.5% at 0.5, 72.5% at 1." in note
+    assert "85.00% at 0.25, 72.50% at 0.5, 72.50% at 1." in note
     assert "between 60 and 80% at 0.5 and 1." in note
+
+
+@pytest.mark.parametrize(("accuracy", "reaches"), [(0.81, "reaches"), (0.99, "does not reach")])
+def test_where_no_difficulty_has_the_headroom_the_nearest_is_named(study, accuracy, reaches):
+    study.run(dict.fromkeys(GOOD, accuracy), net="r3d", **BASE)
+    note = calibration_tables.difficulty_note(study.load()).data
+    assert "at none of them. Nearest is 0.5, " in note
+    assert f"%, {reaches} into that range." in note
 
 
 def test_time_scale_has_a_row_a_span_and_no_net_with_one_span(study):
