@@ -99,11 +99,10 @@ def difficulty_note(study: Calibration) -> Markdown:
         return MISSING
     # two decimals: a mean over seeds can be beside its limit by less than one of them
     told = ", ".join(f"{r.accuracy:.2f}% at {r.difficulty:g}" for r in own.itertuples())
-    within = own.loc[own["accuracy"].between(least, most), "difficulty"]
-    if len(within):
-        where = f"at {listed([f'{d:g}' for d in within])}."
+    off = (own["accuracy"] - own["accuracy"].clip(least, most)).abs()
+    if (off == 0).any():
+        where = f"at {listed([f'{d:g}' for d in own.loc[off == 0, 'difficulty']])}."
     else:
-        off = (own["accuracy"] - own["accuracy"].clip(least, most)).abs()
         nearest = own.loc[off.idxmin()]
         reaches = "reaches" if nearest["low"] <= most and nearest["high"] >= least else "does not reach"
         where = (
