@@ -14,6 +14,8 @@ from studylib.plan import REPOSITORY
 
 # What a result depends on; run folders and the book's pages may change without touching it.
 SOURCES = ("studylib", "book/experiments", ":(glob)runs/*.yaml", "runs/Snakefile", "pyproject.toml")
+# Python writes it as it imports the sources; git lists it where the repository was copied without its .gitignore.
+BYTECODE = ":(exclude,glob)**/__pycache__/**"
 PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
 
 
@@ -30,7 +32,7 @@ def of_code() -> dict[str, Any]:
     """Commit, whether the sources are the commit's, versions of packages, and the processor."""
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",
-        "source_clean": _git("status", "--porcelain", "--", *SOURCES) == "",
+        "source_clean": _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES, BYTECODE) == "",
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
         "cpu": f"{_cpu_model()} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})",
     }
