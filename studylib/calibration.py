@@ -33,7 +33,8 @@ GROUPS = (OVERALL, *CUES)
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The plan's runs with the setting that they start from."""
+    """A plan's runs with the setting that they start from: the calibration's, or the study's, to which the same
+    requirements can be put."""
 
     runs: pd.DataFrame  # results.load_plan_runs
     base: Mapping[str, Any]  # fields of the spec but FREE: the plan's defaults, the paper's where it has none
@@ -45,9 +46,13 @@ class Calibration:
         return like(self)
 
 
-def load(repository: Path = REPOSITORY) -> Calibration:
-    """The calibration plan of a repository and what has been run of it; errors of `load_plan` and `load_plan_runs`."""
-    path = repository / "runs" / f"{PLAN}.yaml"
+def load(repository: Path = REPOSITORY, name: str = PLAN) -> Calibration:
+    """The calibration of a repository and what has been run of it, or another plan that starts from one setting.
+
+    Raises:
+        PlanError, SpecError, BrokenRun: those of `load_plan` and `load_plan_runs`.
+    """
+    path = repository / "runs" / f"{name}.yaml"
     plan = load_plan(path)
     defaults = yaml.safe_load(path.read_text()).get("defaults") or {}
     spec = asdict(RunSpec.from_parameters({"experiment": "conv_types", "net": "r3d"} | defaults))

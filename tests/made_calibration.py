@@ -51,11 +51,12 @@ def named(share, seed=0, a_class=20):
 
 
 class MadeCalibration:
-    """Write fake runs of the plan, `run(share, net=..., seed=...)` any number of times, and load the calibration."""
+    """Write fake runs of the plan, `run(share, net=..., seed=...)` any number of times, and load the calibration; under
+    another name, those of a study."""
 
-    def __init__(self, root):
-        self.root, self.plan = root, root / "runs" / "calibration.yaml"
-        self.plan.parent.mkdir()
+    def __init__(self, root, name="calibration"):
+        self.root, self.name, self.plan = root, name, root / "runs" / f"{name}.yaml"
+        self.plan.parent.mkdir(exist_ok=True)
         self.plan.write_text(PLAN)
 
     def run(self, share=GOOD, **wanted):
@@ -67,7 +68,7 @@ class MadeCalibration:
         return self
 
     def load(self):
-        return calibration.load(self.root)
+        return calibration.load(self.root, self.name)
 
 
 BASE = {"dataset": "pantomime-a", "epochs": 4, "lr": 0.01, "amp": "bf16"}

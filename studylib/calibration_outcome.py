@@ -1,0 +1,81 @@
+"""How the study itself came out, beside what its calibration had led to expect of the error bar.
+
+The requirements are put to the study's runs by `calibration_checks`, as to the calibration's.
+"""
+
+from html import escape
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.calibration import FIRST, SECOND, Calibration, complete, gap
+from studylib.calibration_checks import members_by_pair
+from studylib.calibration_gaps import half_widths, sizes
+from studylib.calibration_tables import MISSING
+from studylib.plan import Plan
+from studylib.results import Run
+from studylib.tables import Table, run_link
+
+OFF_CHANCE = 0.96  # of chance: a training error below that share of it
+
+
+def spread_note(calibrated: Calibration, study: Calibration, plan: Plan) -> Markdown:
+    """How far seeds of the two networks differ in the study and in the calibration, and the interval that was expected.
+
+    Args:
+        plan: of the study, for its numbers of videos and seeds.
+    """
+    own = gap(study.base_runs)
+    if own is None or not own.covers_seeds:
+        return MISSING
+    spreads = [(net, *(_deviation(s, net) for s in (study, calibrated))) for net in (FIRST, SECOND)]
+    told = [
+        f"{net} {here:.1f} here and {there:.1f} in the calibration" for net, here, there in spreads if there is not None
+    ]
+    text = f"Standard deviation over seeds, points of video@1: {'; '.join(told)}." if told else ""
+    expected = half_widths(calibrated, plan)
+    if not expected.empty:
+        videos, seeds = sizes(plan)
+        width = expected.loc[(expected["videos"] == videos) & (expected["seeds"] == seeds), "half_width"].iloc[0]
+        text += f" From the calibration an interval of ±{width:.1f} was to be expected; it is ±{own.half_width:.1f}."
+    return Markdown(text.strip())
+
+
+def _deviation(study: Calibration, net: str) -> float | None:
+    """Points; None with fewer than two seeds."""
+    accuracy = complete(study.base_runs, net)["video_top1"]
+    return accuracy.std(ddof=1) if len(accuracy) > 1 else None
+
+
+def first_epoch(run: Run) -> int | None:
+    """The first epoch of a run whose training error is below `OFF_CHANCE` of chance; None where none is."""
+    chance = 100 * (1 - 1 / len(run.predictions.classes))
+    off = run.history.loc[run.history["train_error"] < OFF_CHANCE * chance, "epoch"]
+    return int(off.iloc[0]) if len(off) else None
+
+
+def learned_table(study: Calibration) -> Table | Markdown:
+    """What each seed of the two networks has learned: when it began, how far it came, which pairs it tells apart."""
+    rows = study.base_runs
+    done = complete(rows[rows["net"].isin([FIRST, SECOND])])
+    if done.empty:
+        return MISSING
+    cells = []
+    for row in done.sort_values(["net", "seed"]).to_dict("records"):
+        run, link = row["result"], run_link(row["plan"], row["experiment"], row["run"], str(row["seed"]))
+        epoch = first_epoch(run)
+        cells.append(
+            {
+                "net": escape(row["net"]),
+                "seed": link,
+                "begins in epoch": "never" if epoch is None else str(epoch),
+                "training error": f"{row['train_error']:.1f}",
+                "video@1": f"{row['video_top1']:.1f}",
+            }
+            | {escape(pair.pair): f"{pair.accuracy:.0f}" for pair in members_by_pair([run]).itertuples()}
+        )
+    return Table(
+        pd.DataFrame(cells),
+        "Percent. Pairs: of the videos named as one of the two, how many as the right one; guessing gives half. "
+        f"Begins: the first epoch with a training error below {OFF_CHANCE:.0%} of chance. Training error: of the last.",
+    )
