@@ -8,6 +8,7 @@ from html import escape
 import pandas as pd
 from IPython.display import Markdown
 
+from studylib import cues
 from studylib.calibration import FIRST, SECOND, Calibration, complete, gap
 from studylib.calibration_checks import members_by_pair
 from studylib.calibration_gaps import half_widths, sizes
@@ -55,15 +56,20 @@ def first_epoch(run: Run) -> int | None:
 
 
 def learned_table(study: Calibration) -> Table | Markdown:
-    """What each seed of the two networks has learned: when it began, how far it came, which pairs it tells apart."""
+    """What each seed of the two networks has learned: when it began, how far it came, which pairs it tells apart.
+
+    The sequence group is left out: at the base's clips no network can tell its pairs.
+    """
     rows = study.base_runs
     done = complete(rows[rows["net"].isin([FIRST, SECOND])])
     if done.empty:
         return MISSING
+    known = cues.classes().drop_duplicates("pair").set_index("pair")["cue"]
     cells = []
     for row in done.sort_values(["net", "seed"]).to_dict("records"):
         run, link = row["result"], run_link(row["plan"], row["experiment"], row["run"], str(row["seed"]))
-        epoch = first_epoch(run)
+        epoch, pairs = first_epoch(run), members_by_pair([run])
+        pairs = pairs[pairs["pair"].map(known) != "sequence"]
         cells.append(
             {
                 "net": escape(row["net"]),
@@ -72,7 +78,7 @@ def learned_table(study: Calibration) -> Table | Markdown:
                 "training error": f"{row['train_error']:.1f}",
                 "video@1": f"{row['video_top1']:.1f}",
             }
-            | {escape(pair.pair): f"{pair.accuracy:.0f}" for pair in members_by_pair([run]).itertuples()}
+            | {escape(pair.pair): f"{pair.accuracy:.0f}" for pair in pairs.itertuples()}
         )
     return Table(
         pd.DataFrame(cells),

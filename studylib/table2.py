@@ -110,14 +110,17 @@ def our_panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def curves(own: Mapping[str, Recorded]) -> list[pd.DataFrame]:
-    """For each of `CURVES` the histories of the complete runs, for `figures.training_curves`; a figure of which no
-    network but R(2+1)D has any is left out.
+    """For each of `CURVES` a history of each network, for `figures.training_curves`: the mean of the seeds that are
+    complete, since lines of all seeds bury each other. A figure of which no network but R(2+1)D has any is left out.
 
     Args:
         own: `networks`.
     """
     wanted = [nets for nets in CURVES if any(own[net].done for net in nets[:-1])]
-    return [histories([planned.run for net in nets for planned in own[net].done]) for nets in wanted]
+    tables = [histories([planned.run for net in nets for planned in own[net].done]) for nets in wanted]
+    columns = ["train_error", "test_error"]
+    means = [table.groupby(["net", "epoch"], sort=False, as_index=False)[columns].mean() for table in tables]
+    return [mean.assign(run=mean["net"]) for mean in means]
 
 
 def _plans(runs: pd.DataFrame) -> list[str]:

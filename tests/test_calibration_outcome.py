@@ -67,7 +67,9 @@ def test_what_a_seed_has_learned_is_told_pair_by_pair(made):
     assert table["net"].tolist() == [FIRST, SECOND]
     own = table.iloc[0]
     pairs = calibration_outcome.members_by_pair(calibration.complete(made.load().base_runs, FIRST)["result"])
-    assert [own[pair] for pair in pairs["pair"]] == [f"{value:.0f}" for value in pairs["accuracy"]]
+    told = pairs[~pairs["pair"].str.contains("arms|ud_")]  # those of sequence are out of reach
+    assert list(own.index[5:]) == list(told["pair"])
+    assert [own[pair] for pair in told["pair"]] == [f"{value:.0f}" for value in told["accuracy"]]
     assert own[[c for c in table.columns if c.startswith("march")]].tolist() == ["100"]
 
 

@@ -340,6 +340,17 @@ def test_error_curves_are_drawn_where_a_network_beside_r2plus1d_is_recorded():
     assert not table2.curves(table2.networks(runs, "paper"))
 
 
+def test_an_error_curve_is_the_mean_over_seeds():
+    networks = table2.networks(recorded_table2(), "mini")
+    seeds = [planned.run.history for planned in networks["R3D"].done]
+    assert len(seeds) > 1
+    drawn = table2.curves(networks)[0].query("net == 'R3D-18'")
+    assert drawn["epoch"].tolist() == seeds[0]["epoch"].tolist()
+    for column in ("train_error", "test_error"):
+        mean = sum(seed[column].to_numpy() for seed in seeds) / len(seeds)
+        assert drawn[column].to_numpy() == pytest.approx(mean)
+
+
 def test_published_tables_name_the_source_of_every_row():
     for name in published.SOURCES:
         rows = published.table(name)
