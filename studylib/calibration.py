@@ -47,11 +47,8 @@ class Calibration:
 
 
 def load(repository: Path = REPOSITORY, name: str = PLAN) -> Calibration:
-    """The calibration of a repository and what has been run of it, or another plan that starts from one setting.
-
-    Raises:
-        PlanError, SpecError, BrokenRun: those of `load_plan` and `load_plan_runs`.
-    """
+    """The calibration of a repository, or another plan that starts from one setting, and what has been run of it;
+    errors of `load_plan` and `load_plan_runs`."""
     path = repository / "runs" / f"{name}.yaml"
     plan = load_plan(path)
     defaults = yaml.safe_load(path.read_text()).get("defaults") or {}
@@ -204,6 +201,12 @@ def gap(rows: pd.DataFrame) -> SeedDifference | None:
     """Video@1 of R(2+1)D minus that of R3D in one setting, over the seeds there are; None where either has none."""
     first, second = seeds_of(rows, FIRST), seeds_of(rows, SECOND)
     return difference(first, second) if first and second else None
+
+
+def spread(rows: pd.DataFrame, net: str) -> float | None:
+    """Standard deviation over the seeds of a net in one setting, points of video@1; None with fewer than two."""
+    own = complete(rows, net)["video_top1"]
+    return own.std(ddof=1) if len(own) > 1 else None
 
 
 def comparison(study: Calibration, name: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from studylib.calibration_gaps import repeated, sizes
 from studylib.calibration_tables import word
 from studylib.claim_texts import EMPIRICAL, read_claims
 from studylib.plan import Plan
+from studylib.seeds import Measure
 from studylib.spec import RunSpec
 from studylib.study_size import needed
 from studylib.tables import Table
@@ -95,14 +96,14 @@ def fewest_seeds(specs: Iterable[RunSpec]) -> int:
     return min(map(len, seeds.values()))
 
 
-def expected_half_width(study: Calibration, plan: Plan, seeds: int) -> float | None:
-    """Points, of clip@1 of R(2+1)D minus R3D with the plan's number of videos and so many seeds (`study_size.needed`);
-    None until both networks have two recorded seeds."""
+def expected_half_width(study: Calibration, plan: Plan, seeds: int, measure: Measure = "clip_top1") -> float | None:
+    """Points, of R(2+1)D minus R3D with the plan's number of videos and so many seeds (`study_size.needed`); None until
+    both networks have two recorded seeds."""
     nets = repeated(study)
     if nets is None:
         return None
     videos, _ = sizes(plan)
-    return float(needed(*nets, measure="clip_top1", videos=[videos], seeds=[seeds])["half_width"].iloc[0])
+    return float(needed(*nets, measure=measure, videos=[videos], seeds=[seeds])["half_width"].iloc[0])
 
 
 def _of_accuracies(equality: bool, seeds: int, half_width: float | None) -> tuple[str, str] | None:

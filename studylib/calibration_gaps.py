@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
-from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete, gap, seeds_of, variations
+from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete, gap, seeds_of, spread, variations
 from studylib.calibration_checks import HALF_WIDTH, covers
 from studylib.calibration_tables import MISSING, listed, video_accuracy, word
 from studylib.cells import INTERVALS, cell
@@ -136,7 +136,8 @@ def seeds_table(study: Calibration) -> Table | Markdown:
         if len(own):
             network = of_rows(net, own)
             row["mean"] = cell(network.measured(VIDEO), network)
-        row["spread of seeds, points"] = f"{own['video_top1'].std(ddof=1):.1f}" if len(own) > 1 else ""
+        deviation = spread(rows, net)
+        row["spread of seeds, points"] = "" if deviation is None else f"{deviation:.1f}"
         cells.append(row)
     return Table(
         pd.DataFrame(cells),

@@ -9,9 +9,10 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import cues
-from studylib.calibration import FIRST, SECOND, Calibration, complete, gap
+from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, spread
 from studylib.calibration_checks import members_by_pair
-from studylib.calibration_gaps import half_widths, sizes
+from studylib.calibration_freeze import expected_half_width
+from studylib.calibration_gaps import sizes
 from studylib.calibration_tables import MISSING
 from studylib.plan import Plan
 from studylib.results import Run
@@ -29,23 +30,14 @@ def spread_note(calibrated: Calibration, study: Calibration, plan: Plan) -> Mark
     own = gap(study.base_runs)
     if own is None or not own.covers_seeds:
         return MISSING
-    spreads = [(net, *(_deviation(s, net) for s in (study, calibrated))) for net in (FIRST, SECOND)]
+    spreads = [(net, *(spread(s.base_runs, net) for s in (study, calibrated))) for net in (FIRST, SECOND)]
     told = [
         f"{net} {here:.1f} here and {there:.1f} in the calibration" for net, here, there in spreads if there is not None
     ]
     text = f"Standard deviation over seeds, points of video@1: {'; '.join(told)}." if told else ""
-    expected = half_widths(calibrated, plan)
-    if not expected.empty:
-        videos, seeds = sizes(plan)
-        width = expected.loc[(expected["videos"] == videos) & (expected["seeds"] == seeds), "half_width"].iloc[0]
-        text += f" From the calibration an interval of ±{width:.1f} was to be expected; it is ±{own.half_width:.1f}."
+    if (expected := expected_half_width(calibrated, plan, sizes(plan)[1], "video_top1")) is not None:
+        text += f" From the calibration an interval of ±{expected:.1f} was to be expected; it is ±{own.half_width:.1f}."
     return Markdown(text.strip())
-
-
-def _deviation(study: Calibration, net: str) -> float | None:
-    """Points; None with fewer than two seeds."""
-    accuracy = complete(study.base_runs, net)["video_top1"]
-    return accuracy.std(ddof=1) if len(accuracy) > 1 else None
 
 
 def first_epoch(run: Run) -> int | None:

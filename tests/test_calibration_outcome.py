@@ -2,7 +2,7 @@
 
 import pytest
 
-from studylib import calibration, calibration_checks, calibration_outcome
+from studylib import calibration, calibration_checks
 from studylib.calibration import FIRST, SECOND
 from studylib.calibration_outcome import first_epoch, learned_table, spread_note
 from tests.made_calibration import BASE, GOOD, MadeCalibration, small_plan
@@ -66,7 +66,7 @@ def test_what_a_seed_has_learned_is_told_pair_by_pair(made):
     table = learned_table(made.load()).frame
     assert table["net"].tolist() == [FIRST, SECOND]
     own = table.iloc[0]
-    pairs = calibration_outcome.members_by_pair(calibration.complete(made.load().base_runs, FIRST)["result"])
+    pairs = calibration_checks.members_by_pair(calibration.complete(made.load().base_runs, FIRST)["result"])
     told = pairs[~pairs["pair"].str.contains("arms|ud_")]  # those of sequence are out of reach
     assert list(own.index[5:]) == list(told["pair"])
     assert [own[pair] for pair in told["pair"]] == [f"{value:.0f}" for value in told["accuracy"]]
