@@ -75,7 +75,9 @@ def test_the_runs_are_those_of_the_rule_on_motion(runs):
     compared = [own for (_, order), own in networks.items() if order != "reversed"]
     looked_at = {folder_of(planned.run).as_posix() for own in compared for planned in own.done}
     assert set(verdict.folders) <= looked_at
-    assert sum(len(own.planned) for own in networks.values()) == 4 * (12 * 3 + 2), "orders, seeds"
+    assert sum(len(own.planned) for own in networks.values()) == 4 * (10 * 3 + 10 + 5), (
+        "orders; seeds of ten nets and of R(2+1)D and R3D"
+    )
     paper = frame_orders.networks(runs, "paper")
     assert {order for (_, order), own in paper.items() if own.planned} == {"normal"}
 
@@ -141,20 +143,20 @@ def test_tables_have_numbers_changes_and_links(study):
     part, change = study.accuracies["r3d", "frozen", ALL], study.changes["r3d", "frozen", ALL]
     assert row["frozen"].startswith(f"{part.points:.1f} ")
     assert f"{change.points:+.1f}".replace("-", "−") in row["frozen"]
-    assert row["frozen"].count("mini_cues_") == 4
-    assert row["in order"].count("mini_conv_types_") == 4
+    assert row["frozen"].count("mini_cues_") == 5
+    assert row["in order"].count("mini_conv_types_") == 5
     assert "href" not in study.order_table("pose").frame.loc[2, "frozen"]
 
 
 def test_what_is_recorded_in_part_is_shown_and_told(partly):
     study = Study(partly, "mini")
     rows = study.order_table("direction").frame.set_index("net")
-    assert "3 of 4 runs" in rows.loc["R3D", "reversed"]
-    assert "of 4 runs" not in rows.loc["R3D", "frozen"]
+    assert "4 of 5 runs" in rows.loc["R3D", "reversed"]
+    assert "of 5 runs" not in rows.loc["R3D", "frozen"]
     assert rows.loc["MC2"].str.contains("not run").all()
     named = [run.predictions.scores.argmax(1) for run in own_runs(partly, "r3d", "reversed")]
     right = np.mean([(own == LABELS)[CUE[LABELS] == "direction"].mean() for own in named])
-    assert len(named) == 3
+    assert len(named) == 4
     assert study.accuracies["r3d", "reversed", "direction"].points == pytest.approx(100 * right)
     axes = order_figures.by_order(study.by_order(), 16).axes
     assert [text.get_text() for text in axes[0].texts] == ["not run"]

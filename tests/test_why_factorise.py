@@ -39,11 +39,11 @@ def runs():
 
 @pytest.fixture(scope="module")
 def partly():
-    """No seed 1 of R3D-34 and of R(2+1)D with M halved, no P3D-B at all."""
+    """No seed 1 of R3D-34 and of R(2+1)D without inner ReLU, no P3D-B at all."""
 
     def lacks(planned):
         spec = planned.spec
-        one = (spec.net, spec.depth) == ("r3d", 34) or spec.net == "r2plus1d_half_m"
+        one = (spec.net, spec.depth) == ("r3d", 34) or spec.net == "r2plus1d_no_inner_relu"
         return (one and spec.seed == 1) or spec.net == "r2plus1d_parallel"
 
     return made_study(lambda planned: make(planned, lacks))
@@ -61,7 +61,7 @@ def test_the_runs_of_figure_4_are_those_of_the_verdicts(runs):
     used = {folder_of(p.run).as_posix() for own in depth.networks(runs, "mini").values() for p in own.done}
     told = [set(decide(f"run-train-error-{layers}", runs, "mini").folders) for layers in (18, 34)]
     assert used == told[0] | told[1]
-    assert len(used) == 2 * (4 + 3), "seeds at 18 and at 34 layers"
+    assert len(used) == (10 + 5) + 2 * 3, "seeds at 18 and at 34 layers"
 
 
 def test_the_table_has_the_errors_and_differences_of_the_verdicts(runs):
@@ -122,8 +122,8 @@ def test_a_plan_without_the_experiment_has_only_the_networks_of_table_2(runs):
     paper, mini = (mechanism.networks(runs, plan) for plan in ("paper", "mini"))
     assert {net for net, own in paper.items() if own.planned} == {"r2plus1d", "r3d"}
     seeds = {net: len(own.planned) for net, own in mini.items()}
-    other = {"r2plus1d": 4, "r3d": 4, "r2plus1d_double_m": 1}
-    assert seeds == {net: other.get(net, 3) for net in mini}
+    some = {"r2plus1d": 10, "r3d": 5, "r2plus1d_no_inner_relu": 3, "r2plus1d_no_inner_bn_relu": 3, "r3d_added_relu": 3}
+    assert seeds == {net: some.get(net, 1) for net in mini}
     assert len(seeds) == 11
     assert "not planned" in html_of(mechanism.results_table(runs, "paper"))
 
@@ -135,7 +135,7 @@ def test_what_is_recorded_in_part_is_shown_and_told(partly):
     assert rows.loc["gap, 34 layers"].str.contains("2 of 3 runs").all()
     assert decide("run-train-error-34", partly, "mini").outcome == "not run"
     table = mechanism.results_table(partly, "mini").frame.set_index(("", "network"))
-    assert "2 of 3 runs" in table.loc["R(2+1)D, M halved", ("minus R3D", "video@1")]
+    assert "2 of 3 runs" in table.loc["R(2+1)D, no inner ReLU", ("minus R3D", "video@1")]
     assert "not run" in table.loc["R(2+1)D, parallel (P3D-B)", ("accuracy (%)", "clip@1")]
     assert "R(2+1)D, parallel (P3D-B)" not in set(mechanism.differences(partly, "mini")["net"])
 
@@ -144,8 +144,10 @@ def test_figure_4_draws_the_mean_of_the_seeds_and_each_seed(runs):
     curves = depth.curves(runs, "mini")
     left, right = factorising_figures.figure4(curves).axes
     assert (left.get_title(), right.get_title()) == ("18 layers", "34 layers")
-    for axes, layers, seeds in ((left, 18, 4), (right, 34, 3)):
-        assert len(axes.lines) == 2 * 2 * (1 + seeds)
+    for axes, layers, seeds in ((left, 18, 10 + 5), (right, 34, 3 + 3)):
+        assert len(axes.lines) == 2 * (2 + seeds), (
+            "errors in training and in the test: a mean of each net, and each seed"
+        )
         own = curves[(curves["depth"] == layers) & (curves["net"] == "R3D")]
         drawn = [list(np.round(line.get_ydata(), 6)) for line in axes.lines]
         for column in ("train_error", "test_error"):
