@@ -1,8 +1,7 @@
 """What the study's plan fixes before anything is recorded, and what it cannot decide."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
@@ -11,13 +10,13 @@ from IPython.display import Markdown
 from studylib.audit import CLOSE
 from studylib.calibration import FIRST, SECOND, Calibration
 from studylib.calibration_checks import HALF_WIDTH
-from studylib.calibration_gaps import repeated, sizes
+from studylib.calibration_seeds import known_variances, test_videos
 from studylib.calibration_tables import word
 from studylib.claim_texts import EMPIRICAL, read_claims
+from studylib.net_table import PAPER_NAMES
 from studylib.plan import Plan
-from studylib.seeds import Measure
 from studylib.spec import RunSpec
-from studylib.study_size import needed
+from studylib.study_size import expected_half_width
 from studylib.tables import Table
 from studylib.verdict_cells import prose
 from studylib.verdicts import decide
@@ -56,14 +55,15 @@ def frozen_note(plan: Plan) -> Markdown:
     return Markdown(f"Frozen: the plan *{plan.name}* fixes the videos of all its datasets.")
 
 
-def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
+def limits_table(runs: pd.DataFrame, studies: Sequence[Calibration], plan: Plan) -> Table:
     """The claims that the plan cannot decide, whatever comes out, or only one way or for large effects, and why.
 
     Args:
         runs: a table that has the plan's runs, `results.load_all_runs()`.
+        studies: from whose repeated runs the width of intervals is expected (`calibration_seeds.known_variances`).
     """
     specs = {planned.folder: planned.spec for planned in Evidence(runs, plan.name).planned}
-    half_width = cache(lambda seeds: expected_half_width(study, plan, seeds))  # many claims have as many seeds
+    known, videos = known_variances(studies, "clip_top1"), test_videos(plan)
     rows = []
     for claim in read_claims(EMPIRICAL).values():
         verdict = decide(claim.id, runs, plan.name)
@@ -72,8 +72,9 @@ def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
         elif not verdict.folders:
             told = "nothing", "; ".join(verdict.missing)
         elif "@1" in claim.rule:  # on accuracies
-            seeds = fewest_seeds(specs[folder] for folder in verdict.folders)
-            told = _of_accuracies(EQUALITY in claim.rule, seeds, half_width(seeds))
+            nets, seeds = compared([specs[folder] for folder in verdict.folders])
+            half_width = None if known is None else expected_half_width(known.of(*nets), videos, seeds)
+            told = _of_accuracies(EQUALITY in claim.rule, seeds, half_width)
         else:
             told = None
         if told is not None:
@@ -82,39 +83,39 @@ def limits_table(runs: pd.DataFrame, study: Calibration, plan: Plan) -> Table:
     return Table(
         pd.DataFrame(rows),
         f"Claims that the plan {plan.name} cannot decide, or only one way, or for large differences only. The expected "
-        f"interval is that of {FIRST} minus {SECOND}, clip@1, with the plan's number of test videos and as many seeds "
-        "as the networks of the claim have. Where the same weights are tested twice, or means of several networks are "
-        "compared, it comes out narrower.",
+        f"interval is that of a difference in clip@1 of two networks with the plan's number of test videos, as many "
+        f"seeds as those of the claim have, and seeds that spread as {FIRST}'s do if a network is {FIRST}, and as "
+        f"{SECOND}'s if not. Where the same weights are tested twice, or means of several networks are compared, it "
+        "comes out narrower.",
     )
 
 
-def fewest_seeds(specs: Iterable[RunSpec]) -> int:
-    """Seeds of the network that has the fewest of them among these runs, of which there is one at least."""
+def compared(specs: Sequence[RunSpec]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Which two networks a claim on these runs compares at the least, and how many seeds they have.
+
+    Returns:
+        nets: of each of the two 0 for R(2+1)D, 1 for another network; both the same where the runs have only the one.
+        seeds: of each, of the network that has the fewest.
+    """
     seeds = defaultdict(set)
     for spec in specs:
-        seeds[tuple(getattr(spec, field) for field in FIELDS if field not in DRAWN)].add(spec.seed)
-    return min(map(len, seeds.values()))
+        alike = tuple(getattr(spec, field) for field in FIELDS if field not in DRAWN)
+        seeds[0 if PAPER_NAMES.get(spec.net) == FIRST else 1, alike].add(spec.seed)
+    fewest = {kind: min(len(own) for (k, _), own in seeds.items() if k == kind) for kind, _ in seeds}
+    nets = min(fewest), max(fewest)
+    return nets, (fewest[nets[0]], fewest[nets[1]])
 
 
-def expected_half_width(study: Calibration, plan: Plan, seeds: int, measure: Measure = "clip_top1") -> float | None:
-    """Points, of R(2+1)D minus R3D with the plan's number of videos and so many seeds (`study_size.needed`); None until
-    both networks have two recorded seeds."""
-    nets = repeated(study)
-    if nets is None:
-        return None
-    videos, _ = sizes(plan)
-    return float(needed(*nets, measure=measure, videos=[videos], seeds=[seeds])["half_width"].iloc[0])
-
-
-def _of_accuracies(equality: bool, seeds: int, half_width: float | None) -> tuple[str, str] | None:
+def _of_accuracies(equality: bool, seeds: tuple[int, int], half_width: float | None) -> tuple[str, str] | None:
     """What a claim on accuracies can show and why; None where it can come out either way."""
-    if seeds == 1:
+    if min(seeds) == 1:
         return "numbers, no verdict", "A network has one seed, and how another would come out is not known."
     says = f"It says that two accuracies are equal, the whole interval within {CLOSE:g} points of 0."
     if half_width is None:
         why = f"{says} How wide intervals will be takes two seeds of both networks."
         return ("not known yet", why) if equality else None
-    expected = f"With {word(seeds)} seeds an interval of ±{half_width:.1f} is expected"
+    numbers = " and ".join(map(word, dict.fromkeys(seeds)))
+    expected = f"With {numbers} seeds an interval of ±{half_width:.1f} is expected"
     if equality and half_width >= CLOSE:
         return "that it is false", f"{says} {expected}: that cannot come out."
     if equality:

@@ -1,4 +1,4 @@
-"""The difference of R(2+1)D and R3D as the book shows it: at each value of a setting, and how sure it is."""
+"""The difference of R(2+1)D and R3D at each value of a setting, as the book shows it."""
 
 from html import escape
 from typing import Any
@@ -6,18 +6,13 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
-from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete, gap, seeds_of, spread, variations
+from studylib.calibration import FIRST, SECOND, Calibration, comparison, complete, variations
 from studylib.calibration_checks import HALF_WIDTH, covers
 from studylib.calibration_tables import MISSING, listed, video_accuracy, word
-from studylib.cells import INTERVALS, cell
-from studylib.evaluation import Predictions
-from studylib.magnitudes import signed, with_interval
-from studylib.plan import Plan
-from studylib.recorded import of_rows
+from studylib.cells import INTERVALS
+from studylib.magnitudes import with_interval
 from studylib.seeds import SeedDifference
-from studylib.study_size import needed
-from studylib.tables import NOT_RUN, Table, run_link
-from studylib.verdicts_intervals import VIDEO
+from studylib.tables import NOT_RUN, Table
 
 CAPTION = (
     f"Video@1 in percent, and {FIRST} minus {SECOND} in points on the same videos, with 95% intervals. Those of "
@@ -118,124 +113,6 @@ def precision_note(study: Calibration) -> Markdown:
         told += f" The change is known to ±{width:.1f} points only: one of the {HALF_WIDTH:g} points that the study "
         told += "asks for need not have been seen."
     return Markdown(told)
-
-
-def seeds_table(study: Calibration) -> Table | Markdown:
-    """Both networks at the base setting, a column a seed, and their means."""
-    rows = study.base_runs
-    rows = rows[rows["net"].isin([FIRST, SECOND])]
-    done = complete(rows)
-    if done.empty:
-        return MISSING
-    cells = []
-    for net in (FIRST, SECOND):
-        row, own = {"net": escape(net)}, complete(rows, net)
-        for seed in sorted(rows["seed"].unique()):
-            found = own[own["seed"] == seed]
-            row[f"seed {seed}"] = NOT_RUN if found.empty else _linked(found.iloc[0])
-        if len(own):
-            network = of_rows(net, own)
-            row["mean"] = cell(network.measured(VIDEO), network)
-        deviation = spread(rows, net)
-        row["spread of seeds, points"] = "" if deviation is None else f"{deviation:.1f}"
-        cells.append(row)
-    return Table(
-        pd.DataFrame(cells),
-        f"Video@1 in percent of repeated runs of one setting. {INTERVALS} The spread is the standard deviation of the "
-        "seeds.",
-    )
-
-
-def _linked(row: pd.Series) -> str:
-    return run_link(row["plan"], row["experiment"], row["run"], f"{row['video_top1']:.1f}")
-
-
-def gap_note(study: Calibration) -> Markdown:
-    """The measured gap of the two networks with all recorded seeds."""
-    d = gap(study.base_runs)
-    if d is None:
-        return MISSING
-    seeds = " and ".join(str(len(own)) for own in d.seeds)
-    told = f"{FIRST} minus {SECOND}: {signed(d.points)} points ({signed(d.low)} to {signed(d.high)}, 95%), "
-    told += f"with {seeds} seeds and {d.videos:,} test videos: ±{d.half_width:.1f}."
-    if not d.covers_seeds:
-        told += f" *{covers(d)}*: with a single seed of a network nothing tells how far another would have come out."
-    return Markdown(told)
-
-
-def sizes(plan: Plan) -> tuple[int, int]:
-    """Test videos and seeds of a plan's runs of R(2+1)D and R3D for Table 2."""
-    runs = [
-        run.spec for run in plan.runs if run.spec.experiment == "conv_types" and run.spec.net in ("r2plus1d", "r3d")
-    ]
-    return plan.datasets[runs[0].dataset]["test_videos"], len({spec.seed for spec in runs})
-
-
-def repeated(study: Calibration) -> list[dict[int, Predictions]] | None:
-    """`seeds_of` the base's R(2+1)D and R3D; None until both have two recorded seeds."""
-    nets = [seeds_of(study.base_runs, net) for net in (FIRST, SECOND)]
-    return nets if min(map(len, nets)) >= 2 else None
-
-
-def half_widths(study: Calibration, plan: Plan) -> pd.DataFrame:
-    """`study_size.needed` from the base's runs at a few sizes, with those recorded and those of `plan`; empty until
-    both networks have two seeds."""
-    nets = repeated(study)
-    if nets is None:
-        return pd.DataFrame()
-    first, second = nets
-    recorded = len(next(iter(first.values())).labels)
-    videos, seeds = sizes(plan)
-    return needed(
-        first,
-        second,
-        HALF_WIDTH,
-        videos=sorted({400, 1000, 2000, 4000, recorded, videos}),
-        seeds=sorted({1, 2, 3, 5, seeds}),
-    )
-
-
-def half_widths_table(study: Calibration, plan: Plan) -> Table | Markdown:
-    """How wide the interval is expected to be with other numbers of test videos and seeds."""
-    table = half_widths(study, plan)
-    if table.empty:
-        return MISSING
-    rows = []
-    for videos, own in table.groupby("videos"):
-        row = {"test videos": f"{videos:,}"}
-        for r in own.itertuples():
-            text = f"±{r.half_width:.1f}"
-            row[f"{r.seeds} seed{'s' if r.seeds > 1 else ' (videos only)'}"] = (
-                f"<strong>{text}</strong>" if r.enough else text
-            )
-        rows.append(row)
-    return Table(
-        pd.DataFrame(rows),
-        f"Expected half width, points, of the 95% interval of {FIRST} minus {SECOND}, by test videos and seeds. "
-        f"Bold: at most {HALF_WIDTH:g}, the seeds covered. Predicted from the variances of the recorded runs, roughly "
-        "where seeds are few.",
-    )
-
-
-def half_widths_note(study: Calibration, plan: Plan) -> Markdown:
-    """The fewest test videos that suffice for each number of seeds, and what the plan has."""
-    table = half_widths(study, plan)
-    if table.empty:
-        return Markdown("*Not run:* how seeds differ takes two seeds or more of both networks.")
-    enough = table[table["enough"]].groupby("seeds")["videos"].min()
-    told = [f"{v:,} with {s} seeds" for s, v in enough.items()]
-    first = (
-        f"Of these, the fewest test videos for ±{HALF_WIDTH:g} are {listed(told)}."
-        if told
-        else "None of these suffices."
-    )
-    videos, seeds = sizes(plan)
-    own = table[(table["videos"] == videos) & (table["seeds"] == seeds)].iloc[0]
-    verdict = "enough" if own["enough"] else "not enough"
-    return Markdown(
-        f"{first} The plan *{plan.name}* has {videos:,} test videos and {seeds} seed{'s' if seeds > 1 else ''}: "
-        f"±{own['half_width']:.1f}, {verdict}."
-    )
 
 
 def _points(d: SeedDifference | None) -> str:

@@ -11,22 +11,18 @@ from IPython.display import Markdown
 from studylib import cues
 from studylib.calibration import FIRST, SECOND, Calibration, complete, gap, spread
 from studylib.calibration_checks import members_by_pair
-from studylib.calibration_freeze import expected_half_width
-from studylib.calibration_gaps import sizes
+from studylib.calibration_seeds import known_variances
 from studylib.calibration_tables import MISSING
-from studylib.plan import Plan
 from studylib.results import Run
+from studylib.study_size import expected_half_width
 from studylib.tables import Table, run_link
 
 OFF_CHANCE = 0.96  # of chance: a training error below that share of it
 
 
-def spread_note(calibrated: Calibration, study: Calibration, plan: Plan) -> Markdown:
-    """How far seeds of the two networks differ in the study and in the calibration, and the interval that was expected.
-
-    Args:
-        plan: of the study, for its numbers of videos and seeds.
-    """
+def spread_note(calibrated: Calibration, study: Calibration) -> Markdown:
+    """How far seeds of the two networks differ in the study and in the calibration, and the interval that was to be
+    expected from the calibration of as many seeds and test videos as the study has."""
     own = gap(study.base_runs)
     if own is None or not own.covers_seeds:
         return MISSING
@@ -35,7 +31,8 @@ def spread_note(calibrated: Calibration, study: Calibration, plan: Plan) -> Mark
         f"{net} {here:.1f} here and {there:.1f} in the calibration" for net, here, there in spreads if there is not None
     ]
     text = f"Standard deviation over seeds, points of video@1: {'; '.join(told)}." if told else ""
-    if (expected := expected_half_width(calibrated, plan, sizes(plan)[1], "video_top1")) is not None:
+    if (known := known_variances([calibrated])) is not None:
+        expected = expected_half_width(known, own.videos, [len(seeds) for seeds in own.seeds])
         text += f" From the calibration an interval of ±{expected:.1f} was to be expected; it is ±{own.half_width:.1f}."
     return Markdown(text.strip())
 

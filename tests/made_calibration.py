@@ -78,7 +78,9 @@ def verdicts(table):
     return dict(zip(table["what"], table["verdict"], strict=True))
 
 
-def small_plan(videos, seeds):
-    specs = [RunSpec(experiment="conv_types", net="r3d", dataset="pantomime-m", seed=s) for s in range(seeds)]
-    runs = tuple(PlannedRun("m", f"r{spec.seed}", spec) for spec in specs)
+def small_plan(videos, first, second):
+    """Of so many seeds of R(2+1)D and of R3D."""
+    seeds = [("r2plus1d", s) for s in range(first)] + [("r3d", s) for s in range(second)]
+    specs = [RunSpec(experiment="conv_types", net=net, dataset="pantomime-m", seed=seed) for net, seed in seeds]
+    runs = tuple(PlannedRun("m", f"{spec.net}{spec.seed}", spec) for spec in specs)
     return Plan("m", "a plan", {"pantomime-m": {"test_videos": videos}}, runs)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studylib import calibration, calibration_figures, calibration_gaps, calibration_tables
+from studylib import calibration, calibration_figures, calibration_gaps, calibration_seeds, calibration_tables
 from studylib import calibration_checks as checks
 from studylib.calibration import FIRST, OVERALL, SECOND
 from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, named, verdicts
@@ -101,9 +101,9 @@ def test_without_runs_every_table_says_not_run_and_no_number_is_shown(study):
         calibration_tables.difficulty_note(loaded),
         calibration_tables.time_scale_table(loaded),
         calibration_tables.hours_note(loaded),
-        calibration_gaps.seeds_table(loaded),
-        calibration_gaps.gap_note(loaded),
-        calibration_gaps.half_widths_table(loaded, MINI),
+        calibration_seeds.seeds_table(loaded),
+        calibration_seeds.gap_note(loaded),
+        calibration_seeds.half_widths_table(loaded, MINI),
         calibration_gaps.comparison_table(calibration.comparison(loaded, "lr"), "learning rate"),
         calibration_gaps.order_note(calibration.comparison(loaded, "lr")),
         calibration_gaps.precision_note(loaded),

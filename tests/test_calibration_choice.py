@@ -79,7 +79,7 @@ def test_the_frozen_study_has_what_the_rules_choose():
 
 
 def test_a_plan_is_frozen_when_it_fixes_the_videos_of_all_its_datasets():
-    plan = small_plan(200, 2)
+    plan = small_plan(200, 2, 2)
     assert calibration_freeze.frozen_note(plan).data == (
         "*Not frozen yet:* the plan *m* does not fix the videos of pantomime-m."
     )
@@ -105,7 +105,7 @@ def test_the_hours_of_the_study_are_those_of_its_plan_and_at_most_a_day_on_two_c
 
 def limits(study, videos=200, seeds=2):
     runs = load_plan_runs(MINI).assign(plan="m")
-    return calibration_freeze.limits_table(runs, study.load(), small_plan(videos, seeds)).frame
+    return calibration_freeze.limits_table(runs, [study.load()], small_plan(videos, seeds, seeds)).frame
 
 
 def test_a_claim_about_a_dataset_that_the_plan_has_not_shows_nothing(study):
@@ -123,11 +123,8 @@ def test_whether_two_networks_can_be_found_equal_follows_from_how_wide_the_inter
 
     assert equal() == {"not known yet"}
     study.run(**BASE)
-    half_width = calibration_freeze.expected_half_width(study.load(), small_plan(200, 2), 2)
-    assert half_width > 2
     assert equal() == {"that it is false"}
-    assert calibration_freeze.expected_half_width(study.load(), small_plan(1_000_000, 2), 2) < half_width
-    assert calibration_freeze._of_accuracies(True, 4, 1.5) == (
+    assert calibration_freeze._of_accuracies(True, (4, 4), 1.5) == (
         "both",
         "It says that two accuracies are equal, the whole interval within 2 points of 0. With four seeds an interval "
         "of ±1.5 is expected: they may differ by 0.5 at most.",
@@ -139,15 +136,21 @@ def test_a_claim_of_few_seeds_shows_large_differences_only_and_of_one_seed_nothi
     shows = dict(list(limits(study).groupby("what it can show")["claim"]))
     assert shows["numbers, no verdict"].str.contains("224 x 224").any()  # the plan has one seed of it
     assert shows["large differences"].str.contains("Clip accuracy rises").any()
-    assert calibration_freeze._of_accuracies(False, 3, 2.9) is None
-    assert calibration_freeze._of_accuracies(False, 2, 5.5) == (
+    assert calibration_freeze._of_accuracies(False, (3, 3), 2.9) is None
+    assert calibration_freeze._of_accuracies(False, (10, 2), 5.5) == (
         "large differences",
-        "With two seeds an interval of ±5.5 is expected, more than the 3 points that the study asks for.",
+        "With 10 and two seeds an interval of ±5.5 is expected, more than the 3 points that the study asks for.",
     )
 
 
-def test_the_seeds_of_a_claim_are_those_of_the_network_with_the_fewest():
-    names = ("r3d-18_8f_seed0", "r3d-18_8f_seed1", "mc3-18_8f_seed0")
+def test_the_seeds_of_a_claim_are_those_of_the_networks_with_the_fewest():
+    names = ("r3d-18_8f_seed0", "r3d-18_8f_seed1", "mc3-18_8f_seed0", *[f"r2plus1d-18_8f_seed{s}" for s in (0, 4, 9)])
     specs = {run.name: run.spec for run in MINI.runs if run.spec.experiment == "conv_types"}
-    assert calibration_freeze.fewest_seeds(specs[name] for name in names[:2]) == 2
-    assert calibration_freeze.fewest_seeds(specs[name] for name in names) == 1
+
+    def compared(*wanted):
+        return calibration_freeze.compared([specs[name] for name in wanted])
+
+    assert compared(*names[:2]) == ((1, 1), (2, 2))
+    assert compared(*names[:3]) == ((1, 1), (1, 1))
+    assert compared(*names[:2], *names[3:]) == ((0, 1), (3, 2))
+    assert compared(*names[3:]) == ((0, 0), (3, 3))

@@ -5,7 +5,7 @@ import pytest
 from studylib import calibration, calibration_checks
 from studylib.calibration import FIRST, SECOND
 from studylib.calibration_outcome import first_epoch, learned_table, spread_note
-from tests.made_calibration import BASE, GOOD, MadeCalibration, small_plan
+from tests.made_calibration import BASE, GOOD, MadeCalibration
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_spread_of_seeds_stands_beside_the_calibrations_and_the_interval_bes
     made.run(net="r3d", **BASE).run(net="r2plus1d", **BASE)
     study.run(net="r3d", **BASE).run(net="r2plus1d", **BASE).run(GOOD | {"tempo": 0.5}, net="r2plus1d", seed=2, **BASE)
     as_run = study.load()
-    text = spread_note(made.load(), as_run, small_plan(320, 3)).data
+    text = spread_note(made.load(), as_run).data
     spread = calibration.complete(as_run.base_runs, FIRST)["video_top1"].std()
     assert spread > 1
     assert f"{FIRST} {spread:.1f} here and 0.0 in the calibration" in text
@@ -46,7 +46,7 @@ def test_the_spread_of_seeds_stands_beside_the_calibrations_and_the_interval_bes
 
 def test_without_two_seeds_of_both_no_spread_is_told(made):
     made.run(net="r3d", **BASE).run(net="r2plus1d", seed=0, **BASE)
-    assert spread_note(made.load(), made.load(), small_plan(320, 3)).data == "*Not run.*"
+    assert spread_note(made.load(), made.load()).data == "*Not run.*"
     assert len(learned_table(made.load()).frame) == 4
 
 

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from studylib.evaluation import Predictions, clip_top1, video_top_k
 from studylib.paired import paired_difference
 from studylib.seeds import crossed_interval, difference, difference_of_differences
-from studylib.study_size import expected_half_width, needed
+from studylib.study_size import Variances, expected_half_width, mean_variances, needed, variances
 from tests.fake_runs import fake_predictions
 
 CLASSES = ("a", "b")
@@ -144,14 +144,30 @@ def test_the_expected_half_width_is_the_one_that_comes_out(recorded, videos, see
     """The median of 400 studies of that size: with two seeds the widths spread far."""
     _, made = studies(400, videos, seeds, (1.5, 1.5), np.random.default_rng(videos + seeds))
     widths = np.diff(intervals(made), axis=1) / 2
-    assert expected_half_width(recorded, SIGNS, videos, seeds) == pytest.approx(np.median(widths), rel=0.15)
+    known = variances(recorded, SIGNS)
+    assert expected_half_width(known, videos, (seeds, seeds)) == pytest.approx(np.median(widths), rel=0.15)
+
+
+def test_it_is_so_where_one_network_has_more_seeds_and_they_differ_more():
+    (many,) = studies(1, 5000, 500, (4, 1), np.random.default_rng(6))[1]
+    _, made = studies(400, 1000, 9, (4, 1), np.random.default_rng(7))
+    widths = np.diff(intervals([(first, second[:3]) for first, second in made]), axis=1) / 2
+    known = variances(many, SIGNS)
+    assert known.of_seeds[0] > 4 * known.of_seeds[1]
+    assert expected_half_width(known, 1000, (9, 3)) == pytest.approx(np.median(widths), rel=0.15)
+
+
+def test_the_mean_of_variances_is_part_by_part():
+    mean = mean_variances([Variances((1.0, 2.0), (10.0, 20.0), 4.0), Variances((3.0, 2.0), (30.0, 0.0), 0.0)])
+    assert mean == Variances((2.0, 2.0), (20.0, 10.0), 2.0)
+    assert mean.of(1, 1) == Variances((2.0, 2.0), (10.0, 10.0), 2.0)
 
 
 def test_what_is_enough_covers_the_seeds_and_is_narrow_enough():
     _, (recorded,) = studies(1, 1000, 5, (1, 1), np.random.default_rng(0))
     first, second = ({s: one_clip(right) for s, right in enumerate(own)} for own in recorded)
     table = needed(first, second, half_width=3.0)
-    assert table["half_width"].iloc[-1] == expected_half_width(recorded, SIGNS, 4000, 5)
+    assert table["half_width"].iloc[-1] == expected_half_width(variances(recorded, SIGNS), 4000, (5, 5))
     assert table[["videos", "seeds"]].values.tolist() == [[v, n] for v in (400, 1000, 2000, 4000) for n in (1, 2, 3, 5)]
     several = table[table["seeds"] > 1].pivot(index="videos", columns="seeds", values="half_width")
     assert (several.diff(axis=1).iloc[:, 1:] < 0).all(axis=None), "more seeds are narrower"
