@@ -1,5 +1,6 @@
 """The calibration as the book shows it: requirements, difficulty and time scale, from the recorded runs."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -21,7 +22,7 @@ from studylib.calibration import (
 )
 from studylib.calibration_checks import COLUMNS, HEADROOM, clips
 from studylib.cells import INTERVALS, accuracy
-from studylib.magnitudes import with_interval
+from studylib.magnitudes import interval, signed, with_interval
 from studylib.recorded import of_rows
 from studylib.tables import NOT_RUN, Table
 from studylib.verdicts_intervals import VIDEO
@@ -47,9 +48,16 @@ def _measured(check: Any) -> str:
     if pd.isna(check.measured):
         return "no such video"
     if pd.isna(check.low):
-        return f"{check.measured:.1f}"
+        return f"{check.measured:.{_digits(check)}f}"
     note = f"; {check.note}" if check.note else ""
-    return with_interval(check.measured, check.low, check.high, sign="points" in check.what, note=note)
+    number = signed(check.measured) if "points" in check.what else f"{check.measured:.{_digits(check)}f}"
+    return f"{number} {interval(check.low, check.high, 'points' in check.what, note)}"
+
+
+def _digits(check: Any) -> int:
+    """Digits behind the point: two where one would make the number a limit, and not tell on which side it is."""
+    limits = {float(limit) for limit in re.findall(r"\d+(?:\.\d+)?", check.required)}
+    return 2 if float(f"{check.measured:.1f}") in limits else 1
 
 
 def checks_note(checks: pd.DataFrame) -> Markdown:

@@ -1,6 +1,7 @@
 """What the calibration requires: headroom, time scale, levels by cue group, met or not by what was run."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from studylib import calibration, calibration_figures, calibration_gaps, calibration_seeds, calibration_tables
@@ -166,3 +167,18 @@ def test_the_gain_of_longer_clips_is_that_of_the_sequence_videos_alone(study):
     gains = calibration.sequence_gain(study.load()).set_index("span")["gain"]
     assert gains[32].points == pytest.approx(40)
     assert gains[32].videos == 80
+
+
+@pytest.mark.parametrize(
+    ("measured", "required", "shown"),
+    [
+        (80.046875, "60 to 80%", "80.05"),
+        (59.96, "60 to 80%", "59.96"),
+        (79.58, "60 to 80%", "79.6"),
+        (3.04, "at most 3", "3.04"),
+    ],
+)
+def test_a_number_beside_a_limit_shows_on_which_side_it_is(measured, required, shown):
+    row = {"what": "R3D", "required": required, "measured": measured, "low": 78.0, "high": 82.0, "note": ""}
+    table = calibration_tables.checks_table(pd.DataFrame([row | {"verdict": "not met"}]))
+    assert table.frame.loc[0, "measured (95% interval)"].startswith(f"{shown} ")
