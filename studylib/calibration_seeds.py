@@ -17,6 +17,7 @@ from studylib.net_table import PAPER_NAMES
 from studylib.plan import Plan
 from studylib.recorded import of_rows
 from studylib.seeds import Measure
+from studylib.spec import RunSpec
 from studylib.study_size import Variances, expected_half_width, mean_variances, needed, recorded_variances
 from studylib.tables import NOT_RUN, Table, run_link
 from studylib.verdicts_intervals import VIDEO
@@ -86,7 +87,7 @@ def planned_seeds(plan: Plan) -> tuple[int, int]:
     return first, second
 
 
-def _table2(plan: Plan) -> list:
+def _table2(plan: Plan) -> list[RunSpec]:
     own = [run.spec for run in plan.runs if run.spec.experiment == "conv_types"]
     return [spec for spec in own if PAPER_NAMES.get(spec.net) in (FIRST, SECOND)]
 
@@ -158,35 +159,34 @@ def half_widths_note(study: Calibration, plan: Plan) -> Markdown:
     )
 
 
-def more_seeds_table(studies: Sequence[Calibration], plan: Plan) -> Table | Markdown:
+def more_seeds_table(known: Variances | None, plan: Plan) -> Table | Markdown:
     """How wide the interval is expected to be with more seeds, as many of the one network as of the other or not.
 
     Args:
-        studies: whose spreads of seeds count the same.
+        known: `known_variances` of the calibration and of the study's first seeds.
         plan: for its number of test videos.
     """
-    known = known_variances(studies)
     if known is None:
         return MISSING
-    rows = []
+    rows, videos = [], test_videos(plan)
     for first in TRIED_FIRST:
         row = {f"seeds of {escape(FIRST)}": str(first)}
         for second in TRIED_SECOND:
-            width = expected_half_width(known, test_videos(plan), (first, second))
+            width = expected_half_width(known, videos, (first, second))
             row[f"{second} seeds of {escape(SECOND)}"] = _bold(width, width <= HALF_WIDTH)
         rows.append(row)
     return Table(
         pd.DataFrame(rows),
-        f"Expected half width, points, of the 95% interval of {FIRST} minus {SECOND} with {test_videos(plan):,} test "
+        f"Expected half width, points, of the 95% interval of {FIRST} minus {SECOND} with {videos:,} test "
         f"videos. Bold: at most {HALF_WIDTH:g}. Predicted from the mean of the variances in the calibration and in the "
         f"first {AT_FIRST} seeds of the study.",
     )
 
 
-def more_seeds_note(studies: Sequence[Calibration], plan: Plan) -> Markdown:
+def more_seeds_note(known: Variances | None, plan: Plan) -> Markdown:
     """The seeds that the plan has now, and the interval that was expected of them."""
-    known, (first, second) = known_variances(studies), planned_seeds(plan)
     if known is None:
         return MISSING
+    first, second = planned_seeds(plan)
     width = expected_half_width(known, test_videos(plan), (first, second))
     return Markdown(f"The plan now has {first} seeds of {FIRST} and {second} of {SECOND}: ±{width:.1f} expected.")

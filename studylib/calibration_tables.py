@@ -22,7 +22,7 @@ from studylib.calibration import (
 )
 from studylib.calibration_checks import COLUMNS, HEADROOM, clips
 from studylib.cells import INTERVALS, accuracy
-from studylib.magnitudes import interval, signed, with_interval
+from studylib.magnitudes import with_interval
 from studylib.recorded import of_rows
 from studylib.tables import NOT_RUN, Table
 from studylib.verdicts_intervals import VIDEO
@@ -50,8 +50,8 @@ def _measured(check: Any) -> str:
     if pd.isna(check.low):
         return f"{check.measured:.{_digits(check)}f}"
     note = f"; {check.note}" if check.note else ""
-    number = signed(check.measured) if "points" in check.what else f"{check.measured:.{_digits(check)}f}"
-    return f"{number} {interval(check.low, check.high, 'points' in check.what, note)}"
+    sign = "points" in check.what
+    return with_interval(check.measured, check.low, check.high, sign, note, 1 if sign else _digits(check))
 
 
 def _digits(check: Any) -> int:

@@ -51,9 +51,9 @@ def interval(low: float, high: float, sign: bool = False, note: str = "") -> str
     return f'<span class="interval">({ends}{note})</span>'
 
 
-def with_interval(value: float, low: float, high: float, sign: bool = False, note: str = "") -> str:
-    """ "72.0 (70–74)", with `sign` "+1.2 (−0.3 to +2.7)": see `interval`."""
-    return f"{signed(value) if sign else f'{value:.1f}'} {interval(low, high, sign, note)}"
+def with_interval(value: float, low: float, high: float, sign: bool = False, note: str = "", digits: int = 1) -> str:
+    """ "72.0 (70–74)", with `sign` "+1.2 (−0.3 to +2.7)": see `interval`; `digits` behind the value's point."""
+    return f"{signed(value, digits) if sign else f'{value:.{digits}f}'} {interval(low, high, sign, note)}"
 
 
 def power(value: float) -> str:

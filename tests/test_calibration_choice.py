@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from studylib import calibration, calibration_choice, calibration_freeze, study_hours
+from studylib.calibration_seeds import known_variances
 from studylib.datasets import pantomime
 from studylib.results import load_plan_runs
+from studylib.study_size import expected_half_width
 from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, small_plan
 
 
@@ -123,7 +125,11 @@ def test_whether_two_networks_can_be_found_equal_follows_from_how_wide_the_inter
 
     assert equal() == {"not known yet"}
     study.run(**BASE)
+    known = known_variances([study.load()], "clip_top1")
+    half_width = expected_half_width(known, 200, (2, 2))
+    assert half_width > 2
     assert equal() == {"that it is false"}
+    assert expected_half_width(known, 1_000_000, (2, 2)) < half_width
     assert calibration_freeze._of_accuracies(True, (4, 4), 1.5) == (
         "both",
         "It says that two accuracies are equal, the whole interval within 2 points of 0. With four seeds an interval "

@@ -67,20 +67,20 @@ def test_more_seeds_are_chosen_by_the_mean_of_both_spreads(study, tmp_path):
     assert known.of_rest == pytest.approx(np.mean([own.of_rest for own in apart], axis=0))
     means = outcomes_of(calibration_seeds.repeated(both[1])[0], "video_top1").mean(1)
     assert apart[0].of_seeds[0] < known.of_seeds[0] < means.var(ddof=1)
-    table = calibration_seeds.more_seeds_table(both, plan).frame.set_index(f"seeds of {FIRST}")
+    table = calibration_seeds.more_seeds_table(known, plan).frame.set_index(f"seeds of {FIRST}")
     for first, second in ((4, 4), (16, 5)):
         width = expected_half_width(known, 320, (first, second))
         shown = f"±{width:.1f}"
         assert table.loc[str(first), f"{second} seeds of R3D"] == (f"<strong>{shown}</strong>" if width <= 3 else shown)
-    told = calibration_seeds.more_seeds_note(both, plan).data
+    told = calibration_seeds.more_seeds_note(known, plan).data
     width = expected_half_width(known, 320, (10, 4))
     assert told == f"The plan now has 10 seeds of R(2+1)D and 4 of R3D: ±{width:.1f} expected."
 
 
 def test_without_repeated_runs_more_seeds_are_not_chosen(study):
-    loaded = [study.run(seed=0, **BASE).load()]
-    assert calibration_seeds.more_seeds_table(loaded, MINI).data == "*Not run.*"
-    assert calibration_seeds.more_seeds_note(loaded, MINI).data == "*Not run.*"
+    known = calibration_seeds.known_variances([study.run(seed=0, **BASE).load()])
+    assert calibration_seeds.more_seeds_table(known, MINI).data == "*Not run.*"
+    assert calibration_seeds.more_seeds_note(known, MINI).data == "*Not run.*"
 
 
 def test_the_seeds_of_the_first_plan_are_told_from_those_added():

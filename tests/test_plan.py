@@ -132,6 +132,8 @@ def test_the_plans_of_the_study_are_what_they_say(capsys):
     assert {"quick", "mini", "paper"} <= set(plans)
     mini = [run.spec for run in plans["mini"].runs if run.spec.experiment == "conv_types"]
     assert len({(spec.net, spec.seed) for spec in mini}) == len(mini) == 10 * 3 + 10 + 5
+    assert len({(spec.net, spec.seed) for spec in mini if spec.seed < 3}) == 12 * 3
+    assert {spec.net for spec in mini if spec.seed >= 3} == {"r2plus1d", "r3d"}
     seeds = Counter(spec.net for spec in mini)
     assert {net: n for net, n in seeds.items() if n != 3} == {"r2plus1d": 10, "r3d": 5}, "whose interval is bounded"
     table2 = [run for run in plans["paper"].runs if run.spec.experiment == "conv_types"]
