@@ -19,6 +19,7 @@ INTERVALS = (
     "In brackets 95% intervals over test videos and seeds; of one seed over the test videos alone "
     "(Wilson's for video@1)."
 )
+IN_A_LINE = 5  # links to seeds; more in one line make a column so wide that its table has to be scrolled
 
 
 def missing(*of: Recorded) -> str:
@@ -59,13 +60,14 @@ def link(planned: Planned, text: str) -> str:
 
 
 def links(own: Recorded) -> str:
-    """Links to the pages of the complete runs, "seeds 0 1 2", of several splits "splits 1 2 3", a line a seed; "" for
-    none, and of two streams, whose runs have no page together."""
+    """Links to the pages of the complete runs, "seeds 0 1 2" with `IN_A_LINE` in a line, of several splits
+    "splits 1 2 3", a line a seed; "" for none, and of two streams, whose runs have no page together."""
     if own.fused or not own.done:
         return ""
     if len({split for _, split in own.runs}) == 1:
-        text = f"seed{'s' if len(own.done) > 1 else ''} " + " ".join(link(p, str(p.spec.seed)) for p in own.done)
-        return f'<span class="interval">{text}</span>'
+        seeds = [link(p, str(p.spec.seed)) for p in own.done]
+        rows = [" ".join(seeds[k : k + IN_A_LINE]) for k in range(0, len(seeds), IN_A_LINE)]
+        return f'<span class="interval">seed{"s" if len(seeds) > 1 else ""} {"<br>".join(rows)}</span>'
     several, lines = len({seed for seed, _ in own.runs}) > 1, []
     for seed in dict.fromkeys(p.spec.seed for p in own.done):
         splits = " ".join(link(p, str(p.spec.split)) for p in own.done if p.spec.seed == seed)

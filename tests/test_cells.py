@@ -53,6 +53,13 @@ def test_the_number_of_one_run_is_its_link_and_of_several_a_line_has_them():
     assert text(cells.accuracy(of(whole), VIDEO)).endswith("seeds 0 1 2")
 
 
+def test_many_seeds_take_several_lines():
+    seeds = tuple(range(7))
+    own = network(Evidence(table(trained("a", 60, seeds=seeds)), PLAN), "a", TABLE2, net="r2plus1d")
+    lines = cells.links(own).split("<br>")
+    assert [text(line) for line in lines] == ["seeds 0 1 2 3 4", "5 6"]
+
+
 @pytest.mark.parametrize(("seeds", "told"), [((0,), "splits 1 2"), ((0, 1), "seed 0, splits 1 2 seed 1, splits 1 2")])
 def test_splits_have_a_link_each(seeds, told):
     specs = [replace(run.spec, split=split) for _, run in trained("a", 60, seeds=seeds) for split in (1, 2)]
