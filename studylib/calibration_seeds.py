@@ -115,13 +115,12 @@ def half_widths(study: Calibration, plan: Plan) -> pd.DataFrame:
     return needed(*nets, HALF_WIDTH, videos=videos, seeds=(1, *TRIED))
 
 
-def half_widths_table(study: Calibration, plan: Plan) -> Table | Markdown:
-    """How wide the interval is expected to be with other numbers of test videos and seeds."""
-    table = half_widths(study, plan)
-    if table.empty:
+def half_widths_table(widths: pd.DataFrame) -> Table | Markdown:
+    """How wide the interval is expected to be with other numbers of test videos and seeds (`half_widths`)."""
+    if widths.empty:
         return MISSING
     rows = []
-    for videos, own in table.groupby("videos"):
+    for videos, own in widths.groupby("videos"):
         row = {"test videos": f"{videos:,}"}
         for r in own.itertuples():
             row[f"{r.seeds} seed{'s' if r.seeds > 1 else ' (videos only)'}"] = _bold(r.half_width, r.enough)
@@ -138,12 +137,15 @@ def _bold(half_width: float, enough: bool) -> str:
     return f"<strong>±{half_width:.1f}</strong>" if enough else f"±{half_width:.1f}"
 
 
-def half_widths_note(study: Calibration, plan: Plan) -> Markdown:
-    """The fewest test videos that suffice for each number of seeds, and what the plan had at first."""
-    table = half_widths(study, plan)
-    if table.empty:
+def half_widths_note(widths: pd.DataFrame, plan: Plan) -> Markdown:
+    """The fewest test videos that suffice for each number of seeds, and what the plan had at first.
+
+    Args:
+        widths: `half_widths`, of the same plan.
+    """
+    if widths.empty:
         return Markdown("*Not run:* how seeds differ takes two seeds or more of both networks.")
-    enough = table[table["enough"]].groupby("seeds")["videos"].min()
+    enough = widths[widths["enough"]].groupby("seeds")["videos"].min()
     told = [f"{v:,} with {s} seeds" for s, v in enough.items()]
     first = (
         f"Of these, the fewest test videos for ±{HALF_WIDTH:g} are {listed(told)}."
@@ -151,7 +153,7 @@ def half_widths_note(study: Calibration, plan: Plan) -> Markdown:
         else "None of these suffices."
     )
     videos = test_videos(plan)
-    own = table[(table["videos"] == videos) & (table["seeds"] == AT_FIRST)].iloc[0]
+    own = widths[(widths["videos"] == videos) & (widths["seeds"] == AT_FIRST)].iloc[0]
     verdict = "enough" if own["enough"] else "not enough"
     return Markdown(
         f"{first} The plan *{plan.name}* was given {videos:,} test videos and {AT_FIRST} seeds of both: "

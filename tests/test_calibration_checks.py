@@ -104,7 +104,7 @@ def test_without_runs_every_table_says_not_run_and_no_number_is_shown(study):
         calibration_tables.hours_note(loaded),
         calibration_seeds.seeds_table(loaded),
         calibration_seeds.gap_note(loaded),
-        calibration_seeds.half_widths_table(loaded, MINI),
+        calibration_seeds.half_widths_table(calibration_seeds.half_widths(loaded, MINI)),
         calibration_gaps.comparison_table(calibration.comparison(loaded, "lr"), "learning rate"),
         calibration_gaps.order_note(calibration.comparison(loaded, "lr")),
         calibration_gaps.precision_note(loaded),

@@ -21,26 +21,27 @@ def test_a_single_seed_of_each_network_is_said_to_cover_the_videos_only(study):
     loaded = study.load()
     assert "videos only" in calibration_seeds.gap_note(loaded).data
     assert set(checks.error_bar_checks(loaded)["verdict"]) == {"not run"}
-    assert "two seeds or more" in calibration_seeds.half_widths_note(loaded, MINI).data
-    assert "Not run" in calibration_seeds.half_widths_table(loaded, MINI).data
+    widths = calibration_seeds.half_widths(loaded, MINI)
+    assert "two seeds or more" in calibration_seeds.half_widths_note(widths, MINI).data
+    assert "Not run" in calibration_seeds.half_widths_table(widths).data
     frame = calibration_seeds.seeds_table(loaded).frame.set_index("net")
     assert "not run" in frame.loc[FIRST, "seed 1"]
 
 
 def test_repeated_runs_tell_how_many_videos_and_seeds_suffice(study):
     study.run(**BASE)
-    loaded = study.load()
-    table = calibration_seeds.half_widths(loaded, small_plan(200, 4, 4))
+    plan = small_plan(200, 4, 4)
+    table = calibration_seeds.half_widths(study.load(), plan)
     assert {200, 320} <= set(table["videos"])
     assert {1, calibration_seeds.AT_FIRST} <= set(table["seeds"])
-    frame = calibration_seeds.half_widths_table(loaded, small_plan(200, 4, 4)).frame
+    frame = calibration_seeds.half_widths_table(table).frame
     assert list(frame)[1] == "1 seed (videos only)"
     assert not frame["1 seed (videos only)"].str.contains("strong").any()
     for row in table[table["enough"]].itertuples():
         cells = frame.set_index("test videos").loc[f"{row.videos:,}"]
         assert f"<strong>±{row.half_width:.1f}" in cells[f"{row.seeds} seeds"]
     own = table[(table["videos"] == 200) & (table["seeds"] == 4)].iloc[0]
-    told = calibration_seeds.half_widths_note(loaded, small_plan(200, 4, 4)).data
+    told = calibration_seeds.half_widths_note(table, plan).data
     assert (
         f"200 test videos and 4 seeds of both: ±{own['half_width']:.1f}, {'' if own['enough'] else 'not '}enough."
         in told
