@@ -57,7 +57,12 @@ def dense_starts(num_frames: int, clip_length: int, stride: int | None = None, s
 def starts_for_test(
     sampling: str, num_frames: int, clip_length: int, n: int, rng: np.random.Generator, step: int = 1
 ) -> np.ndarray:
-    """First frames of a video's test clips by the name of the rule: "random", "uniform" or "dense" (n is unused)."""
+    """First frames of a video's test clips by the name of the rule: "random", "uniform" or "dense" (n is unused).
+
+    A video so short that it has no more than `n` starts gives each of them once, not some of them twice.
+    """
+    if sampling in ("random", "uniform") and (last := last_start(num_frames, clip_length, step)) < n:
+        return np.arange(last + 1)
     if sampling == "random":
         return random_starts(num_frames, clip_length, n, rng, step)
     if sampling == "uniform":

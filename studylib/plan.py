@@ -1,6 +1,6 @@
 """A plan file (`runs/*.yaml`) becomes the list of its runs.
 
-A plan has `title`, `datasets` (the generated ones and how, where it fixes the videos also their manifest's hash),
+A plan has `title`, `datasets` (the generated ones and how; of any, where it fixes the videos, their manifest's hash),
 `resources` (what its runs ask of a cluster), `defaults` (fields of a RunSpec) and `runs`: entries of RunSpec fields,
 and of `resources` where they differ. A list stands for one run of each value, and `init_from` may name other fields of
 the run in braces: `run:mini/conv_types/{net}-{depth}_{clip_length}f_seed{seed}`. `python -m studylib.plan
@@ -27,6 +27,7 @@ from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_s
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
+GENERATED = "pantomime"  # the family of datasets that a plan makes; others are found, as their owner indexed them
 DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty", "manifest")
 
 
@@ -104,6 +105,7 @@ def load_plan(path: Path | str) -> Plan:
     _require_keys(path, "the plan", content, PLAN_KEYS, required=("title", "runs"))
     datasets = {name: _dataset(path, name, given) for name, given in (content.get("datasets") or {}).items()}
     manifests = {name: given.pop("manifest") for name, given in datasets.items() if "manifest" in given}
+    datasets = {name: given for name, given in datasets.items() if given}
     try:
         usual = Resources().with_changes(content.get("resources"))
     except ResourcesError as error:
@@ -140,15 +142,22 @@ def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
 
 
 def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
-    """A generated dataset as the plan gives it; how many videos there are to train on follows from its difficulty."""
-    _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))
-    try:
-        usual = training_videos(given.get("vocabulary", "source"), given.get("difficulty", 0))
-    except (ValueError, TypeError) as error:
-        raise PlanError(f"{path}: dataset {name}: {error}") from None
+    """A dataset as the plan gives it: of a generated one what it is made from, of real videos the manifest alone.
+
+    How many generated videos there are to train on follows from their difficulty.
+    """
+    usual = {}
+    if name.partition("-")[0] == GENERATED:
+        _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))
+        try:
+            usual = {"train_videos": training_videos(given.get("vocabulary", "source"), given.get("difficulty", 0))}
+        except (ValueError, TypeError) as error:
+            raise PlanError(f"{path}: dataset {name}: {error}") from None
+    else:
+        _require_keys(path, f"dataset {name}", given, ("manifest",), required=("manifest",))
     if "manifest" in given and not re.fullmatch("[0-9a-f]{64}", str(given["manifest"])):
         raise PlanError(f"{path}: dataset {name}: manifest: {given['manifest']!r} is not a hash of 64 digits 0-9a-f")
-    return {"train_videos": usual, **given}
+    return {**usual, **given}
 
 
 def _require_start(path: Path, plan: Plan, run: PlannedRun) -> None:

@@ -19,7 +19,7 @@ from studylib.net_table import BLOCKS, INITIALISATIONS, PRINTED_NAMES
 
 # The first word of a dataset's name says how it is made and read; the rest tells versions apart ("pantomime-quick").
 DATASET_FAMILIES = (
-    "pantomime", "ucf101", "hmdb51", "kinetics400", "kinetics600", "kinetics700", "sports1m", "folder",
+    "pantomime", "ucf101", "hmdb51", "kinetics400", "kinetics600", "kinetics700", "sports1m", "miracl", "folder",
 )  # fmt: skip
 
 

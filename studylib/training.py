@@ -34,7 +34,7 @@ from studylib.session import Session, TrainingError, open_session
 from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
 from studylib.stopping import EXIT_CODE, Stopped, asked, listen
 from studylib.testing import test
-from studylib.weights import bn_eps, initialise_from, set_bn_eps
+from studylib.weights import bn_eps, initialise_from, require_strangers, set_bn_eps
 
 PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so
 ERRORS = (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)
@@ -108,6 +108,7 @@ def start(session: Session) -> Progress:
         )
     if path is None:
         if spec.init_from:
+            require_strangers(spec, session.index)
             provenance["init_from"] = initialise_from(session.net, spec.init_from, spec.new_head)
             session.say(f"weights from {spec.init_from}")
         return Progress(provenance=provenance)

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from studylib.caffe2_weights import blob_names, parameters_of, read_blobs, write_blobs
 from studylib.checkpoint import checkpoint_folder, clips_seen, newest_checkpoint
 from studylib.convolutions import BN_EPS, TEMPORAL_EXTENT
-from studylib.datasets.index import data_root
+from studylib.datasets.index import Index, data_root, load_index
 from studylib.files import write_atomically
 from studylib.init_from import Source, parse
 from studylib.plan import REPOSITORY
 from studylib.run_files import read_metrics
-from studylib.spec import load_spec, recorded_hash
+from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
 
 TORCHVISION_BN_EPS = 1e-5  # torch's default
 COUNTER = "num_batches_tracked"  # of torch's BN; with a fixed momentum nothing depends on it, and VMZ has none
@@ -203,6 +203,38 @@ def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> d
     return {"source": init_from, "form": weights.form, "sha256": sha256, "bn_eps": weights.bn_eps, "new_head": new_head}
 
 
+def require_strangers(spec: RunSpec, index: Index) -> None:
+    """Where a dataset names its speakers: none that the run is tested on may have trained its first weights.
+
+    Goes back along `init_from` from run to run; of weights from elsewhere nothing is known.
+
+    Raises:
+        SpecError: names the speakers and both runs' splits.
+    """
+    tested = _speakers(index, spec.split, "test")
+    name, seen = spec.init_from, set()
+    while tested and (source := parse(name)) is not None and source.kind in ("run", "folder") and name not in seen:
+        seen.add(name)
+        start = load_spec(_run_folder(source))
+        if start.dataset_family == spec.dataset_family:
+            heard = _speakers(load_index(start.dataset), start.split, "train")
+            if both := sorted(tested & heard):
+                raise SpecError(
+                    f"init_from: {name} was trained on split {start.split} of {start.dataset}, with {', '.join(both)}, "
+                    f"who are tested in split {spec.split} of {spec.dataset}; start from a run of the same split"
+                )
+        name = start.init_from
+
+
+def _speakers(index: Index, split: int, part: str) -> set[str]:
+    """The speakers of a part; none where the dataset does not name them."""
+    return set(index.subset(split, part)["speaker"].to_pylist()) if "speaker" in index.table.column_names else set()
+
+
+def _run_folder(source: Source) -> Path:
+    return REPOSITORY / "runs" / source.name if source.kind == "run" else Path(source.name)
+
+
 def weights_path(source: Source) -> Path:
     """The file that holds the weights of a source; torchvision's are downloaded where they are not there yet.
 
@@ -218,7 +250,7 @@ def weights_path(source: Source) -> Path:
         except OSError as error:
             raise WeightsError(f"torchvision:{source.name}: {released.url} cannot be had ({error})") from None
         return Path(torch.hub.get_dir()) / "checkpoints" / Path(released.url).name
-    folder = REPOSITORY / "runs" / source.name if source.kind == "run" else Path(source.name)
+    folder = _run_folder(source)
     named = f"{source.kind}:{source.name}"
     if not (folder / "spec.json").exists() or read_metrics(folder) is None:
         raise WeightsError(f"{named}: is not a finished run; run it first")

@@ -105,21 +105,11 @@ def test_a_protocol_without_a_name_is_refused() -> None:
 # A video shorter than a clip
 
 
-@pytest.mark.parametrize("sampling", ["random", "uniform"])
-def test_a_video_shorter_than_a_clip_is_ten_times_the_same_clip(sampling: str) -> None:
-    starts = starts_for_test(sampling, 5, 8, 10, generator())
-    frames = clip_frames(starts.tolist(), 8, 5, "short.mp4")
-    assert frames.tolist() == [[0, 1, 2, 3, 4, 4, 4, 4]] * 10
-
-
-def test_a_video_shorter_than_a_clip_is_one_dense_clip() -> None:
-    assert dense_starts(5, 8).tolist() == [0]
-    assert dense_starts(8, 8).tolist() == [0]
-
-
-def test_a_video_as_long_as_a_clip_repeats_no_frame() -> None:
-    starts = uniform_starts(8, 8, 10)
-    assert clip_frames(starts.tolist(), 8, 8, "exact.mp4").tolist() == [list(range(8))] * 10
+@pytest.mark.parametrize("sampling", ["random", "uniform", "dense"])
+@pytest.mark.parametrize(("num_frames", "frames"), [(5, [0, 1, 2, 3, 4, 4, 4, 4]), (8, [0, 1, 2, 3, 4, 5, 6, 7])])
+def test_a_video_no_longer_than_a_clip_is_one_clip(sampling: str, num_frames: int, frames: list[int]) -> None:
+    starts = starts_for_test(sampling, num_frames, 8, 10, generator())
+    assert clip_frames(starts.tolist(), 8, num_frames, "short.mp4").tolist() == [frames]
 
 
 # "center crops"

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from studylib.plan import REPOSITORY
 
-LONGEST = 250  # lines
 MODULES = {
     path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted((REPOSITORY / "studylib").rglob("*.py"))
@@ -63,11 +62,6 @@ def test_every_module_and_public_name_has_a_docstring() -> None:
 def test_every_function_has_its_types() -> None:
     untyped = {(path, f): names for path, tree in MODULES.items() for f, names in without_types(tree).items()}
     assert untyped == {}
-
-
-def test_no_module_is_longer_than_a_concept() -> None:
-    lengths = {path: len((REPOSITORY / path).read_text(encoding="utf-8").splitlines()) for path in MODULES}
-    assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
 
 
 def imported(tree: ast.Module) -> set[str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from studylib.datasets import folder, hmdb51, kinetics, pantomime, sports1m, ucf101
+from studylib.datasets import folder, hmdb51, kinetics, miracl, pantomime, sports1m, ucf101
 from studylib.datasets.building import add_options, add_preparing, build, options, preparing
 from studylib.datasets.index import PARTS, DatasetError, load_index
 from studylib.datasets.preparing import Format, prepare
@@ -76,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     add_options(of_folder, None, None)
     of_folder.add_argument("--part", choices=PARTS, help="put all videos in this part (default: by folders, else test)")
     of_folder.add_argument("--classes", type=Path, help="file of the class names in the order of their numbers")
+    of_lips = command("miracl", miracl, None)
+    of_lips.add_argument("--root", type=Path, required=True, help="folder that holds a folder for each speaker")
+    of_lips.add_argument("--task", required=True, help=" or ".join(miracl.CLASSES))
+    of_lips.add_argument("--name", help="name of the index (default: the last part of --out)")
+    of_lips.add_argument("--close", action="store_true", help="no border: the middle window shows 65%% of the mouth")
+    of_lips.add_argument(
+        "--validation", action="store_true", help="splits to choose settings by, without split 6's test"
+    )
+    of_lips.add_argument("--workers", type=int, help="processes (default: one for each core)")
     return parser
 
 
@@ -83,6 +92,12 @@ def _run(args: argparse.Namespace) -> None:
     wanted = preparing(args)  # first: the index may take hours
     if args.dataset == "pantomime":
         pantomime.main(args)
+    elif args.dataset == "miracl":
+        print(
+            miracl.report(
+                miracl.make(args.name, args.root, args.task, args.close, args.validation, workers=args.workers)
+            )
+        )
     elif args.dataset == "folder":
         print(report(folder.make(part=args.part, classes=args.classes, **options(args))))
     else:

@@ -58,7 +58,7 @@ def build(
             "dataset": lists.dataset,
             "lists_sha256": lists.sha256,
             "listed": len(lists.videos),
-            "listed_in_part": _part_counts(lists),
+            "listed_in_part": part_counts(lists),
             "found": len(found.files),
             "missing": len(lists.videos) - len(found.files),
             "unreadable": unreadable,
@@ -97,7 +97,7 @@ def _renumber(classes: list[str], columns: dict[str, list]) -> list[str]:
     return [classes[label] for label in present]
 
 
-def _part_counts(lists: Lists) -> dict[str, dict[str, int]]:
+def part_counts(lists: Lists) -> dict[str, dict[str, int]]:
     """{"split1": {"train": 9537, "test": 3783, "neither": 0}, ...} by the lists."""
     counts = {f"split{n + 1}": {"train": 0, "test": 0, "neither": 0} for n in range(lists.num_splits)}
     for video in lists.videos.values():

@@ -34,8 +34,8 @@ _HOW_TO_MAKE = (
 class Index:
     """A dataset: `table` has a row for each video, `root` is the folder its paths start from, `folder` holds the index.
 
-    Columns: path, label, num_frames, fps, width, height, split1[, split2, split3] ("train", "test" or "" for neither),
-    some of `index_rules.OPTIONAL`, and what else the dataset gives. `manifest_hash` is a SHA-256 (hex) over the
+    Columns: path, label, num_frames, fps, width, height, split1[, ... split6] ("train", "test" or "" for neither), some
+    of `index_rules.OPTIONAL`, and what else the dataset gives. `manifest_hash` is a SHA-256 (hex) over the
     classes, the facts and the table's values, not over the place or the encoding: a run's provenance and the caches go
     by it.
     """

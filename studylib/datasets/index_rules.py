@@ -25,7 +25,7 @@ OPTIONAL = {
 # They say where to find a video's bytes and frames, or how they came out here, not what they are. Generated videos are
 # what their settings say: other processors round other pixels, other encoders write other files.
 NOT_HASHED = ("timeline", "shard", "offset", "size", "sha256")
-SPLITS = ("split1", "split2", "split3")
+SPLITS = ("split1", "split2", "split3", "split4", "split5", "split6")  # MIRACL-VC1 has six
 # Absolute, or with a backslash or a step up, or no name at all.
 LEADS_OUT = r"^/|\\|(^|/)\.\.(/|$)|^\.?$"
 PARTS = ("train", "test")

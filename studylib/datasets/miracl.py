@@ -1,0 +1,276 @@
+"""MIRACL-VC1 (Rekik et al., 2014): 15 people say 10 words and 10 phrases, ten times each; who is tested was never seen.
+
+Read are mouth crops, a grey or coloured JPEG a frame: ROOT/<speaker>/<words|phrases>/<class 01-10>/<take 01-10>/
+color_NNN.jpg, as the public crops have them and the original dataset names them. Each take becomes a video that loses
+nothing: every frame once, in order, none added.
+
+    python -m studylib.datasets miracl --root cropped --task words --name miracl-words
+
+The crops are as wide as the mouth, and the square window that a network sees takes 65% of a frame's width: so a frame
+gets a border that repeats its edge (`Canvas`), and the whole mouth lies in the middle window.
+
+Splits 1 to 5 leave out three speakers each, so that every speaker is tested once (`FOLDS`); split 6 tests those of a
+published result. With `validation`, splits 1 to 4 leave out three of the twelve other speakers instead: settings are
+chosen there, and no speaker that split 6 tests is in any part.
+"""
+
+import hashlib
+import io
+import re
+from collections import Counter
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from studylib.datasets.building import MIN_FRAMES, part_counts
+from studylib.datasets.index import DatasetError, Index, index_folder, write_index
+from studylib.datasets.listing import Lists
+from studylib.datasets.report import report as report_of_index
+from studylib.files import locked, write_bytes
+from studylib.parallel import in_processes, progress_bar
+from studylib.video import frames
+
+CLASSES = {
+    "words": (
+        "Begin", "Choose", "Connection", "Navigation", "Next", "Previous", "Start", "Stop", "Hello", "Web",
+    ),
+    "phrases": (
+        "Stop navigation", "Excuse me", "I am sorry", "Thank you", "Good bye", "I love this game", "Nice to meet you",
+        "You are welcome", "How are you", "Have a good time",
+    ),
+}  # fmt: skip
+TAKES = 10  # of each class by each speaker
+FPS = 15.0  # nominal
+
+# Frames of a word, on average: how fast each speaker talks, from the slowest to the fastest.
+FRAMES_A_WORD = {
+    "F04": 14.71, "F06": 13.27, "F05": 13.14, "M02": 11.57, "M04": 11.36, "F07": 11.27, "M01": 10.27, "F09": 9.48,
+    "M07": 9.20, "F02": 9.06, "F08": 8.84, "M08": 8.45, "F10": 8.26, "F01": 8.12, "F11": 7.94,
+}  # fmt: skip
+PUBLISHED_TEST = ("F10", "F11", "M08")  # of a public re-implementation, who talk fast: split 6
+
+
+def deal(speakers: list[str], folds: int) -> list[tuple[str, ...]]:
+    """Speakers, given from the slowest to the fastest, dealt out to the folds and back again, as cards are in a snake:
+    each fold gets one of the slowest, one of the middle and one of the fastest."""
+    places = [*range(folds), *reversed(range(folds))]
+    return [tuple(s for i, s in enumerate(speakers) if places[i % (2 * folds)] == fold) for fold in range(folds)]
+
+
+FOLDS = (*deal(list(FRAMES_A_WORD), 5), PUBLISHED_TEST)  # the test speakers of splits 1 to 6
+VALIDATION_FOLDS = tuple(deal([s for s in FRAMES_A_WORD if s not in PUBLISHED_TEST], 4))  # and of the validation's
+
+
+class Canvas(NamedTuple):
+    """The frames of a video, for crops `mouth` pixels wide: four thirds as wide as high, as scaled frames are."""
+
+    mouth: int
+    width: int
+    height: int
+
+    @classmethod
+    def around(cls, mouth: int, close: bool) -> "Canvas":
+        """As wide as the crops where the view is `close`, else so wide that they fit into 65% of it."""
+        width = mouth if close else 2 * round(mouth / 0.65 / 2)
+        return cls(mouth, width, 2 * round(width * 3 / 8))
+
+
+class Take(NamedTuple):
+    """What a take came out as."""
+
+    num_frames: int
+    frames_sha256: str  # over the decoded frames, RGB at the size of the video
+    gaps: list[str]  # names of frames that are missing between others
+    cut: int  # frames that are higher than the canvas and lost rows above and below
+
+
+def make(
+    name: str,
+    root: Path | str,
+    task: str,
+    close: bool = False,
+    validation: bool = False,
+    data_root: Path | str | None = None,
+    workers: int | None = None,
+) -> Index:
+    """Write the videos of a task ("words", "phrases") and their index into DATA_ROOT/<name>.
+
+    The manifest's hash covers the decoded frames of every video, not the bytes of its file. A take that is missing or
+    has a frame that cannot be used is left out and told; one that skips a frame is kept and told. With `close` frames
+    get no border, and the middle window shows the middle 65% of the mouth. `validation`: see above.
+
+    Errors: DatasetError for a wrong root or task, and for a speaker that is missing; OSError when the disk is full.
+    """
+    root, folder = Path(root), index_folder(name, data_root)
+    lists = read(root, task, validation)
+    found = {key: root / key for key in lists.videos if (root / key).is_dir()}
+    with locked(folder / ".lock", f"{name}: another process is making these videos"):
+        canvas = Canvas.around(_usual_width(root, found), close)
+        jobs = {key: (take, folder / "videos" / f"{key}.mkv", canvas) for key, take in found.items()}
+        bar = progress_bar(name, len(jobs), 0, disable=None)
+        taken: dict[str, Take | str] = {}
+        with bar, closing(in_processes(write_take, jobs, workers)) as results:
+            for key, result in results:
+                taken[key] = result
+                bar.update()
+        unreadable = {key: taken[key] for key in found if isinstance(taken[key], str)}
+        takes = {key: taken[key] for key in found if key not in unreadable}
+        if not takes:
+            key, reason = next(iter(unreadable.items()), (next(iter(lists.videos)), "is missing"))
+            raise DatasetError(f"{root}: no take can be used, such as {key}: {reason}")
+        columns = {
+            "path": [f"{key}.mkv" for key in takes],
+            "label": [lists.videos[key].labels[0] for key in takes],
+            "num_frames": [take.num_frames for take in takes.values()],
+            "fps": [FPS] * len(takes),
+            "width": [canvas.width] * len(takes),
+            "height": [canvas.height] * len(takes),
+            **{f"split{n + 1}": [lists.videos[key].parts[n] for key in takes] for n in range(lists.num_splits)},
+            "speaker": [speaker_of(key) for key in takes],
+            "frames_sha256": [take.frames_sha256 for take in takes.values()],
+        }
+        facts = {
+            "dataset": lists.dataset,
+            "task": task,
+            "listed": len(lists.videos),
+            "listed_in_part": part_counts(lists),
+            "missing": len(lists.videos) - len(found),
+            "missing_takes": [key for key in lists.videos if key not in found],
+            "unreadable": unreadable,
+            "gaps": {key: take.gaps for key, take in takes.items() if take.gaps},
+            "cut": sum(take.cut for take in takes.values()),
+            "too_short": sum(take.num_frames < MIN_FRAMES for take in takes.values()),
+            "min_frames": MIN_FRAMES,
+            "duplicates": 0,
+            "not_listed": 0,
+            "repeated_lines": 0,
+            "conflicting_lines": 0,
+            "lines_without_label": 0,
+            "test_name": "test",
+        }
+        return write_index(name, folder / "videos", lists.classes, columns, facts, data_root)
+
+
+def read(root: Path, task: str, validation: bool = False) -> Lists:
+    """The takes that there should be of a task, with their speakers' parts in each split.
+
+    Errors: DatasetError for another task, a root without the speakers' folders, and a speaker that is missing.
+    """
+    if task not in CLASSES:
+        raise DatasetError(f"--task {task}: take one of {', '.join(CLASSES)}")
+    folds = VALIDATION_FOLDS if validation else FOLDS
+    speakers = [s for s in sorted(FRAMES_A_WORD) if not validation or s not in PUBLISHED_TEST]
+    missing = [s for s in speakers if not (root / s / task).is_dir()]
+    if missing:
+        expected = (
+            f"expected {root}/<speaker>/{task}/<class>/<take>/color_NNN.jpg of the speakers {', '.join(speakers)}"
+        )
+        if len(missing) < len(speakers):
+            raise DatasetError(f"{root}: {missing[0]}/{task} is missing; {expected}: each is needed, get it first")
+        hint = next((f"; give --root {there}" for there in _roots_near(root, task)), "")
+        raise DatasetError(f"{root}: holds no speaker's folder; {expected}{hint}")
+    lists = Lists("MIRACL-VC1", CLASSES[task], "path", "<speaker>/<task>/<class>/<take>", num_splits=len(folds))
+    for speaker in speakers:
+        parts = tuple("test" if speaker in fold else "train" for fold in folds)
+        for label in range(len(lists.classes)):
+            for take in range(1, TAKES + 1):
+                lists.add(f"{speaker}/{task}/{label + 1:02d}/{take:02d}", (label,), parts)
+    return lists
+
+
+def _roots_near(root: Path, task: str) -> list[Path]:
+    """The folders below and above `root` that hold a speaker's folder."""
+    below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    near = [*below, *root.absolute().parents[:3]]
+    return [folder for folder in near if any((folder / speaker / task).is_dir() for speaker in FRAMES_A_WORD)]
+
+
+def speaker_of(path: str) -> str:
+    """ "F01" of a video's path "F01/words/01/01.mkv": the unit that is drawn when this dataset is tested on."""
+    return path.partition("/")[0]
+
+
+def _usual_width(root: Path, takes: dict[str, Path]) -> int:
+    """The width in pixels of most takes' first frames."""
+    widths: Counter[int] = Counter()
+    for take in takes.values():
+        if (first := next(iter(_numbered(take).values()), None)) and (image := _image(first)) is not None:
+            widths[image.shape[1]] += 1
+    if not widths:
+        raise DatasetError(f"{root}: no take has a color_NNN.jpg that can be read")
+    return widths.most_common(1)[0][0]
+
+
+def _numbered(take: Path) -> dict[int, Path]:
+    """The frames of a take by their numbers, ascending."""
+    found = {int(m[1]): path for path in take.iterdir() if (m := re.fullmatch(r"color_(\d+)\.jpg", path.name))}
+    return dict(sorted(found.items()))
+
+
+def _image(path: Path) -> np.ndarray | None:
+    """A picture as BGR uint8 (H, W, 3); None where it is broken, also where only its end is missing."""
+    content = path.read_bytes()
+    if not content.rstrip(b"\0").endswith(b"\xff\xd9"):  # the end of every JPEG; decoders paint what is missing grey
+        return None
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+
+
+def write_take(take: Path, video: Path, canvas: Canvas) -> Take | str:
+    """Write the frames of a take as a video, and read it back; or say in one line why the take cannot be used."""
+    numbered = _numbered(take)
+    if not numbered:
+        return "holds no color_NNN.jpg"
+    pictures, cut = [], 0
+    for path in numbered.values():
+        picture = _image(path)
+        if picture is None:
+            return f"{path.name} is {'broken' if path.stat().st_size else 'empty'}"
+        height, width = picture.shape[:2]
+        if width != canvas.mouth:
+            return f"{path.name} is {width} pixels wide, most others are {canvas.mouth}"
+        cut += height > canvas.height
+        pictures.append(on_canvas(picture, canvas))
+    write_bytes(video, encode_lossless(pictures, FPS))
+    decoded = list(frames(video, (canvas.height, canvas.width)))
+    if len(decoded) != len(pictures) or not all(map(np.array_equal, decoded, [p[..., ::-1] for p in pictures])):
+        raise DatasetError(
+            f"{video}: does not show the frames of {take}; the encoder of this machine's FFmpeg is broken"
+        )
+    gaps = [f"color_{n:03d}.jpg" for n in range(min(numbered), max(numbered)) if n not in numbered]
+    return Take(len(pictures), hashlib.sha256(np.stack(decoded).tobytes()).hexdigest(), gaps, cut)
+
+
+def on_canvas(picture: np.ndarray, canvas: Canvas) -> np.ndarray:
+    """A picture (H, W, 3) in the middle of the canvas, its edge repeated around it; never scaled, rows that do not fit
+    are cut above and below."""
+    rows = max(0, picture.shape[0] - canvas.height)
+    picture = picture[rows // 2 : picture.shape[0] - (rows - rows // 2)]
+    down, across = canvas.height - picture.shape[0], canvas.width - picture.shape[1]
+    border = (down // 2, down - down // 2, across // 2, across - across // 2)
+    return cv2.copyMakeBorder(picture, *border, cv2.BORDER_REPLICATE)
+
+
+def encode_lossless(pictures: list[np.ndarray], fps: float) -> bytes:
+    """The bytes of an FFV1 video in Matroska of BGR pictures (H, W, 3) uint8: what comes out is what went in."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as container:
+        stream = container.add_stream("ffv1", rate=Fraction(fps).limit_denominator(1001), options={"threads": "1"})
+        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "bgr0"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def report(index: Index) -> str:
+    """What the command prints: the usual report, and takes that are missing or skip frames by name."""
+    facts = index.facts
+    lines = [f"  missing: {key}" for key in facts["missing_takes"]]
+    lines += [f"  {key} has no {', '.join(names)}: kept as it is" for key, names in facts["gaps"].items()]
+    lines.append(f"  {facts['cut']} frames are higher than {index.table['height'][0]} rows and lose those beyond")
+    return "\n".join([report_of_index(index), *lines])
