@@ -1,0 +1,59 @@
+"""Intervals where people are tested: they cover what they say they cover."""
+
+import numpy as np
+import pytest
+
+from studylib import speakers
+from studylib.evaluation import Predictions
+
+FOLDS = np.repeat(np.arange(5), 3)
+NAMES = tuple(f"F{i:02d}" for i in range(15))
+
+
+def net_of(rng: np.random.Generator, own: np.ndarray, run: float, clips: int, seeds: int) -> speakers.BySpeaker:
+    """A network whose accuracy is 60% on average: speakers' parts `own` (15,), runs' of deviation `run`, in points."""
+    p = (60 + own + rng.normal(0, run, (seeds, 5))[:, FOLDS]) / 100
+    return speakers.BySpeaker(100 * rng.binomial(clips, p.clip(0.01, 0.99)) / clips, FOLDS, NAMES)
+
+
+@pytest.mark.parametrize("seeds", [(3, 3), (6, 3), (1, 1), (3, 1)])
+@pytest.mark.parametrize(("speaker", "run"), [(3, 1), (3, 3), (6, 2), (6, 4)])
+def test_a_difference_is_covered_in_93_to_97_of_100_studies(seeds: tuple[int, int], speaker: float, run: float) -> None:
+    rng = np.random.default_rng([*seeds, speaker, run])
+    studies, covered = 1500, 0
+    for _ in range(studies):
+        common, apart = rng.normal(0, 8, 15), rng.normal(0, speaker, 15)
+        one, other = (net_of(rng, common + part, run, 100, n) for part, n in zip((apart, 0), seeds, strict=True))
+        found = speakers.estimate([one, other], [1, -1])
+        covered += found.low <= 0 <= found.high
+    assert 93 <= 100 * covered / studies <= 97
+
+
+def test_an_accuracy_is_covered_too() -> None:
+    rng = np.random.default_rng(0)
+    found = [speakers.estimate([net_of(rng, rng.normal(0, 8, 15), 2, 100, 3)], [1]) for _ in range(1500)]
+    assert 93 <= 100 * np.mean([e.low <= 60 <= e.high for e in found]) <= 97
+
+
+def predictions(right: dict[str, list[int]], clips: int = 2) -> Predictions:
+    """Videos of speakers, each named right (1) or wrong (0) in all of its clips."""
+    videos = [f"{speaker}/words/01/{i:02d}.mkv" for speaker, own in right.items() for i in range(len(own))]
+    scores = [np.tile([r, 1 - r], (clips, 1)).astype(np.float16) for own in right.values() for r in own]
+    return Predictions(videos, np.zeros(len(videos), int), scores, ("Begin", "Choose"))
+
+
+def test_the_accuracy_is_that_of_all_clips_also_where_speakers_have_unequal_numbers() -> None:
+    net = {0: {1: predictions({"F01": [1, 1, 1, 0]}), 2: predictions({"M01": [0, 1]})}}
+    assert speakers.accuracy(net).points == pytest.approx(100 * 4 / 6)
+    assert speakers.accuracy(net, "clip_top1").points == pytest.approx(100 * 4 / 6)
+
+
+def test_a_difference_needs_the_same_speakers() -> None:
+    one = {0: {1: predictions({"F01": [1, 0]}), 2: predictions({"M01": [0, 1]})}}
+    other = {0: {1: predictions({"F02": [1, 0]}), 2: predictions({"M01": [0, 1]})}}
+    with pytest.raises(ValueError, match="same speakers"):
+        speakers.difference(one, other)
+    with pytest.raises(ValueError, match="F01 is tested in folds 1 and 2"):
+        speakers.accuracy({0: {1: one[0][1], 2: one[0][1]}})
+    with pytest.raises(ValueError, match="seed 1 was not tested"):
+        speakers.accuracy({0: one[0], 1: other[0]})
