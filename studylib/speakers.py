@@ -7,10 +7,10 @@ f and seed s, accuracy is taken as
     accuracy = mean + P_p + R_fs + E_ps
 
 with P the speaker's own part, R the run's, which the speakers of its fold share, and E the rest. The mean over S
-speakers in F folds and n seeds then has the variance P / S + R / (F n) + E / (S n). The spread of the speakers' means over seeds
-has all of P and E in it but too little of R; what is missing is added from the spread of a fold's seeds. Degrees of
-freedom are Satterthwaite's. Where a network has one seed, no spread of seeds can be seen, and the folds are the only
-replicates of its runs: the interval is Student's t over their means, with F - 1 degrees of freedom.
+speakers in F folds and n seeds then has the variance P / S + R / (F n) + E / (S n). The spread of the speakers' means
+over seeds has all of P and E in it but too little of R; what is missing is added from the spread of a fold's seeds.
+Degrees of freedom are Satterthwaite's. Where a network has one seed, no spread of seeds can be seen, and the folds are
+the only replicates of its runs: the interval is Student's t over their means, with F - 1 degrees of freedom.
 
 Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 94 to 98 of 100 cases; Student's t over
 the speakers' means alone, which takes speakers of a fold for independent, would cover 86 to 95.
