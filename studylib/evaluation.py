@@ -25,6 +25,7 @@ class Predictions:
     clip_scores: list[np.ndarray]  # V arrays (N clips, K classes) float16, softmax
     classes: tuple[str, ...]  # (K,)
     label_sets: list[np.ndarray] | None = None  # V arrays of all right classes, where a video may have several
+    speakers: list[str] | None = None  # (V,) who is seen, where people are what is drawn and not videos (`speakers`)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -71,8 +72,8 @@ def named_right(predictions: Predictions, k: int = 1) -> np.ndarray:
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write `predictions.parquet`: video, label, clip_scores (N x K flattened, clip by clip), scores (K), and labels
-    where a video may have several."""
+    """Write `predictions.parquet`: video, label, clip_scores (N x K flattened, clip by clip), scores (K), labels where a
+    video may have several, and speaker where the dataset names them."""
     half = pa.list_(pa.float16())
     columns = {
         "video": pa.array(predictions.videos),
@@ -82,6 +83,8 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     }
     if predictions.label_sets is not None:
         columns["labels"] = pa.array(predictions.label_sets, pa.list_(pa.int32()))
+    if predictions.speakers is not None:
+        columns["speaker"] = pa.array(predictions.speakers)
     table = pa.table(columns).replace_schema_metadata({b"classes": json.dumps(predictions.classes).encode()})
     write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
 
@@ -102,6 +105,7 @@ def read_predictions(path: Path) -> Predictions:
         else:
             scores = [s.reshape(-1, len(classes)) for s in np.split(flat, np.cumsum(sizes)[:-1])]
         sets = [np.array(s) for s in table["labels"].to_pylist()] if "labels" in table.column_names else None
-        return Predictions(table["video"].to_pylist(), table["label"].to_numpy(), scores, classes, sets)
+        speakers = table["speaker"].to_pylist() if "speaker" in table.column_names else None
+        return Predictions(table["video"].to_pylist(), table["label"].to_numpy(), scores, classes, sets, speakers)
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a table of predictions ({error}); run the experiment again") from None

@@ -43,6 +43,12 @@ class Part:
         """V paths relative to the dataset's root."""
         return self.index.table["path"].take(self.rows).to_pylist()
 
+    @property
+    def speakers(self) -> list[str] | None:
+        """Who is seen in each of the V videos, where the dataset names them (MIRACL-VC1)."""
+        table = self.index.table
+        return table["speaker"].take(self.rows).to_pylist() if "speaker" in table.column_names else None
+
     @cached_property
     def has_label_sets(self) -> bool:
         """Whether videos may belong to several classes (Sports-1M)."""

@@ -22,7 +22,6 @@ from math import sqrt
 
 import numpy as np
 
-from studylib.datasets.miracl import speaker_of
 from studylib.evaluation import Predictions, clips_named_right, named_right
 from studylib.seeds import Measure
 from studylib.stats import student_quantile
@@ -73,8 +72,7 @@ def by_speaker(net: Seeds, measure: Measure = "video_top1") -> BySpeaker:
         for fold, predictions in sorted(runs.items()):
             counts = [len(scores) for scores in predictions.clip_scores] if measure == "clip_top1" else None
             outcome = named_right(predictions) if counts is None else clips_named_right(predictions)
-            speakers = np.array([speaker_of(path) for path in predictions.videos])
-            speakers = speakers if counts is None else np.repeat(speakers, counts)
+            speakers = np.repeat(predictions.speakers, 1 if counts is None else counts)
             for speaker in np.unique(speakers):
                 if speaker in fold_of:
                     raise ValueError(

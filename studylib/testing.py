@@ -108,4 +108,12 @@ def predict(session: Session) -> Predictions | None:
     label_sets = [part.label_set(i) for i in tested] if part.has_label_sets else None
     paths = part.paths
     in_order = [scores[i] for i in tested]
-    return Predictions([paths[i] for i in tested], part.labels[tested], in_order, part.index.classes, label_sets)
+    speakers = part.speakers
+    return Predictions(
+        [paths[i] for i in tested],
+        part.labels[tested],
+        in_order,
+        part.index.classes,
+        label_sets,
+        speakers and [speakers[i] for i in tested],
+    )

@@ -1,5 +1,7 @@
 """Clip and video accuracy, with values computed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,10 +29,12 @@ def test_video_accuracy_is_that_of_the_mean_softmax(predictions):
     assert video_top_k(predictions, 2) == 100
 
 
-def test_predictions_survive_their_file(predictions, tmp_path):
+@pytest.mark.parametrize("speakers", [None, ["F01", "F01", "M02"]])
+def test_predictions_survive_their_file(predictions, tmp_path, speakers):
     path = tmp_path / "predictions.parquet"
-    write_predictions(path, predictions)
+    write_predictions(path, replace(predictions, speakers=speakers))
     back = read_predictions(path)
+    assert back.speakers == speakers
     assert (back.videos, back.classes) == (predictions.videos, predictions.classes)
     np.testing.assert_array_equal(back.labels, predictions.labels)
     for mine, theirs in zip(predictions.clip_scores, back.clip_scores, strict=True):

@@ -39,7 +39,8 @@ def predictions(right: dict[str, list[int]], clips: int = 2) -> Predictions:
     """Videos of speakers, each named right (1) or wrong (0) in all of its clips."""
     videos = [f"{speaker}/words/01/{i:02d}.mkv" for speaker, own in right.items() for i in range(len(own))]
     scores = [np.tile([r, 1 - r], (clips, 1)).astype(np.float16) for own in right.values() for r in own]
-    return Predictions(videos, np.zeros(len(videos), int), scores, ("Begin", "Choose"))
+    speaker = [name for name, own in right.items() for _ in own]
+    return Predictions(videos, np.zeros(len(videos), int), scores, ("Begin", "Choose"), None, speaker)
 
 
 def test_the_accuracy_is_that_of_all_clips_also_where_speakers_have_unequal_numbers() -> None:

@@ -131,7 +131,9 @@ def make(
             "width": [canvas.width] * len(takes),
             "height": [canvas.height] * len(takes),
             **{f"split{n + 1}": [lists.videos[key].parts[n] for key in takes] for n in range(lists.num_splits)},
-            "speaker": [speaker_of(key) for key in takes],
+            "speaker": [
+                key.partition("/")[0] for key in takes
+            ],  # the unit that is drawn when this dataset is tested on
             "frames_sha256": [take.frames_sha256 for take in takes.values()],
         }
         facts = {
@@ -188,11 +190,6 @@ def _roots_near(root: Path, task: str) -> list[Path]:
     below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     near = [*below, *root.absolute().parents[:3]]
     return [folder for folder in near if any((folder / speaker / task).is_dir() for speaker in FRAMES_A_WORD)]
-
-
-def speaker_of(path: str) -> str:
-    """ "F01" of a video's path "F01/words/01/01.mkv": the unit that is drawn when this dataset is tested on."""
-    return path.partition("/")[0]
 
 
 def _usual_width(root: Path, takes: dict[str, Path]) -> int:
