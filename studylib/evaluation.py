@@ -72,8 +72,8 @@ def named_right(predictions: Predictions, k: int = 1) -> np.ndarray:
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write `predictions.parquet`: video, label, clip_scores (N x K flattened, clip by clip), scores (K), labels where a
-    video may have several, and speaker where the dataset names them."""
+    """Write `predictions.parquet`: video, label, clip_scores (N x K flattened, clip by clip), scores (K), labels where
+    a video may have several, and speaker where the dataset names them."""
     half = pa.list_(pa.float16())
     columns = {
         "video": pa.array(predictions.videos),

@@ -75,10 +75,12 @@ class Recorded:
     def measured(self, measure: Measure) -> Part | None:
         """The mean over the seeds of the splits' means; None where no seed is complete.
 
-        The interval of one seed's video accuracy is Wilson's, over splits the root of squares (`splits`). All others
-        are the crossed bootstrap's over videos and seeds (`seeds`). That of a percentage ends at 0 and 100.
+        The interval of one seed's video accuracy is Wilson's, over splits the root of squares (`splits`); where the
+        dataset names its speakers it is over them (`speakers`). All others are the crossed bootstrap's over videos and
+        seeds (`seeds`). That of a percentage ends at 0 and 100.
         """
-        if len(self.tests) == 1 and measure in (VIDEO, VIDEO5):
+        named = any(p.speakers for own in self.tests.values() for p in own.values())
+        if len(self.tests) == 1 and measure in (VIDEO, VIDEO5) and not named:
             (own,) = self.tests.values()
             mean = split_mean(own.items(), sorted(own), k=5 if measure == VIDEO5 else 1)
             return Part(self.name, mean.accuracy, mean.low, mean.high, covers_seeds=False)

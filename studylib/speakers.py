@@ -16,14 +16,15 @@ Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 
 the speakers' means alone, which takes speakers of a fold for independent, would cover 86 to 95.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from itertools import chain
+from math import inf, sqrt
 
 import numpy as np
 
-from studylib.evaluation import Predictions, clips_named_right, named_right
-from studylib.seeds import Measure
+from studylib.evaluation import Predictions
+from studylib.seeds import MEASURES, Measure
 from studylib.stats import student_quantile
 
 Folds = Mapping[int, Predictions]  # fold -> the run's predictions on its test speakers
@@ -37,8 +38,7 @@ class Estimate:
     points: float
     low: float
     high: float
-    speakers: int
-    seeds: tuple[int, ...]  # of each network
+    freedom: float  # degrees of freedom of Student's t behind the interval
 
     @property
     def half_width(self) -> float:
@@ -46,53 +46,61 @@ class Estimate:
         return (self.high - self.low) / 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BySpeaker:
-    """A network's accuracies: (n seeds, S speakers) in percent, whose mean is its accuracy; and each speaker's fold."""
+    """Of a network, of each seed and speaker a number, whose mean over the speakers is what is measured of the seed."""
 
-    accuracy: np.ndarray
-    folds: np.ndarray  # (S,) int
+    values: np.ndarray  # (n seeds, S speakers)
+    folds: np.ndarray  # (S,) in which each is tested
     speakers: tuple[str, ...]
 
 
-def by_speaker(net: Seeds, measure: Measure = "video_top1") -> BySpeaker:
-    """A network's accuracies by seed and speaker.
+def pooled(folds: Folds) -> Predictions:
+    """The test clips of all folds as one sample. Errors: ValueError for folds of other classes."""
+    parts = [folds[fold] for fold in sorted(folds)]
+    if len({part.classes for part in parts}) > 1:
+        raise ValueError("the folds have other classes; they are not of one dataset")
+    videos, scores, speakers = (
+        list(chain.from_iterable(getattr(part, name) for part in parts))
+        for name in ("videos", "clip_scores", "speakers")
+    )
+    labels = np.concatenate([part.labels for part in parts])
+    return Predictions(videos, labels, scores, parts[0].classes, speakers=speakers)
 
-    All clips of a seed are one sample: where speakers have unequal numbers of clips, a speaker's entry is their part in
-    the ratio of right clips to all (its linearisation), so that the mean over speakers is the accuracy.
+
+def by_speaker(net: Seeds, of_each: Callable[[Predictions], np.ndarray]) -> BySpeaker:
+    """A network's numbers by seed and speaker.
+
+    Args:
+        net: its runs.
+        of_each: of predictions a number a video, (V,), whose mean is the measure.
 
     Raises:
         ValueError: no seed, seeds with other folds or videos, or a speaker who is tested in two folds.
     """
     if not net:
         raise ValueError("the network has no seed: give it at least one")
-    rows, first = [], None
+    rows, tested = [], None
     for seed, runs in sorted(net.items()):
-        right, total, fold_of = {}, {}, {}
+        fold_of: dict[str, int] = {}
         for fold, predictions in sorted(runs.items()):
-            counts = [len(scores) for scores in predictions.clip_scores] if measure == "clip_top1" else None
-            outcome = named_right(predictions) if counts is None else clips_named_right(predictions)
-            speakers = np.repeat(predictions.speakers, 1 if counts is None else counts)
-            for speaker in np.unique(speakers):
-                if speaker in fold_of:
-                    raise ValueError(
-                        f"{speaker} is tested in folds {fold_of[speaker]} and {fold}: give folds of one study"
-                    )
-                own = outcome[speakers == speaker]
-                right[speaker], total[speaker], fold_of[speaker] = own.sum(), len(own), fold
-        found = (fold_of, total)
-        if first is not None and found != first:
-            raise ValueError(f"seed {seed} was not tested in the same folds on the same clips as the first")
-        first = found
-        hits, clips = (np.array([of[s] for s in sorted(fold_of)], float) for of in (right, total))
-        rows.append(100 * (hits - hits.sum() / clips.sum() * (clips - clips.mean())) / clips.mean())
-    names = tuple(sorted(first[0]))
-    return BySpeaker(np.stack(rows), np.array([first[0][s] for s in names]), names)
+            for speaker in set(predictions.speakers):
+                if fold_of.setdefault(speaker, fold) != fold:
+                    raise ValueError(f"{speaker} is tested in folds {fold_of[speaker]} and {fold}: give one of them")
+        sample = pooled(runs)
+        if tested not in (None, (fold_of, sample.videos)):
+            raise ValueError(f"seed {seed} was not tested in the same folds on the same videos as the first")
+        tested = fold_of, sample.videos
+        values = of_each(sample)
+        names, of_speaker = np.unique(sample.speakers, return_inverse=True)
+        parts = np.bincount(of_speaker, values - values.mean())  # of each speaker's clips, which may be unequally many
+        rows.append(values.mean() + len(names) / len(values) * parts)
+    return BySpeaker(np.stack(rows), np.array([fold_of[name] for name in names]), tuple(names.tolist()))
 
 
 def accuracy(net: Seeds, measure: Measure = "video_top1") -> Estimate:
-    """A network's accuracy in percent, the mean over its seeds of the share of all clips named right."""
-    return estimate([by_speaker(net, measure)], [1])
+    """A network's accuracy in percent: of all test clips of a seed together, the mean over seeds."""
+    return estimate([by_speaker(net, _percent(measure))], [1])
 
 
 def difference(first: Seeds, second: Seeds, measure: Measure = "video_top1") -> Estimate:
@@ -101,44 +109,50 @@ def difference(first: Seeds, second: Seeds, measure: Measure = "video_top1") -> 
     Raises:
         ValueError: they were tested on other speakers or in other folds.
     """
-    return estimate([by_speaker(first, measure), by_speaker(second, measure)], [1, -1])
+    return estimate([by_speaker(net, _percent(measure)) for net in (first, second)], [1, -1])
 
 
-def estimate(nets: Sequence[BySpeaker], signs: Sequence[int]) -> Estimate:
-    """The sum over networks of sign times accuracy, with its interval."""
+def _percent(measure: Measure) -> Callable[[Predictions], np.ndarray]:
+    return lambda predictions: 100 * MEASURES[measure](predictions)
+
+
+def estimate(nets: Sequence[BySpeaker], signs: Sequence[float]) -> Estimate:
+    """The sum over networks of sign times what is measured, with its interval.
+
+    Raises:
+        ValueError: they were tested on other speakers or in other folds.
+    """
     one = nets[0]
-    for other in nets[1:]:
-        if other.speakers != one.speakers or (other.folds != one.folds).any():
-            raise ValueError("the networks were not tested on the same speakers in the same folds")
-    per_speaker = sum(sign * net.accuracy.mean(0) for net, sign in zip(nets, signs, strict=True))  # (S,)
+    if any(other.speakers != one.speakers or (other.folds != one.folds).any() for other in nets[1:]):
+        raise ValueError("the networks were not tested on the same speakers in the same folds")
+    values = [sign * net.values for net, sign in zip(nets, signs, strict=True)]
+    per_speaker = sum(own.mean(0) for own in values)  # (S,)
     folds, of_fold = np.unique(one.folds, return_inverse=True)
-    seeds = tuple(len(net.accuracy) for net in nets)
-    if min(seeds) == 1:
-        means = np.array([per_speaker[of_fold == f].mean() for f in range(len(folds))])
-        variance, freedom = means.var(ddof=1) / len(means), float(len(means) - 1)
+    if min(map(len, values)) == 1:
+        means = np.bincount(of_fold, per_speaker) / np.bincount(of_fold)
+        terms = [(means.var(ddof=1) / len(means), len(means) - 1)]
     else:
-        variance, freedom = _variance([per_speaker, *(net.accuracy for net in nets)], of_fold)
-    points = float(per_speaker.mean())
-    reach = student_quantile(0.975, freedom) * sqrt(variance)
-    return Estimate(points, points - reach, points + reach, len(one.speakers), seeds)
-
-
-def _variance(parts: Sequence[np.ndarray], of_fold: np.ndarray) -> tuple[float, float]:
-    """The variance of the mean and its degrees of freedom; parts: (S,) per speaker, then (n, S) of each network."""
-    per_speaker, *nets = parts
-    S, F = len(per_speaker), int(of_fold.max()) + 1
-    m = S / F  # speakers a fold
-    terms = [(per_speaker.var(ddof=1) / S, S - 1)]
-    for net in nets:
-        n = len(net)
-        cells = np.stack([net[:, of_fold == f].mean(1) for f in range(F)], 1)  # (n, F)
-        within = net - cells[:, of_fold]
-        rest = within - within.mean(0)  # E alone
-        e = (rest**2).sum() / ((n - 1) * (S - F))
-        r = max(0.0, cells.var(0, ddof=1).mean() - e / m)
-        # the speakers' spread has (1 - (m - 1) / (S - 1)) of the m R that the mean of a fold's speakers has
-        terms.append(((m - 1 + (m - 1) / (S - 1)) * r / (S * n), F * (n - 1)))
+        terms = [(per_speaker.var(ddof=1) / len(per_speaker), len(per_speaker) - 1)]
+        terms += [_missing_of_runs(own, of_fold, len(folds)) for own in values]
     variance = sum(value for value, _ in terms)
-    if variance == 0:
-        return 0.0, float("inf")
-    return variance, variance**2 / sum(value**2 / degrees for value, degrees in terms)
+    freedom = variance**2 / sum(value**2 / degrees for value, degrees in terms) if variance else inf
+    points, reach = float(per_speaker.mean()), student_quantile(0.975, freedom) * sqrt(variance)
+    return Estimate(points, points - reach, points + reach, freedom)
+
+
+def _missing_of_runs(values: np.ndarray, of_fold: np.ndarray, folds: int) -> tuple[float, int]:
+    """What the spread of the speakers lacks of the variance of a network's runs, R, and its degrees of freedom.
+
+    Args:
+        values: (n seeds, S speakers).
+        of_fold: (S,) numbers of the folds, from 0.
+    """
+    n, speakers = values.shape
+    m = speakers / folds  # speakers a fold
+    cells = np.stack([values[:, of_fold == fold].mean(1) for fold in range(folds)], 1)  # (n, F)
+    within = values - cells[:, of_fold]
+    rest = within - within.mean(0)  # E alone
+    of_rest = (rest**2).sum() / ((n - 1) * (speakers - folds))
+    of_run = max(0.0, cells.var(0, ddof=1).mean() - of_rest / m)
+    # the speakers' spread has 1 - (m - 1) / (S - 1) of the m R that is in the mean over the speakers of a fold
+    return (m - 1 + (m - 1) / (speakers - 1)) * of_run / (speakers * n), folds * (n - 1)

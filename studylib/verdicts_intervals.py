@@ -1,11 +1,12 @@
 """From the scores of networks to a part of a claim: accuracies and their differences over seeds, videos and splits.
 
-The interval is that of `seeds.crossed_interval` throughout. What it resamples are the test videos, each once however
-many of the official splits test it (HMDB51's share some), and the seeds.
+The interval is that of `seeds.crossed_interval`: what it resamples are the test videos, each once however many of the
+official splits test it (HMDB51's share some), and the seeds. Where the dataset names its speakers, splits are folds,
+all test clips of a seed are one sample, and the interval is that of `speakers`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from studylib.evaluation import Predictions, named_right
 from studylib.fusion import fuse
 from studylib.seeds import MEASURES, crossed_interval, freedom
+from studylib.speakers import BySpeaker, by_speaker, estimate
 from studylib.stats import student_quantile
 from studylib.verdicts_evidence import Net, Undecidable
 from studylib.verdicts_parts import ABOVE, Part
@@ -31,9 +33,10 @@ Tests = Mapping[int, Mapping[int, Predictions]]  # seed -> split -> scores
 class Outcomes:
     """Of a network, of each seed and video a number, whose mean over the videos is what is measured of the seed."""
 
-    values: np.ndarray  # (n seeds, V videos)
+    values: np.ndarray  # (n seeds, V videos), or S speakers where the dataset names them
     seeds: tuple[int, ...]
     tested: tuple  # what must be the same in networks that are compared: splits, their videos, labels and classes
+    people: BySpeaker | None = None  # of whom the values are
 
     def minus(self, other: "Outcomes", share: float = 1.0) -> "Outcomes":
         """This minus `share` of another test of the same weights, seed by seed: what the seeds have in common falls
@@ -44,7 +47,7 @@ class Outcomes:
         """
         if (self.seeds, self.tested) != (other.seeds, other.tested):
             raise Undecidable("two tests of the same weights are not of the same seeds on the same videos")
-        return Outcomes(self.values - share * other.values, self.seeds, self.tested)
+        return replace(self, values=self.values - share * other.values)
 
 
 def tests(net: Net) -> Tests:
@@ -78,11 +81,15 @@ def outcomes(scored: Net | Tests, measure: str | Callable[[Predictions], np.ndar
     of_each = ACCURACIES[measure] if isinstance(measure, str) else measure
     first = next(iter(scored.values()))
     tested = _tested(first)
-    place = {video: i for i, video in enumerate(dict.fromkeys(v for _, p in sorted(first.items()) for v in p.videos))}
-    rows = []
     for seed, own in scored.items():
         if _tested(own) != tested:
             raise Undecidable(f"seed {seed} was not tested on the same videos, labels and classes as the others")
+    if all(predictions.speakers for predictions in first.values()):
+        people = by_speaker(scored, of_each)
+        return Outcomes(people.values, tuple(sorted(scored)), tested, people)
+    place = {video: i for i, video in enumerate(dict.fromkeys(v for _, p in sorted(first.items()) for v in p.videos))}
+    rows = []
+    for own in scored.values():
         row, means = np.zeros(len(place)), []
         for split in sorted(own):
             x = of_each(own[split])
@@ -118,6 +125,11 @@ def contrast(
     """
     if any(own.tested != plus[0].tested for own in (*plus, *minus)):
         raise Undecidable(f"{what}: the networks were not tested on the same videos, labels and classes")
+    if plus[0].people is not None:
+        people = [replace(own.people, values=own.values) for own in (*plus, *minus)]
+        found = estimate(people, [1 / len(plus)] * len(plus) + [-1 / len(minus) for _ in minus])
+        own = found.points - published, found.low - published, found.high - published
+        return Part(what, *own, claimed, found.freedom, True, unit, digits)
     values = [own.values / len(side) for side in (plus, minus) for own in side]
     signs = [1] * len(plus) + [-1] * len(minus)
     low, high = crossed_interval(values, signs)

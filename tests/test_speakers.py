@@ -5,6 +5,7 @@ import pytest
 
 from studylib import speakers
 from studylib.evaluation import Predictions
+from studylib.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
 
 FOLDS = np.repeat(np.arange(5), 3)
 NAMES = tuple(f"F{i:02d}" for i in range(15))
@@ -58,3 +59,17 @@ def test_a_difference_needs_the_same_speakers() -> None:
         speakers.accuracy({0: {1: one[0][1], 2: one[0][1]}})
     with pytest.raises(ValueError, match="seed 1 was not tested"):
         speakers.accuracy({0: one[0], 1: other[0]})
+
+
+def test_a_rule_takes_speakers_where_they_are_named_and_one_seed_of_five_folds_decides() -> None:
+    rng = np.random.default_rng(0)
+
+    def folds(share: float) -> dict[int, Predictions]:
+        return {f: predictions({n: rng.random(20) < share for n in NAMES[3 * f : 3 * f + 3]}) for f in range(5)}
+
+    one, other = ({seed: folds(share) for seed in range(2)} for share in (0.9, 0.5))
+    part = contrast("gap", [outcomes(one, CLIP)], [outcomes(other, CLIP)])
+    expected = speakers.difference(one, other, "clip_top1")
+    assert (part.points, part.low, part.high) == pytest.approx((expected.points, expected.low, expected.high))
+    single = contrast("gap", [outcomes({0: one[0]}, VIDEO)], [outcomes({0: other[0]}, VIDEO)])
+    assert (single.outcome, single.covers_seeds, single.freedom) == ("reproduced", True, 4)
