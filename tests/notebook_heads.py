@@ -11,7 +11,7 @@ from studylib.spec import RunSpec
 
 FOLDER = REPOSITORY / "book" / "experiments"
 ALL = tuple(sorted(path.stem for path in FOLDER.glob("*.ipynb")))
-BEYOND = ("cues", "mechanism")  # the paper: no run of runs/paper.yaml, and no number of the paper to compare with
+BEYOND = ("cues", "mechanism", "regime")  # the paper: no run of runs/paper.yaml, and no number of the paper to compare with
 DOWNLOADED = ("released",)  # the weights, and the videos that they are tested on
 
 
