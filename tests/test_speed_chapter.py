@@ -10,7 +10,7 @@ import torch
 from IPython.display import Markdown
 from torch import nn
 
-from studylib import speed_figures
+from studylib import precision, speed_figures
 from studylib.benchmarks import cell, heading, table
 from studylib.devices import Device
 from studylib.plan import REPOSITORY
@@ -73,7 +73,8 @@ def test_the_benchmark_writes_rows_that_estimates_of_cost_read(monkeypatch, tmp_
     monkeypatch.setattr(training_step, "SIZES", (32, 64))
     tables = training_step.measure("tiny", TINY, CPU, rounds=1)
     assert [row["net"] for row in tables["tiny"]] == list(NETS)
-    assert len(tables["tiny_products"]) == 4
+    ran = {row["precision"] for row in tables["tiny"]} | {"fp32"}
+    assert [row["precision"] for row in tables["tiny_products"]] == [kind for kind in sorted(ran) for _ in range(2)]
     folder = tmp_path / "runs" / "benchmarks"
     folder.mkdir(parents=True)
     (folder / "training_step.json").write_text(json.dumps(RECORD | {"name": "training_step", "tables": tables}))
@@ -81,6 +82,20 @@ def test_the_benchmark_writes_rows_that_estimates_of_cost_read(monkeypatch, tmp_
     assert [(m.net, m.width, m.resolution) for m in read] == [(net, 4, 28) for net in NETS]
     for m, row in zip(read, tables["tiny"], strict=True):
         assert m.rate / 1e9 == pytest.approx(row["counted_gmac_per_second"], rel=0.1)  # 400 classes there, 5 here
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_step_is_compared_with_the_peak_of_the_precision_that_ran(monkeypatch, native):
+    monkeypatch.setattr(training_step, "SIZES", (32,))
+    monkeypatch.setattr(precision, "bf16_is_native", lambda device: native)
+    tables = training_step.measure("tiny", TINY, CPU, rounds=1, amp="fp32" if native else "bf16")
+    (product,) = tables["tiny_products"]
+    assert product["precision"] == "fp32"
+    for row in tables["tiny"]:
+        assert row["precision"] == "fp32"
+        peak = product["product_gmac_per_second"]
+        assert row["counted_share"] == pytest.approx(row["counted_gmac_per_second"] / peak)
+        assert row["needed_share"] == pytest.approx(row["needed_gmac_per_second"] / peak)
 
 
 def test_shares_of_a_step_add_up_and_convolutions_are_found():
@@ -124,16 +139,18 @@ def test_bars_are_whole_steps(record):
 
 
 def test_the_peak_and_the_ratios_are_told(record):
-    row = {"net": "r3d", "step_s": 2.1, "batch_size": 8, "threads": 2, "times_torchvision": 2.4}
+    row = {"net": "r3d", "precision": "bf16", "step_s": 2.1, "batch_size": 8, "threads": 2, "times_torchvision": 2.4}
     products = [
         {"precision": precision, "size": size, "product_gmac_per_second": rate}
         for precision, size, rate in (("bf16", 1024, 180.0), ("bf16", 2048, 210.0), ("fp32", 1024, 84.0))
     ]
-    rows = [row, row | {"net": "torchvision r3d_18", "times_torchvision": None}]
+    rows = [row, row | {"net": "torchvision r3d_18", "precision": "fp32", "times_torchvision": None}]
     told = speed_figures.peak_note(record("training_step", paper=rows, paper_products=products)).data
     assert "2048 x 2048 matrices, 210 G multiply-adds a second with 2 threads" in told
     assert "2.5 times the fastest one in fp32" in told
     assert told.endswith("R3D takes 2.10 seconds for a step of 8 clips, 2.40 times as fast as torchvision's.")
+    in_fp32 = record("training_step", paper=[row | {"precision": "fp32"}], paper_products=products[2:])
+    assert "1024 x 1024 matrices, 84 G multiply-adds a second" in speed_figures.peak_note(in_fp32).data
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
-"""Seconds of a training step, and which share of the machine's bf16 matrix product it reaches.
+"""Seconds of a training step, and which share of the machine's matrix product in the same precision it reaches.
 
-    python -m tests.bench training_step [--rounds 9] [--geometry paper mini]
+    python -m tests.bench training_step [--rounds 9] [--geometry paper mini] [--amp fp32]
 
 Six of the twelve nets, exactly the trainer's step, beside torchvision's own r3d_18 and mc3_18 as its reference script
 trains them: fp32, default memory format, plain SGD with momentum. All of them, and square matrix products of several
 sizes, take turns in one process. It gives freed memory back, as torchvision's script does; the trainer keeps it, which
 is a gain of its own (`options`) and would serve the peer as well.
 
-Then: loss and gradients of our step against torchvision's, see `same_gradients`.
+Then, for steps in bf16: loss and gradients of our step against torchvision's, see `same_gradients`.
 """
 
 import argparse
@@ -50,35 +50,38 @@ def main(arguments: Sequence[str] = ()) -> Tables:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--geometry", nargs="+", choices=GEOMETRIES, default=list(GEOMETRIES))
+    parser.add_argument("--amp", choices=("bf16", "fp32"), default="bf16", help="bf16: only where it is right")
     options = parser.parse_args(arguments)
     device = choose_without_kept_memory()
     tables: Tables = {}
     for name in options.geometry:
         geometry = GEOMETRIES[name]
         with threads(geometry.threads):
-            tables |= measure(name, geometry, device, options.rounds)
-            if device.torch.type == "cpu" and name == "paper":  # torchvision's nets have this width alone
+            tables |= measure(name, geometry, device, options.rounds, options.amp)
+            # torchvision's nets have this width alone
+            if device.torch.type == "cpu" and name == "paper" and options.amp == "bf16":
                 tables["same_gradients"] = likeness(geometry)
     return tables
 
 
-def measure(name: str, geometry: Geometry, device: Device, rounds: int) -> Tables:
+def measure(name: str, geometry: Geometry, device: Device, rounds: int, amp: str = "bf16") -> Tables:
     """The rows of the nets and of the matrix products."""
     on_gpu = device.torch.type == "cuda"
     sizes = (*SIZES, 8192, 16384) if on_gpu else SIZES
     machine = torch.cuda.get_device_name(device.torch) if on_gpu else "cpu"
-    batch, specs = random_batch(geometry), {net: spec_of(net, geometry) for net in NETS}
+    batch, specs = random_batch(geometry), {net: spec_of(net, geometry, amp=amp) for net in NETS}
     nets = {net: new_net(spec, geometry, device) for net, spec in specs.items()}
     precisions = {net: precision_of(nets[net], spec, device) for net, spec in specs.items()}
     steps = {net: step_of(nets[net], spec, batch, device, precisions[net]) for net, spec in specs.items()}
     peers = PEERS if name == "paper" else {}
     steps |= {peer: theirs(peer.split()[1], geometry, batch, device) for peer in peers}
-    kinds = [(kind, size) for kind in ("bf16", "fp32") for size in sizes]
+    ran = sorted({"fp32", *precisions.values()})  # the peers in fp32
+    kinds = [(kind, size) for kind in ran for size in sizes]
     products = {f"{kind} product {size}": product(kind, size, device) for kind, size in kinds}
     seconds = take_turns(steps | products, rounds)
 
     rates = {(kind, size): size**3 / median(seconds[f"{kind} product {size}"]) for kind, size in kinds}
-    peak = max(rate for (kind, _), rate in rates.items() if kind == "bf16")
+    peaks = {kind: max(rates[kind, size] for size in sizes) for kind in ran}
     print(f"{geometry}, batch {geometry.batch_size}, width {geometry.width}, {torch.get_num_threads()} threads")
     print("matrix products, GMAC/s: " + ", ".join(f"{kind} {n}: {r / 1e9:.0f}" for (kind, n), r in rates.items()))
     print("net                    s a step  clips/s  GMAC/s  share  needed  times torchvision's")
@@ -87,12 +90,13 @@ def measure(name: str, geometry: Geometry, device: Device, rounds: int) -> Table
         spent, ours = median(seconds[net]), peers.get(net, net)
         counted, needed = (geometry.batch_size * macs for macs in of_step(specs[ours], geometry.classes))
         peer = next((peer for peer, same in peers.items() if same == net), None)
-        row = {"net": net, "device": machine, "precision": precisions.get(net, "fp32")}
+        precision = precisions.get(net, "fp32")
+        row = {"net": net, "device": machine, "precision": precision}
         row |= {"threads": torch.get_num_threads(), "clip_length": geometry.clip_length}
         row |= {"resolution": geometry.resolution, "width": geometry.width, "batch_size": geometry.batch_size}
         row |= {"step_s": spent, "clips_per_second": geometry.batch_size / spent}
-        row |= {"counted_gmac_per_second": counted / spent / 1e9, "counted_share": counted / spent / peak}
-        row |= {"needed_gmac_per_second": needed / spent / 1e9, "needed_share": needed / spent / peak}
+        row |= {"counted_gmac_per_second": counted / spent / 1e9, "counted_share": counted / spent / peaks[precision]}
+        row |= {"needed_gmac_per_second": needed / spent / 1e9, "needed_share": needed / spent / peaks[precision]}
         row |= {"times_torchvision": median(ratios(seconds[net], seconds[peer])) if peer else None, "rounds": rounds}
         told = f"{row['times_torchvision']:.2f}" if peer else ""
         print(
