@@ -13,16 +13,20 @@ BN_MOMENTUM = 0.1  # PyTorch's meaning; Caffe2 writes the complement, 0.9
 
 
 class Conv3d(nn.Conv3d):
-    """`nn.Conv3d` that does not multiply padding in bf16 on a CPU where hardly a frame is left.
+    """`nn.Conv3d` that does not multiply padding on a CPU where hardly a frame is left.
 
     With 1 or 2 frames, which is conv4 and conv5 at 8 frames, a third or two of the temporal taps fall on zeros. Left to
-    pad by itself, oneDNN skips them, but its weight gradient of 2 frames is garbage in bf16; see `precision`.
+    pad by itself, oneDNN skips them, but its weight gradient there is slow in fp32, and garbage in bf16 for 2 frames;
+    see `precision`. Without gradients fp32 is left to oneDNN.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, N_in, T, H, W) -> (B, N_out, T', H', W'); in bf16 on a CPU T of 1 or 2 goes by `frames_as_channels`."""
-        if self.padding[0] and x.shape[2] <= 2 and cpu_bf16_is_on(x):
-            return frames_as_channels(x, self.weight.to(torch.bfloat16), self.stride, self.padding)
+        """(B, N_in, T, H, W) -> (B, N_out, T', H', W'); on a CPU T of 1 or 2 goes by `frames_as_channels`."""
+        if self.padding[0] and x.shape[2] <= 2:
+            if cpu_bf16_is_on(x):
+                return frames_as_channels(x, self.weight.to(torch.bfloat16), self.stride, self.padding)
+            if x.device.type == "cpu" and self.training and torch.is_grad_enabled():
+                return frames_as_channels(x, self.weight, self.stride, self.padding)
         return super().forward(x)
 
 

@@ -80,10 +80,12 @@ def test_the_estimate_is_what_real_tensors_under_autocast_leave_for_the_backward
     assert memory_of(spec).per_clip - CLIP_INPUT == pytest.approx(measured, rel=0.1)
 
 
-def test_in_fp32_it_is_exactly_what_real_tensors_leave():
-    real = build_net("r3d", clip_length=8, width=8)
+@pytest.mark.parametrize(("net", "off"), [("mc3", 0), ("r3d", 0.03)])  # R3D's 1 or 2 frames are copied as channels
+def test_in_fp32_it_is_what_real_tensors_leave(net, off):
+    real = build_net(net, clip_length=8, width=8)
     measured = saved_bytes(real, torch.randn(3, 3, 8, 56, 56)).all - saved_bytes(real, torch.randn(2, 3, 8, 56, 56)).all
-    assert memory_of(replace(SMALL, net="r3d", amp="fp32")).per_clip - CLIP_INPUT == measured
+    estimate = memory_of(replace(SMALL, net=net, amp="fp32")).per_clip - CLIP_INPUT
+    assert estimate == pytest.approx(measured, rel=off, abs=0)
 
 
 @pytest.mark.parametrize("recompute", [False, True])

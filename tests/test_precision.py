@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from studylib import convolutions, precision
 from studylib.convolutions import frames_as_channels
 from studylib.nets import Conv3d, build_net
-from tests.bench.same_gradients import LARGEST_RATIO, compare
+from tests.bench.same_gradients import LARGEST_RATIO, compare, gradients
 
 CPU = torch.device("cpu")
 CLIP = (3, 8, 28, 28)
@@ -71,14 +72,20 @@ def test_frames_as_channels_is_the_convolution_with_its_gradients(frames, stride
     torch.testing.assert_close(found, wanted)
 
 
-def test_in_bf16_no_padding_is_multiplied_where_hardly_a_frame_is_left(monkeypatch):
-    seen = []
+@pytest.fixture
+def seen(monkeypatch):
+    """Frames of each input that went by `frames_as_channels`."""
+    frames = []
 
     def note(x, weight, stride, padding):
-        seen.append(x.shape[2])
+        frames.append(x.shape[2])
         return frames_as_channels(x, weight, stride, padding)
 
     monkeypatch.setattr(convolutions, "frames_as_channels", note)
+    return frames
+
+
+def test_in_bf16_no_padding_is_multiplied_where_hardly_a_frame_is_left(seen):
     net = build_net("r3d", num_classes=5, width=8).eval()
     clips = torch.randn(2, *CLIP)
     with torch.no_grad():
@@ -89,6 +96,18 @@ def test_in_bf16_no_padding_is_multiplied_where_hardly_a_frame_is_left(monkeypat
     # conv4 but for its first convolution, which halves 4 frames, and the first of conv5 at 2 frames; 1 frame after it
     assert seen == [2, 2, 2, 2, 1, 1, 1]
     torch.testing.assert_close(rounded.float(), exact, rtol=0.05, atol=0.02)
+
+
+def test_in_fp32_a_step_does_not_multiply_padding_either_and_has_the_same_gradients(seen, monkeypatch):
+    net = build_net("r3d", num_classes=5, width=8).double()  # where no rounding hides a difference
+    clips, labels = clips_and_labels()
+    _, found = gradients(net, clips.double(), labels, "fp32")
+    assert seen == [2, 2, 2, 2, 1, 1, 1]
+    assert all(torch.equal(g, found[name]) for name, g in gradients(net, clips.double(), labels, "fp32")[1].items())
+    monkeypatch.setattr(convolutions.Conv3d, "forward", nn.Conv3d.forward)
+    _, wanted = gradients(net, clips.double(), labels, "fp32")
+    assert len(seen) == 14
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-8)  # the loss is taken of floats
 
 
 def clips_and_labels():
