@@ -6,14 +6,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLAN ?= quick
 INDEX := book/_build/html/index.html
-# What the built book depends on, recorded runs with every file that it reads of them.
-BOOK_SOURCES := $(shell find book studylib runs -type f \
+# pip writes a program's first line with the folder's name in it, which not every name leaves legible.
+PROGRAMS := $(BIN)/python $(BIN)
+# One of the files that the built book shows and that are newer, recorded runs with every file that it reads of them. They
+# are no prerequisites: Make takes a name with a space for two.
+CHANGED := $(shell find book studylib runs -type f -newer $(INDEX) \
 	\( -name '*.py' -o -name '*.md' -o -name '*.yml' -o -name '*.yaml' -o -name '*.css' -o -name '*.csv' -o -name '*.bib' \
 	-o -name '*.js' -o -name '*.html' -o -name '*.ipynb' -o -name '*.svg' -o -name '*.png' \
 	-o -name '*.json' -o -name '*.parquet' -o -name '*.npz' \) \
-	-not -path '*/_build/*' -not -path 'book/run_pages/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null)
+	-not -path '*/_build/*' -not -path 'book/run_pages/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null | head -n 1)
 
-.PHONY: book test run lint bench picture clean
+.PHONY: book test run lint bench picture clean changed
 
 book: run
 	@$(MAKE) --no-print-directory $(INDEX)
@@ -21,10 +24,10 @@ book: run
 
 # The plan's runs that are missing, through papermill, on all cores.
 run: .venv/installed
-	$(BIN)/snakemake -s runs/Snakefile --profile runs/profiles/local --config plan=$(PLAN)
+	$(PROGRAMS)/snakemake -s runs/Snakefile --profile runs/profiles/local --config "plan=$(PLAN)"
 
-$(INDEX): .venv/installed $(BOOK_SOURCES)
-	$(BIN)/jupyter-book build book/
+$(INDEX): .venv/installed $(if $(CHANGED),changed)
+	$(PROGRAMS)/jupyter-book build book/
 	@touch $@
 
 # Two processes, each takes a file of tests at a time: most tests keep one core busy, and those of a file share set-up.
@@ -45,7 +48,7 @@ picture: .venv/installed
 	figures.cue_groups(table[table['measure'] == 'class']).savefig('book/_static/result.svg', metadata={'Date': None})"
 
 .venv/installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@
 

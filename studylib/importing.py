@@ -15,7 +15,7 @@ from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.pantomime import manifest_of
 from studylib.filters import FILE
 from studylib.fixed_videos import SHOWN
-from studylib.plan import REPOSITORY, Plan, PlanError, PlannedRun, load_plan
+from studylib.plan import REPOSITORY, Plan, PlanError, PlannedRun, load_plan, plan_files
 from studylib.results import load_planned_run
 from studylib.run_reading import BrokenRun, read_provenance
 from studylib.spec import SpecError
@@ -131,7 +131,7 @@ def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) ->
     """
     name, found = dataset["name"], dataset["manifest_hash"]
     try:
-        plans = [load_plan(path) for path in sorted((repository / "runs").glob("*.yaml"))]
+        plans = [load_plan(path) for path in plan_files(repository / "runs")]
         today = {plan.name: _manifest_today(name, plan) for plan in plans if name in plan.datasets}
         if set(today.values()) == {found}:
             return

@@ -28,6 +28,7 @@ from studylib.spec import RunSpec, SpecError, did_you_mean, load_spec, require_s
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
 GENERATED = "pantomime"  # the family of datasets that a plan makes; others are found, as their owner indexed them
+PLAN_NAME = r"[\w-][\w.-]*"
 DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty", "manifest")
 
 
@@ -88,6 +89,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def plan_files(folder: Path) -> list[Path]:
+    """The plans in a folder, by name. What copying and editing leave beside them (`mini copy.yaml`) is no plan."""
+    return sorted(path for path in folder.glob("*.yaml") if re.fullmatch(PLAN_NAME, path.stem))
+
+
 def load_plan(path: Path | str) -> Plan:
     """Read and check a plan file.
 
@@ -95,10 +101,12 @@ def load_plan(path: Path | str) -> Plan:
         PlanError: names the file, the entry and the field, and says what it takes.
     """
     path = Path(path)
+    if not re.fullmatch(PLAN_NAME, path.stem):
+        raise PlanError(f"{path}: not the name of a plan; rename the file: letters, digits, '_', '-' and '.'")
     try:
         content = yaml.load(path.read_text(), _UniqueKeyLoader)
     except FileNotFoundError:
-        plans = ", ".join(sorted(p.name for p in path.parent.glob("*.yaml"))) or "none"
+        plans = ", ".join(p.name for p in plan_files(path.parent)) or "none"
         raise PlanError(f"{path}: no such plan; in {path.parent} there are {plans}") from None
     except yaml.YAMLError as error:
         raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None

@@ -17,7 +17,7 @@ from studylib.evaluation import Predictions, clip_top1, read_predictions, video_
 from studylib.filters import read_conv1
 from studylib.fixed_videos import difference
 from studylib.net_table import PRINTED_NAMES
-from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
+from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan, plan_files
 from studylib.run_files import RunFolderError, read_metrics
 from studylib.run_reading import (
     BrokenRun,
@@ -176,7 +176,7 @@ def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
 
 def load_plans(repository: Path = REPOSITORY) -> list[Plan]:
     """Every plan of `runs/`, by name."""
-    return [load_plan(path) for path in sorted((repository / "runs").glob("*.yaml"))]
+    return [load_plan(path) for path in plan_files(repository / "runs")]
 
 
 def load_all_runs(repository: Path = REPOSITORY) -> pd.DataFrame:

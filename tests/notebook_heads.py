@@ -10,8 +10,9 @@ from studylib.plan import REPOSITORY
 from studylib.spec import RunSpec
 
 FOLDER = REPOSITORY / "book" / "experiments"
-ALL = tuple(sorted(path.stem for path in FOLDER.glob("*.ipynb")))
-BEYOND = ("cues", "mechanism", "regime")  # the paper: no run of runs/paper.yaml, and no number of the paper to compare with
+# not `conv_types copy`, nor `conv_types-Copy1`
+ALL = tuple(sorted(path.stem for path in FOLDER.glob("*.ipynb") if path.stem.isidentifier()))
+BEYOND = ("cues", "mechanism", "regime")  # the paper: no run of runs/paper.yaml, and no number to compare with
 DOWNLOADED = ("released",)  # the weights, and the videos that they are tested on
 
 

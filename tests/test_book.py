@@ -186,12 +186,6 @@ def test_chapters_that_read_records_start_without_torch():
     assert done.stdout.strip() == ""
 
 
-def test_templates_of_experiments_have_no_output():
-    for path in (BOOK / "experiments").glob("*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        assert all(not cell.get("outputs") for cell in notebook.cells), path.name
-
-
 def test_every_figure_of_a_chapter_has_an_alternative_text():
     drawing = [
         (path.name, head)

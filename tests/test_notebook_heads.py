@@ -12,7 +12,7 @@ from studylib.complexity import count_by_name
 from studylib.datasets import pantomime
 from studylib.datasets.report import published_counts
 from studylib.net_table import NETS, PAPER_NAMES
-from studylib.plan import REPOSITORY, PlannedRun, load_plan
+from studylib.plan import REPOSITORY, PlannedRun, load_plan, plan_files
 from studylib.spec import RunSpec
 from tests.notebook_heads import (
     ALL,
@@ -27,7 +27,7 @@ from tests.notebook_heads import (
     shell,
 )
 
-PLANS = {path.stem: load_plan(path) for path in sorted((REPOSITORY / "runs").glob("*.yaml"))}
+PLANS = {path.stem: load_plan(path) for path in plan_files(REPOSITORY / "runs")}
 QUICK = PLANS["quick"]
 EVIDENCE = REPOSITORY / "studylib" / "evidence"
 CLASSES = {"kinetics400": 400, "sports1m": 487, "ucf101": 101, "hmdb51": 51}

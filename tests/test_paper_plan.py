@@ -7,7 +7,7 @@ import pytest
 
 from studylib import published
 from studylib.net_table import NETS, PAPER_NAMES
-from studylib.plan import REPOSITORY, PlannedRun, load_plan
+from studylib.plan import REPOSITORY, PlannedRun, load_plan, plan_files
 from studylib.spec import RunSpec
 from studylib.splits import OFFICIAL_SPLITS
 
@@ -167,6 +167,6 @@ def test_a_network_starts_from_the_same_kind_of_network_and_the_chain_begins_fro
 
 
 def test_every_experiment_of_every_plan_has_its_notebook():
-    for path in (REPOSITORY / "runs").glob("*.yaml"):
+    for path in plan_files(REPOSITORY / "runs"):
         for experiment in {run.spec.experiment for run in load_plan(path).runs}:
             assert (REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb").exists(), (path.name, experiment)

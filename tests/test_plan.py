@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from studylib.plan import REPOSITORY, PlanError, check_run_folders, load_plan, main
+from studylib.plan import REPOSITORY, PlanError, check_run_folders, load_plan, main, plan_files
 from studylib.spec import SpecError
 
 GOOD = """
@@ -116,6 +116,15 @@ def test_an_unknown_plan_names_those_there_are(tmp_path):
         load_plan(tmp_path / "tyr.yaml")
 
 
+@pytest.mark.parametrize("name", ["try copy.yaml", "try (1).yaml", "._try.yaml", ".#try.yaml"])
+def test_what_a_copy_or_an_editor_leaves_beside_a_plan_is_no_plan(tmp_path, name):
+    plan_of(tmp_path, GOOD)
+    (tmp_path / name).write_text(GOOD)
+    assert [path.name for path in plan_files(tmp_path)] == ["try.yaml"]
+    with pytest.raises(PlanError, match=r"not the name of a plan; rename the file"):
+        load_plan(tmp_path / name)
+
+
 def test_a_run_folder_that_does_not_match_the_plan_is_refused_before_anything_runs(tmp_path):
     plan = plan_of(tmp_path, GOOD)
     run = plan.runs[2]
@@ -128,7 +137,7 @@ def test_a_run_folder_that_does_not_match_the_plan_is_refused_before_anything_ru
 
 
 def test_the_plans_of_the_study_are_what_they_say(capsys):
-    plans = {path.stem: load_plan(path) for path in (REPOSITORY / "runs").glob("*.yaml")}
+    plans = {path.stem: load_plan(path) for path in plan_files(REPOSITORY / "runs")}
     assert {"quick", "mini", "paper"} <= set(plans)
     mini = [run.spec for run in plans["mini"].runs if run.spec.experiment == "conv_types"]
     assert len({(spec.net, spec.seed) for spec in mini}) == len(mini) == 10 * 3 + 10 + 5

@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
 import pytest
 import yaml
 from docutils import nodes
@@ -17,6 +16,7 @@ from docutils.utils import new_document
 
 from studylib.plan import REPOSITORY
 from tests import site_links
+from tests.notebook_heads import ALL, cells, opening_lines
 
 BOOK = REPOSITORY / "book"
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
@@ -123,12 +123,12 @@ def test_binder_installs_the_project_with_its_own_versions_of_pytorch():
 
 def test_binder_renders_the_dataset_that_the_notebooks_name():
     [command] = re.findall(r"studylib\.datasets (.*)", (REPOSITORY / "binder" / "postBuild").read_text())
-    assert command in nbformat.read(BOOK / "experiments" / "conv_types.ipynb", 4).cells[0].source
+    assert command in opening_lines("conv_types")
 
 
-@pytest.mark.parametrize("path", sorted((BOOK / "experiments").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_installs_the_project_in_colab_and_nowhere_else(path):
-    cell = nbformat.read(path, 4).cells[2]
+@pytest.mark.parametrize("experiment", ALL)
+def test_a_notebook_installs_the_project_in_colab_and_nowhere_else(experiment):
+    cell = cells(experiment)[2]
     assert cell.metadata.tags == ["remove-cell"]
     before, guarded = cell.source.split('if "google.colab" in sys.modules:\n')
     assert [line for line in before.splitlines() if line and not line.startswith("#")] == ["import sys"]
