@@ -1,6 +1,7 @@
 """What several tests share."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def tiny_pantomime(tmp_path_factory):
 @pytest.fixture
 def tiny_data(tiny_pantomime, tmp_path_factory, monkeypatch):
     """A data root of the test's own that holds pantomime-tiny: checkpoints are not shared between tests."""
-    root = tmp_path_factory.mktemp("data")
+    root = tmp_path_factory.mktemp("the data")
     (root / "pantomime-tiny").symlink_to(tiny_pantomime)
     monkeypatch.setenv("STUDY_DATA", str(root))
     return root
@@ -35,8 +36,11 @@ def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a plan needs of the repository, without plans."""
-    root = tmp_path / "checkout"
+    """What a plan needs of the repository, without plans, in a folder whose name a shell takes for several words."""
+    root = tmp_path / 'it\'s a "check out"'
+    root.mkdir()
+    (root / ".venv").symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "executable", str(root / ".venv" / Path(sys.executable).relative_to(sys.prefix)))
     for name in ("studylib", "book/experiments", "runs/profiles"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "runs" / "Snakefile", root / "runs")
