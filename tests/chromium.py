@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -13,23 +14,26 @@ from types import TracebackType
 from tornado.websocket import websocket_connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+MISSING = f"no page is opened: none of {', '.join(NAMES)} works here (apt-get install chromium)"
+# --no-sandbox: root has none; the pages are our own, and requests to anywhere else are answered with nothing
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
 PATIENCE = 60  # seconds for an answer; a machine that is busy training is slow
 
 
 def find() -> str | None:
-    """The program of a Chromium or Chrome of this machine, None where there is none."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    """The program of a Chromium or Chrome that works on this machine, None where there is none."""
+    return next((found for name in NAMES if (found := shutil.which(name)) and works(found)), None)
 
 
-def wanted() -> bool:
-    """Whether pages are to be opened in a browser: always, unless the environment says STUDY_NO_BROWSER=1."""
-    return os.environ.get("STUDY_NO_BROWSER") != "1"
-
-
-def missing() -> str:
-    """What is wanting to open a page, and what to do; "" where nothing is."""
-    what = "install one (apt-get install chromium), or set STUDY_NO_BROWSER=1 to open no page"
-    return "" if find() else f"none of {', '.join(NAMES)} is in the PATH: {what}"
+def works(program: str) -> bool:
+    """Whether it opens an empty page: Ubuntu's `chromium-browser` may be a notice, and a snap sees no such folder."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [program, *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", "about:blank"]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return done.returncode == 0 and any(Path(profile).iterdir())
 
 
 class Chromium:
@@ -47,10 +51,8 @@ class Chromium:
         self.sent = 0
 
     async def __aenter__(self) -> "Chromium":
-        # --no-sandbox: root has none; the pages are our own, and requests to anywhere else are answered with nothing
-        options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0")
         self.process = subprocess.Popen(
-            [self.program, *options, f"--user-data-dir={self.profile}", "about:blank"],
+            [self.program, *OPTIONS, "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a browser is many processes: they end together
         )

@@ -49,10 +49,9 @@ PartitionName=test Nodes=ALL Default=YES MaxTime=60 State=UP
 
 
 def missing() -> str:
-    """What is wanting to start Slurm, and what to do; "" where nothing is."""
+    """What is missing to start Slurm, and what to do; "" where nothing is."""
     absent = [name for name in PROGRAMS if not shutil.which(name, path=PATH)]
-    what = "apt-get install slurm-wlm munge, or set STUDY_NO_SLURM=1 to leave Slurm untested"
-    return f"no {', '.join(absent)}: {what}" if absent else ""
+    return f"Slurm is not tested: no {', '.join(absent)} here (apt-get install slurm-wlm munge)" if absent else ""
 
 
 @contextmanager

@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import check_site, chromium
+from tests import check_site, chromium, system
 
-needs_browser = pytest.mark.skipif(
-    sys.platform != "linux" or not chromium.wanted(), reason="a browser is on Linux's machines, and is not wanted"
-)
 UNFOLDED = "<style>@media print { ::details-content { content-visibility: visible !important } }</style>"
 FOLD = '<div class="bd-article"><details><summary>fold</summary><p>inside</p></details></div>'
 FOUND = '<ul id="search-results"></ul><script>setTimeout(() => { document.querySelector("#search-results").innerHTML = \
@@ -66,8 +63,9 @@ def check(root: Path, pages: dict[str, str]) -> list[str]:
         (root / name).write_text(text)
     random_text = base64.b64encode(random.Random(0).randbytes(2_100_000)).decode()  # does not get smaller on its way
     (root / "heavy.css").write_text(f"/* {random_text} */")
-    assert not chromium.missing(), chromium.missing()
-    return asyncio.run(check_site.check_in_browser(root, chromium.find()))
+    program = chromium.find()
+    system.need("browser", "" if program else chromium.MISSING)
+    return asyncio.run(check_site.check_in_browser(root, program))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,6 @@ def of(name: str, found: list[str]) -> dict[int, list[str]]:
     return {width: [m[3] for m in lines if m and m[1] == name and int(m[2]) == width] for width in check_site.WIDTHS}
 
 
-@needs_browser
 @pytest.mark.parametrize("name", [name for name in (BROKEN | UNREACHED) if name != "wide.html"])
 def test_a_fault_is_found_at_both_widths_and_no_other(broken: list[str], name: str) -> None:
     for lines in of(name, broken).values():
@@ -93,14 +90,12 @@ def test_a_fault_is_found_at_both_widths_and_no_other(broken: list[str], name: s
         assert re.match((BROKEN | UNREACHED)[name][1], line)
 
 
-@needs_browser
 def test_sideways_scrolling_is_found_where_there_is_some(broken: list[str]) -> None:
     assert of("wide.html", broken)[1280] == []
     [line] = of("wide.html", broken)[390]
     assert re.fullmatch(BROKEN["wide.html"][1], line)
 
 
-@needs_browser
 def test_searching_in_vain_a_closed_fold_on_paper_and_a_wrong_way_home_are_found(broken: list[str]) -> None:
     of_book = [line for line in broken if " pixels: " not in line]
     assert of_book[0] == "search.html: finds no page with 'convolution'"
@@ -109,13 +104,11 @@ def test_searching_in_vain_a_closed_fold_on_paper_and_a_wrong_way_home_are_found
     assert of("good.html", broken) == {width: [] for width in check_site.WIDTHS}
 
 
-@needs_browser
 def test_a_good_book_has_no_fault(tmp_path: Path) -> None:
     of_book = {"index.html": page(FOLD + UNFOLDED), "search.html": page(FOUND), "404.html": missing_page("index.html")}
     assert check(tmp_path, of_book) == []
 
 
-@needs_browser
 def test_a_first_page_without_a_fold_shows_nothing_of_folds_on_paper(tmp_path: Path) -> None:
     of_book = {"index.html": page(), "search.html": page(FOUND), "404.html": missing_page("index.html")}
     assert check(tmp_path, of_book) == ["index.html, printed: 0 of 0 folds are closed"]
@@ -126,30 +119,39 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A book of one page, and a machine without a browser."""
     (tmp_path / "index.html").write_text(page())
     monkeypatch.setattr(sys, "argv", ["check_site", str(tmp_path)])
-    monkeypatch.delenv("STUDY_NO_BROWSER", raising=False)
+    monkeypatch.delenv("STUDY_REQUIRED", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
 
-def test_without_a_browser_the_check_fails_and_says_what_to_install(
+def test_without_a_browser_links_are_checked_and_a_line_says_what_to_install(
     book: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert check_site.main() == 1
-    said = capsys.readouterr().out
-    assert "no page was opened: none of chromium, " in said
-    assert "(apt-get install chromium), or set STUDY_NO_BROWSER=1" in said
-
-
-def test_links_alone_are_checked_where_no_browser_is_wanted(
-    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("STUDY_NO_BROWSER", "1")
-    monkeypatch.setattr(chromium, "find", lambda: pytest.fail("a browser was looked for"))
     assert check_site.main() == 0
-    assert "no page was opened, as STUDY_NO_BROWSER=1 asks" in capsys.readouterr().out
+    assert "no page is opened: none of chromium, " in capsys.readouterr().out
     (book / "page.html").write_text('<a href="gone.html">broken</a>')
     assert check_site.main() == 1
     assert "page.html: the link 'gone.html' leads nowhere" in capsys.readouterr().out
+
+
+def test_a_browser_that_does_not_work_is_none(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, script in (("chromium", "exit 1"), ("chrome", "exit 0")):  # a notice; one that sees not its folder
+        (book / name).write_text(f"#!/bin/sh\n{script}\n")
+        (book / name).chmod(0o755)
+    assert check_site.main() == 0
+    assert "no page is opened" in capsys.readouterr().out
+
+
+def test_without_a_browser_that_is_required_the_check_and_the_tests_fail(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STUDY_REQUIRED", "slurm browser")
+    assert check_site.main() == 1
+    assert "no page is opened: none of chromium, " in capsys.readouterr().out
+    with pytest.raises(pytest.fail.Exception, match="no page is opened"):
+        check(book, {})
+    with pytest.raises(pytest.skip.Exception, match="no git"):
+        system.need("git", "no git")
 
 
 def test_a_folder_without_a_book_is_refused(

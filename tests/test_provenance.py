@@ -1,15 +1,18 @@
 """Whether the sources of a run are its commit's."""
 
+import shutil
 import subprocess
 
 import pytest
 
 from studylib import provenance
+from tests import system
 
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """A committed repository of a few sources, without a .gitignore."""
+    system.need("git", "" if shutil.which("git") else "provenance is not tested: no git here (apt-get install git)")
     for name in ("studylib/nets.py", "runs/quick.yaml", "runs/Snakefile", "book/experiments/a.ipynb", "pyproject.toml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("a line\n")

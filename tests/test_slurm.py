@@ -11,14 +11,10 @@ from studylib.checkpoint import checkpoint_folder
 from studylib.evaluation import read_predictions
 from studylib.plan import load_plan
 from studylib.results import load_planned_run
-from tests import slurm_cluster
+from tests import slurm_cluster, system
 from tests.test_batch import run_plan, trainer_of
 from tests.trainings import history
 from tests.waiting import PATIENCE, wait_for
-
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or os.environ.get("STUDY_NO_SLURM") == "1", reason="Slurm runs on Linux, and is not wanted"
-)
 
 PLAN = """
 title: "try: a test"
@@ -34,8 +30,7 @@ runs:
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     """The environment of a Slurm of one node."""
-    wanting = slurm_cluster.missing()
-    assert not wanting, wanting
+    system.need("slurm", slurm_cluster.missing())
     with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm")) as environ:
         yield environ
 
