@@ -1,6 +1,7 @@
 """Where a result comes from: code, packages, hardware, data. No host names, no paths."""
 
 import importlib.metadata
+import os
 import platform
 import resource
 import subprocess
@@ -16,6 +17,7 @@ from studylib.plan import REPOSITORY
 SOURCES = ("studylib", "book/experiments", ":(glob)runs/*.yaml", "runs/Snakefile", "pyproject.toml")
 # Python writes it as it imports the sources; git lists it where the repository was copied without its .gitignore.
 BYTECODE = ":(exclude,glob)**/__pycache__/**"
+OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
 
 
@@ -29,10 +31,19 @@ def describe(index: Index, device: torch.device) -> dict[str, Any]:
 
 
 def of_code() -> dict[str, Any]:
-    """Commit, whether the sources are the commit's, versions of packages, and the processor."""
-    return {
-        "commit": _git("rev-parse", "HEAD") or "unknown",
-        "source_clean": _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES, BYTECODE) == "",
+    """Commit, whether the sources are the commit's, versions of packages, and the processor.
+
+    Of sources that are no checkout of their own the commit is "unknown", and `commit_reason` says why.
+    """
+    try:
+        commit = {"commit": _git("rev-parse", "HEAD")}
+        changed = _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES, BYTECODE)
+    except (OSError, subprocess.CalledProcessError) as error:
+        told = getattr(error, "stderr", None) or str(error)
+        reason = " ".join(told.split()).replace(str(REPOSITORY), "REPOSITORY")
+        commit, changed = {"commit": "unknown", "commit_reason": reason}, None
+    return commit | {
+        "source_clean": changed == "",
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
         "cpu": f"{_cpu_model()} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})",
     }
@@ -50,13 +61,19 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _git(*arguments: str) -> str | None:
-    """What git prints, None outside a checkout or without git."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+def _git(*arguments: str) -> str:
+    """What git prints of the repository that these sources are.
+
+    Raises:
+        OSError: there is no git.
+        CalledProcessError: the sources are no repository, or one that git refuses, such as another user's.
+    """
+    # no repository in which the sources merely lie, nor the one whose hook calls this
+    environ = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
+    environ |= {"GIT_CEILING_DIRECTORIES": str(REPOSITORY.parent), "LC_ALL": "C"}
+    return subprocess.run(
+        ["git", *arguments], cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _cpu_model() -> str:

@@ -100,5 +100,7 @@ def open_session(run_folder: Path, spec: RunSpec, processes: Processes, device: 
         provenance,
     )
     with_others = f", {processes.count} processes" if processes.count > 1 else ""
+    if "commit_reason" in provenance:
+        session.say(f"the commit is recorded as unknown: {provenance['commit_reason']}")
     session.say(f"{spec.net}-{spec.depth} on {spec.dataset}, {provenance['device']}{with_others}; {reason}")
     return session

@@ -109,7 +109,8 @@ def settings_line(run: Run) -> str:
 
 def commit(run: Run) -> str:
     """The commit a run was made from, shortened; "modified" where the sources were not the commit's."""
-    note = "" if run.provenance["source_clean"] else " (modified)"
+    unknown = run.provenance["commit"] == "unknown"
+    note = "" if run.provenance["source_clean"] or unknown else " (modified)"
     return f"<code>{escape(run.provenance['commit'][:10])}</code>{note}"
 
 

@@ -52,6 +52,47 @@ def test_run_folders_and_chapters_are_no_sources(repository):
     assert clean()
 
 
-def test_outside_a_checkout_it_is_not_said_to_be_clean(tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
-    assert not clean()
+@pytest.fixture
+def unpacked(repository, monkeypatch):
+    """Sources without a repository of their own, inside another one, which may ignore them."""
+    root = repository / "it's unpacked"
+    shutil.copytree(repository / "studylib", root / "studylib")
+    monkeypatch.setattr(provenance, "REPOSITORY", root)
+    return root
+
+
+@pytest.mark.parametrize("ignored", ["", "*unpacked*"])
+def test_another_repository_around_the_sources_is_not_theirs(unpacked, ignored):
+    (unpacked.parent / ".gitignore").write_text(ignored)
+    told = provenance.of_code()
+    assert (told["commit"], told["source_clean"]) == ("unknown", False)
+    assert "not a git repository" in told["commit_reason"]
+
+
+def test_nor_is_the_one_whose_hook_runs_the_study(unpacked, monkeypatch):
+    monkeypatch.setenv("GIT_DIR", str(unpacked.parent / ".git"))
+    assert provenance.of_code()["commit"] == "unknown"
+
+
+def test_a_worktree_is_a_repository_of_its_own(repository, monkeypatch):
+    subprocess.run(["git", "worktree", "add", "-q", "inside"], cwd=repository, check=True)
+    commit = provenance.of_code()["commit"]
+    monkeypatch.setattr(provenance, "REPOSITORY", repository / "inside")
+    assert len(commit) == 40
+    assert provenance.of_code()["commit"] == commit
+    assert clean()
+
+
+def test_a_checkout_that_git_refuses_says_why_its_commit_is_unknown_and_no_path(repository, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its own tests
+    told = provenance.of_code()
+    assert (told["commit"], told["source_clean"]) == ("unknown", False)
+    assert "dubious ownership in repository at 'REPOSITORY'" in told["commit_reason"]
+    assert "git config --global --add safe.directory REPOSITORY" in told["commit_reason"]
+
+
+def test_without_git_the_commit_is_unknown(repository, monkeypatch):
+    monkeypatch.setenv("PATH", str(repository))
+    told = provenance.of_code()
+    assert (told["commit"], told["source_clean"]) == ("unknown", False)
+    assert "'git'" in told["commit_reason"]

@@ -127,11 +127,9 @@ def about(run: Run, label: str) -> str:
     plan, _, name = run.folder.parts[-3:]
     provenance, dataset = run.provenance, run.provenance["dataset"]
     rows = {key: f"`{value}`" for key, value in vars(run.spec).items()}
-    rows["commit"] = f"`{provenance['commit']}`" + ("" if provenance["source_clean"] else ", sources modified")
+    rows["commit"] = commit(provenance)
     for session in provenance.get("resumed", []):
-        rows[f"resumed {session['started']}"] = f"`{session['commit']}`" + (
-            "" if session["source_clean"] else ", sources modified"
-        )
+        rows[f"resumed {session['started']}"] = commit(session)
     rows["device"] = f"{provenance['device']}; {provenance['cpu']}, {provenance['threads']} threads"
     rows["precision"] = provenance.get("precision_reason", provenance["precision"])
     rows["started, ended"] = f"{provenance['started']}, {provenance['ended']}"
@@ -143,6 +141,13 @@ def about(run: Run, label: str) -> str:
     lines = [f"| {key} | {str(value).replace('|', '/')} |" for key, value in rows.items()]
     title = f"# {run.net}, {plan}: {name}"
     return "\n".join([title, "", f"*{label}*", "", "| setting | value |", "|---|---|", *lines, ""])
+
+
+def commit(session: dict) -> str:
+    """The commit of a session's sources and whether they were changed, or why it is unknown."""
+    if session["commit"] == "unknown":
+        return f"unknown: {session.get('commit_reason', 'no checkout')}"
+    return f"`{session['commit']}`" + ("" if session["source_clean"] else ", sources modified")
 
 
 def lower_headings(text: str) -> str:
