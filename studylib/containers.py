@@ -18,7 +18,8 @@ NO_CONCEALING = {"err_detect": "explode"}
 def opened(path: Path | str) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """Open the first video stream for decoding in the calling thread; FFmpeg's errors become VideoError."""
     try:
-        with av.open(str(path)) as container:
+        # A title in Latin-1 is no reason to refuse a video.
+        with av.open(str(path), metadata_errors="replace") as container:
             # The cover of a sound file is a video stream to FFmpeg; so are a picture and, for some endings, a text.
             streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
             if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):

@@ -105,10 +105,10 @@ def _from_packets(video: Path | str | Piece, times: Timeline, wanted: list[int])
             data = os.pread(file.fileno(), int((positions + sizes).max()) - begin, offset + begin)
             places = zip((positions - begin).tolist(), sizes.tolist(), table.numbers[rows].tolist(), strict=True)
             packets = ((number, _packet(data[place : place + length], number)) for place, length, number in places)
-            context = _thread.decoder(table.codec, table.extradata)
+            context = _thread.decoder(*table[:3])
             for frame in _decoded(context, packets, numbers):
                 yield frame.pts, frame
-            _thread.keep(context, table.extradata)
+            _thread.keep(context, *table[:3])
 
 
 def _opened_raw(path: Path | str) -> BinaryIO:
@@ -187,20 +187,21 @@ class _Thread(threading.local):
 
     def __init__(self) -> None:
         self.reformatter = VideoReformatter()
-        self.decoders: OrderedDict[tuple[str, bytes], av.VideoCodecContext] = OrderedDict()
+        self.decoders: OrderedDict[tuple[str, bytes, tuple[int, int]], av.VideoCodecContext] = OrderedDict()
 
-    def decoder(self, codec: str, extradata: bytes) -> av.VideoCodecContext:
+    def decoder(self, codec: str, extradata: bytes, colours: tuple[int, int]) -> av.VideoCodecContext:
         """A decoder that nobody uses; give it back with `keep`."""
-        context = self.decoders.pop((codec, extradata), None)
+        context = self.decoders.pop((codec, extradata, colours), None)
         if context is None:
             context = av.CodecContext.create(codec, "r")
             context.extradata = extradata
+            context.colorspace, context.color_range = colours
             context.thread_count = 1
             context.options = NO_CONCEALING
         return context
 
-    def keep(self, context: av.VideoCodecContext, extradata: bytes) -> None:
-        self.decoders[context.codec.name, extradata] = context
+    def keep(self, context: av.VideoCodecContext, *key: str | bytes | tuple[int, int]) -> None:
+        self.decoders[key] = context
         while len(self.decoders) > _KEPT_DECODERS:
             self.decoders.popitem(last=False)
 

@@ -60,7 +60,7 @@ def scan(path: Path | str) -> Timeline:
         duration = (container.duration or 0) / 1e6 if "matroska" in kinds else 0.0  # its header counts no frames
         fps, context = float(stream.average_rate or stream.guessed_rate or 0), stream.codec_context
         codec, one_a_packet = context.name, context.codec.canonical_name in _ONE_FRAME_A_PACKET
-        extradata = bytes(context.extradata or b"")
+        extradata, colours = bytes(context.extradata or b""), (context.colorspace, context.color_range)
     columns = list(zip(*packets, strict=True)) or [()] * 7
     pts, positions, sizes, keys, discarded, corrupt, placed = columns
     short = beyond or end < 0.95 * duration or ("avi" in kinds and _is_cut_riff(path))
@@ -91,7 +91,7 @@ def scan(path: Path | str) -> Timeline:
     table = None
     if all(placed) and _lie_there(path, contents):
         places = (np.array([place or 0 for place in column], np.int64) for column in (positions, sizes))
-        table = Packets(codec, extradata, numbers, *places)
+        table = Packets(codec, extradata, colours, numbers, *places)
     return Timeline(info, file_size, rotation, times[order], keyframes, table)
 
 

@@ -36,6 +36,7 @@ class Packets(NamedTuple):
 
     codec: str
     extradata: bytes
+    colours: tuple[int, int]  # FFmpeg's matrix and range by the container; frames that say their own have those
     numbers: np.ndarray  # (N,) int64, the number of the frame that packet i gives
     positions: np.ndarray  # (N,) int64, bytes from the start of the file
     sizes: np.ndarray  # (N,) int64, bytes
@@ -66,7 +67,7 @@ class Timeline:
             head |= {"frames": len(self.times), "keyframes": len(self.keyframes)}
             arrays = [np.diff(self.times, prepend=0), np.diff(self.keyframes, prepend=0)]
         if packets is not None:
-            head |= {"codec": packets.codec, "extradata": packets.extradata.hex()}
+            head |= {"codec": packets.codec, "extradata": packets.extradata.hex(), "colours": packets.colours}
             ends = np.concatenate([[0], packets.positions[:-1] + packets.sizes[:-1]])
             arrays += [packets.numbers - np.arange(len(packets.numbers)), packets.positions - ends, packets.sizes]
         # small differences, so that most of their bytes are zeros
@@ -87,7 +88,8 @@ class Timeline:
             ranks, gaps, sizes = values[n + k :].reshape(3, n)
             positions = (gaps + sizes).cumsum() - sizes
             extradata = bytes.fromhex(head["extradata"])
-            packets = Packets(head["codec"], extradata, ranks + np.arange(n), positions, sizes)
+            colours = tuple(head.get("colours", (2, 0)))  # unspecified
+            packets = Packets(head["codec"], extradata, colours, ranks + np.arange(n), positions, sizes)
         return cls(info, head["size"], head["rotation"], times, keyframes, packets)
 
 

@@ -176,7 +176,7 @@ def decode_from_start(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Every frame in order, upright, with nothing of ours but the way of scaling, which comes before the turning."""
     exact = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
     frames = []
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         for frame in container.decode(video=0):
             turns = frame.rotation // 90 % 4  # counter-clockwise
             height, width = size[::-1] if turns % 2 else size

@@ -34,12 +34,13 @@ def numbers_of(name: str) -> list[int]:
     return REWRITTEN[name].shown if name in REWRITTEN else list(range(NUM_FRAMES))
 
 
-def remuxed(change: Change, **container_options: str) -> Callable[[Path, Path], None]:
+def remuxed(change: Change, title: str = "", **container_options: str) -> Callable[[Path, Path], None]:
     """Copies the packets as `change(i, packet)` gives them, leaving out those for which that is None."""
 
     def rewrite(source: Path, target: Path) -> None:
         with av.open(str(source)) as read, av.open(str(target), "w", options=container_options) as written:
             stream = written.add_stream_from_template(read.streams.video[0])
+            written.metadata["title"] = stream.metadata["title"] = title
             for i, packet in enumerate(packet for packet in read.demux(video=0) if packet.size):
                 if changed := change(i, packet):
                     changed.stream = stream
@@ -56,6 +57,10 @@ def later_by(seconds: Fraction | int, from_packet: int = 0) -> Change:
         return packet
 
     return change
+
+
+def as_it_is(i: int, packet: av.Packet) -> av.Packet:
+    return packet
 
 
 def without_first(packets: int) -> Change:
@@ -96,6 +101,29 @@ def counting(frames: int) -> Callable[[Path, Path], None]:
 
 def renamed_chunk(old: bytes, new: bytes) -> Callable[[Path, Path], None]:
     return lambda source, target: target.write_bytes(source.read_bytes().replace(old, new, 1))
+
+
+def coloured(kind: bytes, matrix: int, full_range: bool = False) -> Callable[[Path, Path], None]:
+    """The container, not the stream, says how colours are stored: in a box `colr` of an mp4, an element of Matroska."""
+    colr = struct.pack(">I4s4sHHHBx", 20, b"colr", kind, 1, 1, matrix, full_range << 7)
+
+    def rewrite(source: Path, target: Path) -> None:
+        data = bytearray(source.read_bytes())
+        start = data.index(b"btrt") - 4  # a box of the same length, which tells the bit rate
+        data[start : start + len(colr)] = colr
+        mp4 = target if target.suffix == ".mp4" else target.with_name(f"{target.name}.mp4")
+        mp4.write_bytes(data)
+        if mp4 != target:
+            remuxed(as_it_is)(mp4, target)
+
+    return rewrite
+
+
+def latin1_titled(source: Path, target: Path) -> None:
+    remuxed(as_it_is, title="caf@")(source, target)
+    data = target.read_bytes()
+    assert b"caf@" in data
+    target.write_bytes(data.replace(b"caf@", "café".encode("latin-1")))
 
 
 def twice(source: Path, target: Path) -> None:
@@ -169,6 +197,15 @@ _REWRITTEN = {
     "five_dropped.avi": Rewritten("mpeg4_odd.avi", remuxed(later_by(Fraction(5, 25), 20))),
     "no_index.avi": Rewritten("mpeg4_odd.avi", renamed_chunk(b"idx1", b"JUNK")),
     "packed.avi": Rewritten("one_b_frame.avi", packed),
+    # Matrix and range: BT.709, BT.2020, full range, and one of them unknown
+    "in_box_bt709.mp4": Rewritten("b_frames.mp4", coloured(b"nclx", 1)),
+    "in_box_full_range.mp4": Rewritten("b_frames.mp4", coloured(b"nclx", 2, full_range=True)),
+    "in_box_bt2020_of_unknown_range.mp4": Rewritten("b_frames.mp4", coloured(b"nclc", 9)),
+    "in_box_not_as_in_stream.mp4": Rewritten("hevc.mp4", coloured(b"nclx", 9, full_range=True)),
+    "in_element_bt709_full_range.mkv": Rewritten("b_frames.mp4", coloured(b"nclx", 1, full_range=True)),
+    # Titles of the file and of its stream that are not UTF-8
+    **{f"latin1_title.{kind}": Rewritten("b_frames.mp4", latin1_titled) for kind in ("mp4", "mkv")},
+    "latin1_title.avi": Rewritten("mpeg4_odd.avi", latin1_titled),
     # Names that tell nothing of the container
     "an_avi.mp4": Rewritten("mpeg4_odd.avi", shutil.copy),
     "a_webm.mp4": Rewritten("vp9_odd.webm", shutil.copy),

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,24 @@ def test_a_second_call_looks_only_into_what_is_new_changed_or_was_unreadable(roo
     assert videos["1.mp4"].num_frames == 12
     assert videos["0.mp4"] == first[0]["0.mp4"]
     assert unreadable == first[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (b"caf\xe9".decode, "UnicodeDecodeError: 'utf-8' codec can't decode"),
+        (lambda: [][0], "IndexError: list index out of range"),
+        (lambda: bytes(2**62), "MemoryError"),
+        (lambda: Path("/nowhere").stat(), "No such file or directory"),
+    ],
+)
+def test_no_file_stops_the_others_whatever_its_reading_raises(
+    root: Path, monkeypatch: pytest.MonkeyPatch, error: Callable, reason: str
+) -> None:
+    monkeypatch.setattr(probing, "scan", lambda path: error() if path.endswith("2.mp4") else scan(path))
+    videos, unreadable = probe(root)
+    assert list(videos) == ["0.mp4", "1.mp4", "3.mp4", "4.mp4"]
+    assert unreadable["2.mp4"].startswith(reason)
 
 
 def test_a_torn_line_costs_one_file(root: Path, scanned: list[str]) -> None:

@@ -22,11 +22,11 @@ from studylib.clips import scaled_size
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
 from studylib.datasets.index_rules import OPTIONAL
 from studylib.datasets.packing import Prepared, pack_shard, read_journal, stamp_of, tell, tidy, unpacked
+from studylib.datasets.probing import in_one_line
 from studylib.datasets.production import claim
 from studylib.datasets.transcoding import MEASURED, Format, transcode
 from studylib.files import locked, write_bytes
 from studylib.parallel import in_processes, progress_bar
-from studylib.video import VideoError
 
 __all__ = ["Format", "prepare", "report", "transcode"]
 
@@ -143,8 +143,10 @@ def make_one(
     stamp = stamp_of(original)  # before it is read: a change meanwhile will be seen
     try:
         content, facts = transcode(original, how, scratch, for_shard)
-    except VideoError as error:
-        return str(error).removeprefix(f"{original}: ")
+    except OSError:  # a full disk; those of the original are VideoErrors
+        raise
+    except Exception as error:
+        return in_one_line(error, original)
     write_bytes(scratch, content)
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     scratch.replace(folder / file)

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from studylib.parallel import in_processes, progress_bar
 from studylib.video import VideoError, scan
 
-JOURNAL_VERSION = 1  # raise it with any change of what a scan gives
+JOURNAL_VERSION = 2  # raise it with any change of what a scan gives
 _FEW = 32  # files that are sooner read than processes are started
 
 
@@ -72,11 +72,19 @@ def probe_one(file: str) -> Probed | str:
     try:
         timeline = scan(file)
         info = timeline.info
-        size = timeline.file_size
-    except (VideoError, OSError) as error:
-        reason = str(getattr(error, "strerror", None) or error)
-        return reason.removeprefix(f"{file}: ")
-    return Probed(info.num_frames, info.fps, info.width, info.height, size, timeline.to_bytes())
+        return Probed(info.num_frames, info.fps, info.width, info.height, timeline.file_size, timeline.to_bytes())
+    except Exception as error:
+        return in_one_line(error, file)
+
+
+def in_one_line(error: Exception, file: Path | str) -> str:
+    """Why a file cannot be read, in one line and without its path.
+
+    Any exception is taken: what FFmpeg and PyAV did not foresee of one file must not stop an index of a million.
+    """
+    text = str(getattr(error, "strerror", None) or error).removeprefix(f"{file}: ")
+    kind = "" if isinstance(error, VideoError | OSError) else f"{type(error).__name__}: "
+    return kind + " ".join(text.split())
 
 
 def read_journal(journal: Path, stamps: dict[str, Stamp]) -> dict[str, Probed]:
