@@ -50,6 +50,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def name_of(path: bytes | str | Path) -> str:
+    """A file's name as text that is the same in every locale: as UTF-8, bytes that are none as lone surrogates."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
+
+
+def on_disk(folder: Path, name: str) -> Path:
+    """The path below `folder` that `name_of` calls `name`."""
+    return folder / os.fsdecode(name.encode("utf-8", "surrogateescape"))
+
+
 def partial_path(path: Path) -> Path:
     """Where a file grows before it moves to `path`; the process id keeps two writers apart."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")

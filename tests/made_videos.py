@@ -124,6 +124,7 @@ _KINDS = {
     "mjpeg.mov": Kind("mjpeg", JPEG, "yuvj420p"),
     "ffv1_odd.mkv": Kind("ffv1", size=ODD),
     "huffyuv.avi": Kind("huffyuv", pix_fmt="rgb24"),
+    "palette.gif": Kind("gif", pix_fmt="rgb8"),
     "prores.mov": Kind("prores_ks", pix_fmt="yuv422p10le"),
 }
 

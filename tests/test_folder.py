@@ -1,5 +1,6 @@
 """Any user's own videos, in a folder for each class."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from studylib.datasets import folder
 from studylib.datasets.__main__ import main, name_and_data_root
 from studylib.datasets.index import DatasetError, Index, index_folder, load_index
+from tests.made_videos import make
 from tests.video_folders import put_lines, put_video
 
 pytestmark = pytest.mark.usefixtures("data_root")
@@ -101,11 +103,74 @@ def test_links_are_followed_but_not_in_circles(root: Path) -> None:
     assert index.facts["unreadable"]["wave/gone.mp4"].startswith("broken link")
 
 
-@pytest.mark.parametrize("name", [b"\xff.mp4", b"a\\b.mp4"])
-def test_a_file_name_that_an_index_cannot_hold_is_refused(root: Path, name: bytes) -> None:
+def passed_over(index: Index) -> dict[str, str]:
+    """{name: reason} as the facts tell; their count is that of the names."""
+    facts = index.facts.get("passed_over", {})
+    assert all(told["files"] == len(told["names"]) for told in facts.values())
+    return {name: reason for reason, told in facts.items() for name in told["names"]}
+
+
+def test_folders_without_a_video_are_no_classes(root: Path) -> None:
+    before = folder.make("mine", root)
+    for path in ("__MACOSX/wave/._a.mp4", "empty/read.me", "bow/raw/c.mp4", "wave/.thumbs/a.mp4"):
+        put_video(root / path)
+    (root / "nothing").mkdir()
+    index = folder.make("mine", root)
+    assert (index.classes, labelled(index)) == (before.classes, labelled(before))
+    assert passed_over(before) == {}
+    assert passed_over(index) == {
+        "__MACOSX/wave/._a.mp4": "hidden, as their names begin with a dot",
+        "bow/raw/c.mp4": "not as <class>/<video>, or {train,test}/<class>/<video>",
+        "empty/read.me": "their names have no ending of a video",
+        "wave/.thumbs": "hidden, as their names begin with a dot",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"\xff.mp4", "wave/\\udcff.mp4"), (b"a\\b.mp4", "wave/a\\b.mp4"), (b"a.xyz", "wave/a.xyz")]
+)
+def test_what_is_passed_over_is_named_and_changes_no_hash(
+    root: Path, name: bytes, shown: str, capsys: pytest.CaptureFixture
+) -> None:
+    before = folder.make("mine", root).manifest_hash
     (root / "wave" / os.fsdecode(name)).write_bytes(b"video")
-    with pytest.raises(DatasetError, match="rename this file"):
-        folder.make("mine", root)
+    assert main(["folder", "--root", str(root), "--name", "mine"]) == 0
+    index = load_index("mine")
+    assert list(passed_over(index)) == [shown]
+    assert index.manifest_hash == before
+    assert shown in capsys.readouterr().out
+
+
+def test_a_thousand_files_of_one_folder_that_are_passed_over_take_one_name(root: Path) -> None:
+    for number in range(1000):
+        (root / "wave" / f"{number}.jpg").touch()
+    told = folder.make("mine", root).facts["passed_over"]
+    assert list(told.values()) == [{"files": 1000, "names": ["wave/*.jpg (1000 files)"]}]
+
+
+def test_a_folder_that_may_not_be_read_stops_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "lost+found").mkdir()
+    scandir = os.scandir
+
+    def refused(path: Path) -> object:  # a mode that forbids it means nothing to root
+        if Path(path).name in ("lost+found", "locked"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    index = folder.make("mine", root)
+    assert index.classes == ("jump high", "wave")
+    assert passed_over(index) == {"lost+found/": "folders that cannot be read (Permission denied)"}
+    with pytest.raises(DatasetError, match=r"locked: cannot be read \(Permission denied\)"):
+        folder.make("mine", root.rename(root.with_name("locked")))
+
+
+def test_streams_and_animations_are_videos(root: Path) -> None:
+    for kind in ("b_frames.ts", "palette.gif"):
+        make(kind, root / "wave")
+    index = folder.make("mine", root)
+    assert {"wave/b_frames.ts", "wave/palette.gif"} <= labelled(index).keys()
+    assert passed_over(index) == {}
 
 
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:

@@ -93,6 +93,28 @@ def test_of_two_files_of_a_clip_the_one_in_its_class_folder_is_taken(root: Path,
     assert rows_by_stem(kinetics.make("k", root, lists).table)["traintwices_000007_000017"]["num_frames"] == 12
 
 
+def test_a_copy_that_can_be_read_wins_over_one_that_cannot(root: Path, lists: Path) -> None:
+    """The Common Visual Data Foundation leaves corrupt videos where they are, and has good copies beside."""
+    broken = "train/zumba/trainbroken_000001_000011.mp4"
+    for place, num_frames in (("old", 13), ("zumba", 14)):  # in its class, but not in its part
+        put_video(root / place / Path(broken).name, num_frames)
+    index = kinetics.make("k", root, lists)
+    assert rows_by_stem(index.table)["trainbroken_000001_000011"]["num_frames"] == 14
+    assert (index.facts["unreadable"], index.facts["found"]) == ({}, 9)
+    named = {name: reason for reason, told in index.facts["passed_over"].items() for name in told["names"]}
+    assert named[broken].startswith("cannot be read")
+    assert named[f"old/{Path(broken).name}"] == "further files of a listed video"
+
+
+def test_a_replacement_wins_over_the_video_that_it_replaces(root: Path, lists: Path) -> None:
+    replacements = root / "replacement" / "replacement_for_corrupted_k400"
+    put_video(replacements / "traintwices_000007_000017.mp4", 15)  # its first frame can be read, which says little
+    put_video(replacements / "trainspaces_000000_000010.mp4").write_bytes(b"a download that failed")
+    rows = rows_by_stem(kinetics.make("k", root, lists).table)
+    assert rows["traintwices_000007_000017"]["num_frames"] == 15
+    assert rows["trainspaces_000000_000010"]["path"].startswith("train/")
+
+
 def test_every_row_holds_the_timeline_and_the_size_of_its_file(root: Path, lists: Path) -> None:
     index = kinetics.make("k", root, lists)
     for number, row in enumerate(index.table.to_pylist()):

@@ -4,11 +4,12 @@ Lists -> files (`finding`) -> what is in them (`probing`) -> an index and a repo
 """
 
 import argparse
+from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
 
-from studylib.datasets.finding import match, video_files
+from studylib.datasets.finding import Walk, match, pass_over, told, walk
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
 from studylib.datasets.index_rules import OPTIONAL
 from studylib.datasets.listing import Lists
@@ -26,12 +27,12 @@ def build(
     min_frames: int = MIN_FRAMES,
     workers: int | None = None,
     data_root: Path | str | None = None,
-    paths: list[str] | None = None,
+    walked: Walk | None = None,
 ) -> Index:
     """Write the index `name` of the listed videos that are under `root` and can be read.
 
     Labels are the lists' numbers; with `only_present` they are numbered over the classes that have a video. Videos
-    with fewer than `min_frames` frames are kept and counted. `paths` are the files under `root` where they are known.
+    with fewer than `min_frames` frames are kept and counted. `walked` is what is under `root` where that is known.
     Called again after a kill it goes on where it was stopped; a second process waits for the first.
 
     Errors: DatasetError when the folder is wrong or no listed video is there; OSError when the disk is full or a
@@ -40,18 +41,31 @@ def build(
     root, folder = Path(root), index_folder(name, data_root)
     if min_frames < 1:
         raise DatasetError(f"--min-frames must be at least 1, not {min_frames}")
-    found = match(lists, video_files(root) if paths is None else paths)
+    videos, passed_over = walked or walk(root)
+    found = match(lists, videos)
+    pass_over(passed_over, "in no list" if lists.sha256 else f"not as {lists.expected}", found.not_listed)
     nothing = f"{root}: none of the {len(lists.videos)} listed videos is here"
-    expected = f"they are expected as {lists.expected} ({found.not_listed} video files are in no list)"
     if not found.files:
-        raise DatasetError(f"{nothing}; {expected}")
+        raise DatasetError("; ".join([f"{nothing}; they are expected as {lists.expected}", *told(passed_over)]))
     with locked(folder / ".lock", f"{name}: another process is making this index"):
-        probed, unreadable = probe_all(root, found.files.values(), folder / "probed.jsonl", workers)
+        files, probed, unreadable = {}, {}, {}
+        left = found.files
+        while left:  # the best files of all; of those that cannot be read, the next best
+            some, bad = probe_all(root, [paths[0] for paths in left.values()], folder / "probed.jsonl", workers)
+            probed, unreadable = probed | some, unreadable | bad
+            files |= {key: paths[0] for key, paths in left.items() if paths[0] in some}
+            left = {key: paths[1:] for key, paths in left.items() if paths[0] in bad and len(paths) > 1}
         if not probed:
             path, reason = next(iter(unreadable.items()))
             raise DatasetError(f"{nothing} and can be read: {len(unreadable)} cannot, such as {path}: {reason}")
-        keys = [key for key, path in found.files.items() if path in probed]
-        classes, columns = _columns(lists, keys, [(found.files[key], probed[found.files[key]]) for key in keys])
+        further = defaultdict(list)  # reason -> files of videos of which another is taken, or is no better
+        for key, paths in found.files.items():
+            for path in set(paths) - {files.get(key, paths[0])}:
+                further[unreadable.pop(path, "further files of a listed video")].append(path)
+        for reason, paths in further.items():
+            pass_over(passed_over, reason, paths)
+        keys = sorted(files, key=files.get)
+        classes, columns = _columns(lists, keys, [(files[key], probed[files[key]]) for key in keys])
         if only_present:
             classes = _renumber(classes, columns)
         facts = {
@@ -65,12 +79,13 @@ def build(
             "too_short": sum(video.num_frames < min_frames for video in probed.values()),
             "min_frames": min_frames,
             "duplicates": found.duplicates,
-            "not_listed": found.not_listed,
+            "not_listed": len(found.not_listed),
             "repeated_lines": lists.repeated,
             "conflicting_lines": lists.conflicting,
             "lines_without_label": lists.without_label,
             "test_name": lists.test_name,
         }
+        facts |= {"passed_over": passed_over} if passed_over else {}
         return write_index(name, root, classes, columns, facts, data_root)
 
 

@@ -9,7 +9,7 @@ a line each, gives their order.
 from pathlib import Path
 
 from studylib.datasets.building import build
-from studylib.datasets.finding import TEST_FOLDERS, video_files
+from studylib.datasets.finding import TEST_FOLDERS, Walk, told, walk
 from studylib.datasets.index import DatasetError, Index
 from studylib.datasets.listing import Lists, numbers_by_spelling, read_lines, spelling, without_ending
 
@@ -25,15 +25,25 @@ def make(
     Errors: DatasetError naming the folder or the file that is wrong, or when no video is there.
     """
     root = Path(root)
-    paths = video_files(root)
-    return build(name, root, read(root, paths, part, classes), paths=paths, **options)
+    walked = walk(root)
+    return build(name, root, read(root, walked, part, classes), walked=walked, **options)
 
 
-def read(root: Path, paths: list[str], part: str | None = None, classes: Path | str | None = None) -> Lists:
-    """What the folders say of the videos `paths`, relative to `root`."""
+def read(root: Path, walked: Walk, part: str | None = None, classes: Path | str | None = None) -> Lists:
+    """What the folders say of the videos below `root`; a folder without any is no class."""
+    paths = walked.videos
     part_of = {"": part} if part else _parts_by_folder(root, paths) or {"": "test"}  # {"train/": "train", ...}
-    folders = {prefix: _folders(root / prefix) for prefix in part_of}
-    present = sorted({name for names in folders.values() for name in names})
+    places = []  # (path, folder, part)
+    for path in paths:
+        prefix = next((prefix for prefix in part_of if prefix and path.startswith(prefix)), "")
+        folder, _, file = path.removeprefix(prefix).partition("/")
+        if prefix in part_of and file and "/" not in file:
+            places.append((path, folder, part_of[prefix]))
+    expected = "<class>/<video>, or {train,test}/<class>/<video>"
+    if not places:
+        elsewhere = f"{root}: no video in {expected}, and {len(paths)} elsewhere below"
+        raise DatasetError("; ".join([elsewhere, *told(walked.passed_over)]))
+    present = sorted({folder for _, folder, _ in places})
     if classes is None:
         names, numbers = tuple(present), {name: number for number, name in enumerate(present)}
     else:
@@ -43,15 +53,10 @@ def read(root: Path, paths: list[str], part: str | None = None, classes: Path | 
         numbers |= {name: number for number, name in enumerate(names)}
         if unknown := [name for name in present if numbers[name] is None]:
             raise DatasetError(f"{classes}: has no class {unknown[0]!r}, which is a folder of {root}")
-    expected = "<class>/<video>, or {train,test}/<class>/<video>"
     lists = Lists("folder", names, "path", expected)
-    for path in paths:
-        prefix = next((prefix for prefix in part_of if prefix and path.startswith(prefix)), "")
-        folder, _, file = path.removeprefix(prefix).partition("/")
-        if prefix in part_of and file and "/" not in file and without_ending(path) not in lists.videos:
-            lists.add(without_ending(path), (numbers[folder],), (part_of[prefix],))
-    if not lists.videos:
-        raise DatasetError(f"{root}: no video in {expected}, and {len(paths)} elsewhere below")
+    for path, folder, of_part in places:
+        if without_ending(path) not in lists.videos:
+            lists.add(without_ending(path), (numbers[folder],), (of_part,))
     return lists
 
 
@@ -64,7 +69,3 @@ def _parts_by_folder(root: Path, paths: list[str]) -> dict[str, str]:
         return {}
     tested = ["test"] if "test" in there else there[1:]
     return {f"{name}/": "train" if name == "train" else "test" if name in tested else "" for name in there}
-
-
-def _folders(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]

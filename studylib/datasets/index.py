@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from studylib.datasets.index_rules import LEADS_OUT, NOT_HASHED, PARTS, SPLITS, DatasetError, checked, outside
-from studylib.files import partial_path, write_together
+from studylib.files import name_of, on_disk, partial_path, write_together
 from studylib.timeline import Piece, Timeline, VideoInfo
 
 _HOW_TO_MAKE = (
@@ -36,8 +36,8 @@ class Index:
 
     Columns: path, label, num_frames, fps, width, height, split1[, ... split6] ("train", "test" or "" for neither), some
     of `index_rules.OPTIONAL`, and what else the dataset gives. `manifest_hash` is a SHA-256 (hex) over the
-    classes, the facts and the table's values, not over the place or the encoding: a run's provenance and the caches go
-    by it.
+    classes, the facts and the table's values, not over the place, the encoding or the files that were passed over: a
+    run's provenance and the caches go by it.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Index:
         """The file of a `path` of the table. Errors: DatasetError when it would lie outside the root."""
         if re.search(LEADS_OUT, row_path):
             raise DatasetError(outside(row_path, self.name))
-        return self.root / row_path
+        return on_disk(self.root, row_path)
 
     def video(self, row: int) -> tuple[Path | Piece, Timeline | None]:
         """Where the video of a row lies, and its timeline if the index keeps it: what `video.read_clip` takes."""
@@ -123,7 +123,7 @@ def write_index(
     inside = root.is_relative_to(folder.resolve())
     manifest = {
         "name": name,
-        "root": root.relative_to(folder.resolve()).as_posix() if inside else str(root),
+        "root": root.relative_to(folder.resolve()).as_posix() if inside else name_of(root),
         "classes": list(index.classes),
         "facts": index.facts,
         "videos": len(table),
@@ -137,7 +137,7 @@ def write_index(
 
     def write_manifest(file: BinaryIO) -> None:  # when the table is there
         manifest["seal"] = _seal(manifest, partial_path(folder / "index.arrow"))
-        file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
+        file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode(errors="surrogateescape") + b"\n")
 
     write_together({folder / "index.arrow": write_table, folder / "manifest.json": write_manifest})
     return load_index(name, data_root)
@@ -165,11 +165,11 @@ def load_index(name: str, data_root: Path | str | None = None) -> Index:
         listed = f"there are: {', '.join(there)}" if there else "there is none yet"
         raise DatasetError(f"no dataset {name!r} in {folder.parent} ({listed}); make one: {_HOW_TO_MAKE}")
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8", errors="surrogateescape"))
         fits = manifest["seal"] == _seal(manifest, folder / "index.arrow")
         table = pa.ipc.open_file(pa.memory_map(str(folder / "index.arrow"))).read_all() if fits else None
-        root, classes, facts = (folder / manifest["root"]).resolve(), tuple(manifest["classes"]), manifest["facts"]
-        index = Index(name, root, classes, table, facts, folder, manifest["hash"])
+        root, classes = on_disk(folder, manifest["root"]).resolve(), tuple(manifest["classes"])
+        index = Index(name, root, classes, table, manifest["facts"], folder, manifest["hash"])
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DatasetError(f"{folder}: broken index ({reason}); make it again: {_HOW_TO_MAKE}") from error
@@ -223,7 +223,8 @@ def _canonical_json(value: object) -> bytes:
 
 def _hash(classes: Sequence[str], facts: dict, table: pa.Table) -> str:
     """SHA-256 (hex) of the classes, the facts and the values of all columns but `NOT_HASHED`, by their names."""
-    digest = hashlib.sha256(_canonical_json([list(classes), facts]))
+    hashed = {key: value for key, value in facts.items() if key != "passed_over"}
+    digest = hashlib.sha256(_canonical_json([list(classes), hashed]))
     for column in sorted(set(table.column_names) - set(NOT_HASHED)):
         digest.update(_canonical_json([column, []])[:-2])
         for n, batch in enumerate(table[column].combine_chunks().slice(i, 65536) for i in range(0, len(table), 65536)):

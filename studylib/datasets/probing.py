@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from studylib.files import on_disk
 from studylib.parallel import in_processes, progress_bar
 from studylib.video import VideoError, scan
 
@@ -44,7 +45,7 @@ def probe_all(
     paths = list(paths)
     stamps, unreadable = _stamps(root, paths)
     probed = read_journal(journal, stamps)
-    jobs = {path: (f"{root}/{path}",) for path in stamps if path not in probed}
+    jobs = {path: (str(on_disk(root, path)),) for path in stamps if path not in probed}
     few = len(jobs) < _FEW
     bar = progress_bar(f"{root.name}: probing", len(paths), len(paths) - len(jobs), disable=None if few else False)
     results = in_processes(probe_one, jobs, 1 if few else workers)
@@ -122,8 +123,9 @@ def _stamps(root: Path, paths: list[str]) -> tuple[dict[str, Stamp], dict[str, s
     stamps, unreadable = {}, {}
     for path in paths:
         try:
-            status = os.stat(root / path)  # noqa: PTH116 (a million times)
+            file = on_disk(root, path)
+            status = os.stat(file)  # noqa: PTH116 (a million times)
             stamps[path] = (status.st_size, status.st_mtime_ns)
         except OSError as error:
-            unreadable[path] = f"broken link ({error.strerror})" if (root / path).is_symlink() else str(error.strerror)
+            unreadable[path] = f"broken link ({error.strerror})" if file.is_symlink() else str(error.strerror)
     return stamps, unreadable

@@ -3,6 +3,7 @@
 import csv
 from importlib.resources import files
 
+from studylib.datasets.finding import told
 from studylib.datasets.index import Index
 
 _LINES = 20  # unreadable files that are told; all of them are in the manifest
@@ -21,7 +22,7 @@ def report(index: Index) -> str:
     lines = [f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes, index in {index.folder}"]
     lines += [f"  {split}: {n['train']} train, {n['test']} test" for split, n in index.counts().items()]
     lines += ["", *_aligned(_part_rows(index, published)), ""]
-    lines += [f"  {line}" for line in _faults(facts)]
+    lines += [f"  {line}" for line in _faults(facts) + told(facts.get("passed_over", {}))]
     lines += [f"    {path}: {reason}" for path, reason in list(facts["unreadable"].items())[:_LINES]]
     if (more := len(facts["unreadable"]) - _LINES) > 0:
         lines.append(f"    and {more} more: {index.folder / 'manifest.json'} names them")
