@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from studylib.datasets import folder
 from studylib.datasets.__main__ import main, name_and_data_root
 from studylib.datasets.index import DatasetError, Index, index_folder, load_index
+from studylib.plan import REPOSITORY
+from studylib.video import read_clip
 from tests.made_videos import make
 from tests.video_folders import put_lines, put_video
 
@@ -163,6 +167,21 @@ def test_a_folder_that_may_not_be_read_stops_nothing(root: Path, monkeypatch: py
     assert passed_over(index) == {"lost+found/": "folders that cannot be read (Permission denied)"}
     with pytest.raises(DatasetError, match=r"locked: cannot be read \(Permission denied\)"):
         folder.make("mine", root.rename(root.with_name("locked")))
+
+
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_an_index_is_the_same_whatever_the_locale(root: Path, tmp_path: Path, utf8: str) -> None:
+    put_video(root / "grüßen" / "日本.mp4")
+    (root / "grüßen" / "ß.txt").touch()
+    command = [sys.executable, "-m", "studylib.datasets", "folder", "--root", root, "--out", tmp_path / utf8 / "mine"]
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": utf8, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([*command, "--prepare", "--workers", "1"], env=os.environ | locale, check=True)
+    index, made = load_index("mine", tmp_path / utf8), load_index("mine-128x171", tmp_path / utf8)
+    assert index.manifest_hash == folder.make("mine", root).manifest_hash
+    assert labelled(made)["grüßen/日本.mp4"] == "grüßen"
+    assert list(passed_over(index)) == ["grüßen/ß.txt"]
+    for video, known in [of.video(row) for of in (index, made) for row in range(len(of.table))]:
+        assert read_clip(video, 0, 8, (32, 48), known).shape == (8, 32, 48, 3)
 
 
 def test_streams_and_animations_are_videos(root: Path) -> None:

@@ -125,4 +125,5 @@ def _data_root_at(folder: Path | None) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have letters that the locale lacks
     sys.exit(main())

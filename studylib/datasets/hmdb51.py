@@ -12,6 +12,7 @@ from studylib.datasets.building import build
 from studylib.datasets.finding import KEYS
 from studylib.datasets.index import DatasetError, Index
 from studylib.datasets.listing import Lists, hash_of, is_plain_name, read_lines
+from studylib.files import name_of, on_disk
 
 LISTS = "folder with the files <class>_test_split<1-3>.txt"
 _SPLITS = (1, 2, 3)
@@ -28,16 +29,17 @@ def make(name: str, root: Path | str, lists: Path | str, **options: object) -> I
 
 def read(folder: Path) -> Lists:
     """The official lists. Errors: DatasetError naming file, line and what was expected."""
-    names = [re.fullmatch(r"(.+)_test_split[1-3]\.txt", file.name) for file in folder.glob("*_test_split?.txt")]
+    names = [name_of(file.name) for file in folder.glob("*_test_split?.txt")]
+    names = [re.fullmatch(r"(.+)_test_split[1-3]\.txt", name) for name in names]
     classes = sorted({match[1] for match in names if match})
     if not classes:
         raise DatasetError(f"{folder}: no <class>_test_split<1-3>.txt here; --lists is their folder")
-    files = [folder / f"{a_class}_test_split{split}.txt" for a_class in classes for split in _SPLITS]
+    files = [on_disk(folder, f"{a_class}_test_split{split}.txt") for a_class in classes for split in _SPLITS]
     lists = Lists("HMDB51", tuple(classes), "folder/stem", "<class>/<name>.avi (or .mp4, ...)", num_splits=len(_SPLITS))
     for label, a_class in enumerate(classes):
         parts: dict[str, list[str | None]] = {}
         for split in _SPLITS:
-            for place, line in read_lines(folder / f"{a_class}_test_split{split}.txt"):
+            for place, line in read_lines(on_disk(folder, f"{a_class}_test_split{split}.txt")):
                 name, _, number = line.rpartition(" ")  # a name may hold anything but a slash
                 name = name.strip()
                 if not is_plain_name(name) or number not in _PARTS:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from studylib.datasets.index import DatasetError
+from studylib.files import name_of
 
 
 class Listed(NamedTuple):
@@ -65,7 +66,7 @@ def hash_of(paths: Iterable[Path]) -> str:
     """SHA-256 (hex) over names and contents of the lists, CRLF counted as LF."""
     digest = hashlib.sha256()
     for path in sorted(paths):
-        digest.update(f"{path.name}\n".encode() + path.read_bytes().replace(b"\r\n", b"\n"))
+        digest.update(name_of(path.name).encode() + b"\n" + path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from studylib.files import write_bytes
+from studylib.files import on_disk, write_bytes
 
 _UNPACKED = "unpacked"  # folder of the videos whose shard lacks others
 
@@ -57,7 +57,7 @@ def read_journal(folder: Path) -> dict[str, Prepared]:
                     told[video.path] = video
                 except (ValueError, TypeError):
                     continue  # a kill can tear a line
-    sizes = {file: stamp_of(folder / file)[0] for file in {video.file for video in told.values()}}
+    sizes = {file: stamp_of(on_disk(folder, file))[0] for file in {video.file for video in told.values()}}
     latest = {(video.file, video.offset): path for path, video in told.items()}
 
     def whole(video: Prepared) -> bool:
@@ -121,7 +121,7 @@ def _content(folder: Path, video: Prepared) -> bytes:
 def tidy(folder: Path, done: dict[str, Prepared]) -> None:
     """Shorten the journal to what holds; remove the videos and shards that it does not tell of, and scratch files."""
     write_bytes(folder / "prepared.jsonl", b"".join(map(_line, done.values())))
-    used = {folder / video.file for video in done.values()}
+    used = {on_disk(folder, video.file) for video in done.values()}
     for place in ("videos", _UNPACKED):
         for path in (folder / place).rglob("*"):
             if path not in used and path.is_file():

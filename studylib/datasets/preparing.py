@@ -25,7 +25,7 @@ from studylib.datasets.packing import Prepared, pack_shard, read_journal, stamp_
 from studylib.datasets.probing import in_one_line
 from studylib.datasets.production import claim
 from studylib.datasets.transcoding import MEASURED, Format, transcode
-from studylib.files import locked, write_bytes
+from studylib.files import locked, on_disk, write_bytes
 from studylib.parallel import in_processes, progress_bar
 
 __all__ = ["Format", "prepare", "report", "transcode"]
@@ -148,8 +148,9 @@ def make_one(
     except Exception as error:
         return in_one_line(error, original)
     write_bytes(scratch, content)
-    (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    scratch.replace(folder / file)
+    place = on_disk(folder, file)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scratch.replace(place)
     return Prepared(path, stamp, file, 0, len(content), **facts)
 
 
