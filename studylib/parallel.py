@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 import cv2
@@ -67,8 +69,7 @@ def in_processes(
 
 
 def _in_pool(function: Callable[..., Result], jobs: Mapping[Key, tuple], workers: int) -> Iterator[tuple[Key, Result]]:
-    # "spawn": a forked child of a process that has threads (PyTorch, OpenCV) can hang.
-    spawn = multiprocessing.get_context("spawn")
+    spawn = _OwnFunctions() if function.__module__ != "__main__" else multiprocessing.get_context("spawn")
     waiting = iter(jobs.items())
     under_way: dict[Future, Key] = {}
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker) as pool:
@@ -86,6 +87,24 @@ def _in_pool(function: Callable[..., Result], jobs: Mapping[Key, tuple], workers
             raise OSError("a worker process was killed, for want of memory or by a file that crashes it") from error
         finally:  # after an error or Ctrl-C: do not begin what is still waiting
             pool.shutdown(cancel_futures=True)
+
+
+class _Worker(SpawnProcess):
+    """A new process that does not import the caller's script, which without `if __name__ == "__main__"` would run again
+    in it, and wait for a lock that its parent holds."""
+
+    def start(self) -> None:
+        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = script
+
+
+class _OwnFunctions(SpawnContext):
+    """For functions of this package. "spawn", as a forked child of a process that has threads (PyTorch) can hang."""
+
+    Process = _Worker
 
 
 def _start_worker() -> None:

@@ -166,6 +166,29 @@ def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path) -> None
     assert 3000 <= len(lines) <= 3001  # none twice; the kill may have torn one
 
 
+WITHOUT_GUARD = """
+import sys
+from studylib.datasets import folder
+from studylib.datasets.preparing import Format, prepare
+print("script begins")
+index = folder.make("mine", sys.argv[1], data_root=sys.argv[2], workers=2)
+print(len(prepare(index, Format(resolution=32), workers=2).table))
+"""
+
+
+@pytest.mark.parametrize("from_stdin", [False, True])
+def test_a_script_without_a_guard_indexes_and_prepares_any_number_of_videos(tmp_path: Path, from_stdin: bool) -> None:
+    for number in range(40):
+        put_video(tmp_path / "videos" / "wave" / f"{number}.mp4", 8)
+    (tmp_path / "script.py").write_text(WITHOUT_GUARD)
+    command = [sys.executable, "-" if from_stdin else tmp_path / "script.py", tmp_path / "videos", tmp_path / "data"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        command, input=WITHOUT_GUARD, env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["script begins", "40"]
+
+
 def doubled(number: int) -> int:
     return 2 * number
 
