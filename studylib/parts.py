@@ -7,6 +7,7 @@ import numpy as np
 
 from studylib.clips import scaled_size
 from studylib.datasets.index import DatasetError, Index
+from studylib.datasets.index_rules import HOW_TO_PART
 from studylib.faults import Fault
 from studylib.flow import flow_clip
 from studylib.frame_cache import FrameCache, open_frames
@@ -103,6 +104,8 @@ def open_parts(index: Index, spec: RunSpec) -> tuple[Part | None, Part]:
             continue
         rows = index.rows(spec.split, name)
         if not len(rows):
-            raise DatasetError(f"dataset {index.name}: split {spec.split} has no {name} videos")
+            flat = index.facts.get("dataset") == "folder"
+            how = HOW_TO_PART if flat else f"put those of its lists below {index.root} and make the index again"
+            raise DatasetError(f"dataset {index.name}: split {spec.split} has no {name} videos; {how}")
         parts.append(Part(index, name, rows, size, spec.modality, cache))
     return parts[0], parts[1]

@@ -11,9 +11,13 @@ import pytest
 from studylib.datasets import folder
 from studylib.datasets.__main__ import main, name_and_data_root
 from studylib.datasets.index import DatasetError, Index, index_folder, load_index
+from studylib.datasets.index_rules import HOW_TO_PART
+from studylib.parts import open_parts
 from studylib.plan import REPOSITORY
+from studylib.spec import RunSpec
 from studylib.video import read_clip
 from tests.made_videos import make
+from tests.trainings import TINY
 from tests.video_folders import put_lines, put_video
 
 pytestmark = pytest.mark.usefixtures("data_root")
@@ -182,6 +186,22 @@ def test_an_index_is_the_same_whatever_the_locale(root: Path, tmp_path: Path, ut
     assert list(passed_over(index)) == ["grüßen/ß.txt"]
     for video, known in [of.video(row) for of in (index, made) for row in range(len(of.table))]:
         assert read_clip(video, 0, 8, (32, 48), known).shape == (8, 32, 48, 3)
+
+
+@pytest.mark.parametrize(("part", "lacking"), [(None, "train"), ("test", "train"), ("train", "test")])
+def test_a_folder_of_one_part_says_how_to_make_two(
+    root: Path, part: str | None, lacking: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["folder", "--root", str(root), "--name", "folder-flat", *(["--part", part] if part else [])]) == 0
+    assert HOW_TO_PART in capsys.readouterr().out
+    spec = RunSpec(**TINY | {"dataset": "folder-flat"})
+    with pytest.raises(DatasetError, match=rf"split 1 has no {lacking} videos; .*train/<class>/.*--part"):
+        open_parts(load_index("folder-flat"), spec)
+
+
+def test_a_folder_of_two_parts_needs_no_hint(parted: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["folder", "--root", str(parted), "--name", "folder-parted"]) == 0
+    assert HOW_TO_PART not in capsys.readouterr().out
 
 
 def test_streams_and_animations_are_videos(root: Path) -> None:

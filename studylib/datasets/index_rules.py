@@ -29,6 +29,10 @@ SPLITS = ("split1", "split2", "split3", "split4", "split5", "split6")  # MIRACL-
 # Absolute, or with a backslash or a step up, or no name at all.
 LEADS_OUT = r"^/|\\|(^|/)\.\.(/|$)|^\.?$"
 PARTS = ("train", "test")
+HOW_TO_PART = (
+    "put the videos of a folder dataset into train/<class>/ and test/<class>/ below its root, or all of them into one "
+    "part by --part, and make the index again"
+)
 
 
 class DatasetError(ValueError):

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from studylib.datasets.finding import told
 from studylib.datasets.index import Index
+from studylib.datasets.index_rules import HOW_TO_PART
 
 _LINES = 20  # unreadable files that are told; all of them are in the manifest
 
@@ -21,6 +22,8 @@ def report(index: Index) -> str:
     facts, published = index.facts, published_counts(index.facts["dataset"])
     lines = [f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes, index in {index.folder}"]
     lines += [f"  {split}: {n['train']} train, {n['test']} test" for split, n in index.counts().items()]
+    if facts["dataset"] == "folder" and not all(index.counts()["split1"].values()):
+        lines.append(f"  to train and test, {HOW_TO_PART}")
     lines += ["", *_aligned(_part_rows(index, published)), ""]
     lines += [f"  {line}" for line in _faults(facts) + told(facts.get("passed_over", {}))]
     lines += [f"    {path}: {reason}" for path, reason in list(facts["unreadable"].items())[:_LINES]]
