@@ -83,6 +83,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if "DataLoader worker" in str(error):  # its death is noticed whatever this process is doing
+            raise
         raise PeerLost(f"another process of this run is gone ({str(error).splitlines()[0]})") from None
 
 

@@ -224,6 +224,7 @@ def killed(run_folder: Path) -> str:
 
 def failure_of(lines: list[str], code: int) -> str:
     """The trainer's own "error: ..." line, or the end of its traceback, or the last lines of its log."""
+    lines = [line.strip("\0") for line in lines]  # the last words of a reader that a signal kills end with a NUL
     # the first: of several processes the others fail because one did, and torchrun's own traceback comes last
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     errors = errors or [line for line in lines if re.match(r"[A-Za-z_.]*(Error|Exception): ", line)]
@@ -239,7 +240,7 @@ def main(arguments: list[str]) -> int:
         launch(arguments[0])
     except RunStopped:  # it has said so
         return EXIT_CODE
-    except RunFailed as error:
+    except (RunFailed, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0

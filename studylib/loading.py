@@ -4,8 +4,12 @@ Every random choice comes from a generator seeded by (seed, epoch, position), ne
 run, and one with another number of workers, sees the same clips.
 """
 
+import atexit
+import multiprocessing
+import multiprocessing.queues
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,12 +17,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from studylib.clips import centre_window, frames_in_order, last_start, random_starts, random_window, starts_for_test
 from studylib.distributed import ALONE, Processes
 from studylib.faults import Fault
-from studylib.parallel import available_cores
+from studylib.parallel import available_cores, end_with_parent
 from studylib.parts import Part
 from studylib.spec import RunSpec
 from studylib.stopping import leave_to_parent
@@ -234,8 +239,31 @@ def _loader(dataset: Dataset, part: Part, pin: bool, **how: object) -> DataLoade
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=pin,
-        # forked ones see when the process that they load for is killed; newer Pythons start others by default
+        # a fork starts at once; newer Pythons by default ask a server for one, by a socket in the temporary folder
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
-        worker_init_fn=leave_to_parent,
+        worker_init_fn=_start_reader,
         **how,
     )
+
+
+def _start_reader(_worker: int) -> None:
+    """Prepare a process that reads videos."""
+    leave_to_parent()
+    end_with_parent()
+    if len(tempfile.gettempdir()) > 60:  # batches pass through sockets in there, whose whole path has 100 characters
+        tempfile.tempdir = "/tmp"
+    multiprocessing.queues.Queue._on_queue_feeder_error = _send_error
+
+
+def _send_error(queue: multiprocessing.queues.Queue, error: Exception, numbered: tuple[int, object]) -> None:
+    """Send the error in place of a batch that cannot be sent, and would be waited for without end."""
+    wrapped = ExceptionWrapper((type(error), error, error.__traceback__), "in DataLoader worker process")
+    queue.put((numbered[0], wrapped))
+
+
+@atexit.register
+def end_readers() -> None:
+    """Kill the processes that read videos: Python asks them to end by SIGTERM, which they ignore, and waits."""
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()

@@ -108,9 +108,14 @@ class _OwnFunctions(SpawnContext):
 
 
 def _start_worker() -> None:
-    """One thread a process; and it ends with its parent, whose kill a worker that waits for work would not notice."""
+    """One thread a process; Ctrl-C reaches the parent, which stops its workers."""
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent ends, however that happens; waiting for work, it would not notice."""
 
     def follow() -> None:
         multiprocessing.parent_process().join()

@@ -31,8 +31,8 @@ def asked() -> int:
     return _asked[0] if _asked else 0
 
 
-def leave_to_parent(_worker: int = 0) -> None:
-    """For processes that load data: they end with the process they load for, which needs them until it has saved.
+def leave_to_parent() -> None:
+    """For processes that load data: the process they load for needs them until it has saved.
 
     A cluster sends its signals to all processes of a job.
     """

@@ -6,7 +6,11 @@ the data folder. Called again, however it ended, the run goes on from the last o
 """
 
 import os
+import re
 import sys
+import time
+import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,7 +30,7 @@ from studylib.epoch import centre_test, train_epoch
 from studylib.faults import Faults, TooManyFaults
 from studylib.files import locked
 from studylib.launch import stop_with_launcher
-from studylib.loading import centre_loader, training_loader
+from studylib.loading import centre_loader, end_readers, training_loader
 from studylib.memory import out_of_memory
 from studylib.progress import Progress, said
 from studylib.run_files import read_metrics, write_history
@@ -65,15 +69,26 @@ def run(run_folder: Path) -> None:
             return
         try:
             run_alone(run_folder, spec, processes, device)
-        except (RuntimeError, MemoryError) as error:
-            if not memory_ran_out(error):
-                raise
-            raise TrainingError(out_of_memory(spec, device.memory)) from None
+        except (RuntimeError, MemoryError, OSError) as error:
+            if reason := lacking(error, spec, device.memory):
+                raise TrainingError(f"{reason}; the last checkpoint is kept") from error
+            raise
 
 
-def memory_ran_out(error: BaseException) -> bool:
-    """Whether that is what an error means: torch's allocator for CPUs has no error of its own."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def lacking(error: Exception, spec: RunSpec, memory: int) -> str:
+    """What a run had too little of, and what to do, where that is what an error means; else "".
+
+    torch has an error of its own for a GPU's memory alone.
+    """
+    text = f"{error} {error.__cause__}"  # of a reader that is gone: by which signal
+    # the last: no space left for what is no file of the study, which would be named
+    if re.search(r"shared memory|</torch_|Bus error|^\[Errno 28\][^:]*$", text):
+        return "shared memory (/dev/shm) is full: enlarge it (docker run --shm-size=8g), or lower STUDY_WORKERS"
+    full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
+    if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
+        lack = "a process that reads videos was killed, usually for want of memory"
+        return f"{lack}: lower STUDY_WORKERS, or give the job more memory"
+    return out_of_memory(spec, memory) if full else ""
 
 
 def run_alone(run_folder: Path, spec: RunSpec, processes: Processes, device: devices.Device) -> None:
@@ -208,11 +223,11 @@ def checkpoint_minutes() -> float:
     raise ValueError(f"STUDY_CHECKPOINT_MINUTES={given}: give a number of minutes, 0 for a checkpoint every step")
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:
     """Command line: one run folder.
 
     Exit code 75 when a signal asked to stop and the state is saved; 1, and one line starting with "error:", where the
-    run cannot go on.
+    run cannot go on. Both go through `leave`, while what the error holds, as processes that read videos, is there.
     """
     if len(arguments) != 1:
         print("usage: python -m studylib.training RUN_FOLDER", file=sys.stderr)
@@ -221,18 +236,43 @@ def main(arguments: list[str]) -> int:
     stop_with_launcher()
     try:
         run(Path(arguments[0]))
-    except Stopped as stopped:
-        if from_environment().leads:
-            print(f"stopped {stopped}; saved, start it again to go on", flush=True)
-        return EXIT_CODE
-    except ERRORS as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return 1
-    except PeerLost as error:
-        print(f"process {from_environment().rank}: {error}", file=sys.stderr, flush=True)
-        return 1
+    except BaseException as error:
+        return leave(tell(error))
     return 0
 
 
+def tell(error: BaseException) -> int:
+    """Say in a line why the run ends; its exit code."""
+    if isinstance(error, Stopped):
+        if from_environment().leads:
+            print(f"stopped {error}; saved, start it again to go on", flush=True)
+        return EXIT_CODE
+    if isinstance(error, PeerLost):
+        print(f"process {from_environment().rank}: {error}", file=sys.stderr, flush=True)
+        return 1
+    line = one_line(error)
+    if not isinstance(error, ERRORS):
+        traceback.print_exception(error)
+        line = f"{type(error).__name__}: {line} (traceback above, in train.log); the last checkpoint is kept"
+    print(f"error: {line}", file=sys.stderr, flush=True)
+    return 1
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error; of one that comes from a process that reads videos, without that one's traceback."""
+    text = str(error)
+    if own := re.fullmatch(r"(?s)Caught .*\n  [^\n]*\n(?:[\w.]+: )?(.+)", text):
+        text = own[1]
+    return " ".join(text.split())
+
+
+def end_at_once(code: int) -> int:
+    """End this process and its readers, without waiting: for a GPU, or for a lock that a killed reader holds."""
+    if from_environment().count > 1:
+        time.sleep(1)  # of several torchrun tells of the first that ends: let that be one that was killed
+    end_readers()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], end_at_once))

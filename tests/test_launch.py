@@ -77,6 +77,13 @@ def long_run(run_folder):
     return folder
 
 
+@pytest.fixture
+def readers(monkeypatch):
+    """Runs that are started have two processes that read videos."""
+    monkeypatch.setenv("STUDY_WORKERS", "2")
+    monkeypatch.setenv("STUDY_CACHE_GB", "0")
+
+
 def said(folder):
     log = folder / "train.log"
     return log.read_text() if log.exists() else ""
@@ -98,6 +105,12 @@ def processes_of(folder, torchrun=False):
         if words[-3:-1] == ["studylib.training", str(folder)] and ("torch.distributed.run" in words) == torchrun:
             found.append(int(path.parent.name))
     return found
+
+
+def readers_of(folder):
+    """Process ids of the processes that read videos for the trainers of a folder."""
+    found = processes_of(folder)
+    return [pid for pid in found if int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) in found]
 
 
 def test_one_process_is_started_without_torchrun_which_hides_its_exit_code():
@@ -235,6 +248,93 @@ def test_a_killed_trainer_is_told_as_want_of_memory_with_what_to_change(long_run
     assert errors.startswith("error: killed (signal 9), usually for want of memory: out of memory at batch_size 8")
     assert "lower batch_size to 4" in errors
     assert "the last checkpoint is kept" in errors
+
+
+def test_readers_end_with_a_killed_trainer(long_run, start, readers):
+    process = start(long_run)
+    wait_for_epochs(long_run, 1)
+    (trainer,) = set(processes_of(long_run)) - set(readers_of(long_run))
+    os.kill(trainer, signal.SIGKILL)
+    wait_for(lambda: not processes_of(long_run), patience=4)
+    process.communicate(timeout=30)
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_killed_reader_ends_the_run_and_what_to_change_is_told(long_run, start, readers, monkeypatch, processes):
+    monkeypatch.setenv("STUDY_PROCESSES", processes)
+    process = start(long_run)
+    wait_for_epochs(long_run, 2)
+    os.kill(readers_of(long_run)[-1], signal.SIGKILL)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors.startswith("error: a process that reads videos was killed")
+    assert "STUDY_WORKERS" in errors
+    assert errors.count("\n") == 1
+    assert not processes_of(long_run)
+
+
+def test_a_signal_to_all_processes_saves_and_leaves_none_behind(long_run, start, readers):
+    process = start(long_run)
+    wait_for_epochs(long_run, 2)
+    for pid in [*processes_of(long_run), process.pid]:
+        os.kill(pid, signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert not processes_of(long_run)
+
+
+# What goes wrong -> code that makes it so, and what is told of it.
+FAILURES = {
+    "shared memory, as torch allocates it": (
+        "def collate(clips): raise RuntimeError('unable to allocate shared memory(shm) for file </torch_5604_12_0>: No "
+        "space left on device (28)')\nloading.collate = collate",
+        ["shared memory", "--shm-size", "STUDY_WORKERS"],
+    ),
+    "shared memory, as it is written to": (
+        "loading.collate = lambda clips: os.kill(os.getpid(), signal.SIGBUS) or time.sleep(60)",
+        ["shared memory", "--shm-size", "STUDY_WORKERS"],
+    ),
+    "memory of a reader": (
+        "def collate(clips): raise MemoryError\nloading.collate = collate",
+        ["memory", "STUDY_WORKERS"],
+    ),
+    "a batch that cannot be sent": ("loading.collate = lambda clips: [lambda: 0]", ["pickle"]),
+    "an error of a reader": (
+        "def collate(clips): return undefined\nloading.collate = collate",
+        ["NameError: name 'undefined' is not defined (", "train.log"],
+    ),
+    "an error of the trainer": (
+        "def step(*given): return 1 / 0\nepoch.train_step = step",
+        ["ZeroDivisionError: division by zero (", "train.log"],
+    ),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_any_error_ends_the_run_in_one_line_and_leaves_no_process(run_folder, readers, monkeypatch, tmp_path, failure):
+    code, told = FAILURES[failure]
+    script = tmp_path / "trainer.py"
+    script.write_text(
+        "import os, runpy, signal, sys, time\nfrom studylib import epoch, loading\n"
+        f"{code}\nsys.argv = sys.argv[1:]\nrunpy.run_module('studylib.training', run_name='__main__')\n"
+    )
+    monkeypatch.setattr(
+        launching, "command", lambda *_: [sys.executable, str(script), "studylib.training", str(run_folder)]
+    )
+    with pytest.raises(RunFailed) as raised:
+        launch(run_folder)
+    assert "\n" not in str(raised.value)
+    assert all(word in str(raised.value) for word in told), str(raised.value)
+    assert not processes_of(run_folder)
+
+
+def test_a_long_temporary_folder_is_no_obstacle(run_folder, readers, monkeypatch, tmp_path):
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    launch(run_folder)
+    assert (run_folder / "metrics.json").exists()
 
 
 def test_a_run_on_two_nodes_trains_in_two_processes_to_its_end(run_folder, slurm):
