@@ -1,12 +1,18 @@
 """Files that are whole or not there, and folders that one process at a time works in."""
 
+import errno
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # what flock says where there are none
+SILENT = 150.0  # seconds; other machines may see a minute later that a file was touched
 
 
 def write_together(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
@@ -70,29 +76,78 @@ def locked(path: Path, occupied: str, patience: float | None = None) -> Iterator
     """Hold the lock of the file `path`; the system lifts it when a process dies, however that happens.
 
     While another process holds it, `occupied` is printed once and this one waits: for ever, or `patience` seconds.
+    Where the file system has no locks (Lustre without `-o flock`, some NFS), a file beside it stands for one: `_Mark`.
 
     Raises:
         TimeoutError: it was still held after that.
+        OSError: names the file that cannot be locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
+    with path.open("a") as file, ExitStack() as held:
+        take: Callable[[], bool] = partial(_flock, file)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            there = take()
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise OSError(error.errno, f"{path}: cannot be locked ({error.strerror})") from error
+            mark = _Mark(path)
+            held.callback(mark.release)
+            there = (take := mark.take)()
+        if not there:
             print(f"{occupied}; waiting for it", flush=True)
-            _wait_for(lock, occupied, patience)
+            latest = time.monotonic() + (float("inf") if patience is None else patience)
+            while not take():
+                if time.monotonic() > latest:
+                    raise TimeoutError(f"{occupied}; wait until it has ended, or stop it")
+                time.sleep(0.2)
         yield
 
 
-def _wait_for(lock: IO, occupied: str, patience: float | None) -> None:
-    if patience is None:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return
-    latest = time.monotonic() + patience
-    while True:
+def _flock(file: IO) -> bool:
+    """Take the system's lock of an open file, unless another process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class _Mark:
+    """A file that stands for the lock of `path` as long as its owner, on whatever machine, keeps touching it.
+
+    A process that is killed leaves it behind; whoever waits takes it once it has not changed for `SILENT` seconds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.with_name(f".{path.name}.held")
+        self.owned, self.ended = False, threading.Event()
+        self.touched, self.since = -1, 0.0  # when the owner touched it last; since when that is known here
+
+    def take(self) -> bool:
+        """Make the file, unless another process has it."""
         try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > latest:
-                raise TimeoutError(f"{occupied}; wait until it has ended, or stop it") from None
-            time.sleep(0.2)
+            self.file.touch(exist_ok=False)
+        except FileExistsError:
+            self._remove_if_silent()
+            return False
+        self.owned = True
+        threading.Thread(target=self._keep, daemon=True).start()
+        return True
+
+    def _remove_if_silent(self) -> None:
+        with suppress(FileNotFoundError):
+            if (touched := self.file.stat().st_mtime_ns) != self.touched:
+                self.touched, self.since = touched, time.monotonic()
+            elif time.monotonic() - self.since > SILENT:
+                self.file.unlink()
+
+    def _keep(self) -> None:
+        while not self.ended.wait(SILENT / 10):
+            with suppress(OSError):
+                os.utime(self.file)
+
+    def release(self) -> None:
+        """Remove the file, if it was made here."""
+        self.ended.set()
+        if self.owned:
+            self.file.unlink(missing_ok=True)
