@@ -1,9 +1,11 @@
 """From the parameters papermill sets in a notebook to the run they describe."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from studylib.plan import REPOSITORY
 from studylib.spec import RunSpec, SpecError
 
 PLAIN = (str, int, float, bool, list, dict, type(None))  # what papermill can set
@@ -16,12 +18,17 @@ def spec_of_parameters(names: Mapping[str, Any]) -> tuple[RunSpec, Path]:
     papermill defines any name it is given, so a misspelt one would leave the right one at its default without a word:
     every name is taken for a parameter here, and an unknown one is refused.
 
+    Paths are from the repository's root, where papermill is called: an editor that opens the notebook starts it in its
+    own folder instead, so the kernel goes to the root first.
+
     Args:
         names: the notebook's `globals()`, in its first cell after the parameters.
 
     Raises:
         SpecError: names the parameter and what it takes, or the run folder that holds another run.
     """
+    if Path.cwd().is_relative_to(REPOSITORY / "book"):
+        os.chdir(REPOSITORY)
     parameters = {
         name: value
         for name, value in names.items()

@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 
+import nbformat
 import pytest
 
 from studylib import provenance
+from studylib.plan import REPOSITORY
 from tests import system
 
 
@@ -16,11 +18,16 @@ def repository(tmp_path, monkeypatch):
     for name in ("studylib/nets.py", "runs/quick.yaml", "runs/Snakefile", "book/experiments/a.ipynb", "pyproject.toml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("a line\n")
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "sources"]):
-        subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    commit(tmp_path)
     monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
     return tmp_path
+
+
+def commit(root):
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for arguments in (["add", "-A"], ["commit", "-q", "-m", "sources"]):
+        subprocess.run([*git, *arguments], cwd=root, check=True)
 
 
 def clean() -> bool:
@@ -42,6 +49,24 @@ def test_compiled_bytecode_is_no_change_of_the_sources(repository):
 def test_a_changed_or_added_source_is_a_change(repository, name):
     (repository / name).parent.mkdir(exist_ok=True)
     (repository / name).write_text("another line\n")
+    assert not clean()
+
+
+def test_a_notebook_that_was_run_and_saved_in_an_editor_is_the_commit_s_as_long_as_its_cells_are(repository):
+    path = repository / "book" / "experiments" / "conv_types.ipynb"
+    shutil.copy(REPOSITORY / "book" / "experiments" / path.name, path)
+    commit(repository)
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell |= {"execution_count": 3, "outputs": [nbformat.v4.new_output("stream", text="r3d")]}
+            cell.metadata["execution"] = {"iopub.status.busy": "2026-01-01T00:00:00Z"}
+    nbformat.write(notebook, path)
+    assert clean()
+    notebook.cells[-1].source += "\n"
+    nbformat.write(notebook, path)
+    assert not clean()
+    path.write_text("not a notebook")
     assert not clean()
 
 

@@ -3,9 +3,11 @@
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
+from studylib import notebook
 from studylib.notebook import spec_of_parameters
 from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
 
@@ -134,3 +136,16 @@ def test_a_notebooks_names_are_its_parameters(tmp_path):
         spec_of_parameters(names | {"clips_per_epok": 5})
     with pytest.raises(SpecError, match="run_folder: None"):
         spec_of_parameters(GOOD)
+
+
+@pytest.mark.parametrize("folder", ["book/experiments", "book/experiments/mine", "elsewhere"])
+def test_a_notebook_that_is_started_in_its_own_folder_works_at_the_root(tmp_path, monkeypatch, folder):
+    """As Jupyter Lab and VS Code start it; papermill says where."""
+    monkeypatch.setattr(notebook, "REPOSITORY", tmp_path)
+    (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / folder)
+    spec_of_parameters(GOOD | {"run_folder": "runs/try"})
+    root = tmp_path / "elsewhere" if folder == "elsewhere" else tmp_path
+    assert (root / "runs" / "try" / "spec.json").exists()
+    assert Path.cwd() == root
+    assert not any((tmp_path / "book").rglob("spec.json"))
