@@ -47,11 +47,17 @@ KINDS = {
 }
 
 
-def in_book() -> None:
-    """Show figures as SVG in this kernel: sharp at every size. The recorded notebooks keep PNG, which GitHub shows."""
+def in_kernel(form: str = "png") -> None:
+    """Show figures in this notebook, whatever MPLBACKEND says: PNG, which GitHub shows, or another format."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-    set_matplotlib_formats("svg")
+    matplotlib.use("module://matplotlib_inline.backend_inline")
+    set_matplotlib_formats(form)
+
+
+def in_book() -> None:
+    """Show figures as SVG in this kernel: sharp at every size."""
+    in_kernel("svg")
 
 
 def kind_of(name: str) -> str:

@@ -86,6 +86,10 @@ class Progress:
         if begun < self.due:
             return
         try:
+            if self.picture is None and in_notebook():
+                from studylib.figures import in_kernel
+
+                in_kernel()
             if (figure := curve(self.run_folder)) is not None:
                 self.picture = self._display(figure, self.picture)
             took = time.monotonic() - begun

@@ -81,7 +81,10 @@ def test_an_executed_notebook_keeps_one_picture_and_the_lines_of_epochs(tmp_path
     assert (tmp_path / "out.ipynb").stat().st_size < 200_000
 
 
-def test_a_finished_run_shows_its_curve_again(tmp_path):
+@pytest.mark.parametrize("backend", [None, "Agg", "TkAgg"])
+def test_a_finished_run_shows_its_curve_again_whatever_draws_the_figures_of_scripts(tmp_path, backend, monkeypatch):
+    if backend:
+        monkeypatch.setenv("MPLBACKEND", backend)
     folder = write_fake_run(tmp_path / "run", SPEC)
     code = "from pathlib import Path\nfrom studylib import live\n"
     code += f"with live.shown(Path({str(folder)!r})) as show:\n    show('finished already\\n')"
