@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 from av.stream import Discard, Disposition
+from av.video.frame import PictureType
 
 from studylib.timeline import VideoError
 
@@ -72,6 +73,7 @@ def sound(frames: Iterator[av.VideoFrame], context: av.VideoCodecContext, cut: b
             raise av.InvalidDataError(av.error.tag_to_code(b"INDA"), f"frame at {frame.pts} is corrupt")
         cut = False
         held.append(frame)
-        if len(held) > context.reorder_depth:
+        # A B-frame may refer to any up to the next that is none; where all are, 16 are the most that a decoder keeps.
+        while len(held) > (context.reorder_depth if frame.pict_type != PictureType.B else 16):
             yield held.popleft()
     yield from held

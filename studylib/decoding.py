@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +42,8 @@ def decode(video: Path | str | Piece, wanted: list[int], out: np.ndarray, known:
         ways.insert(0, _from_packets(video, times, wanted))
     elif times.times is not None:
         ways.insert(0, _from_container(video, times, wanted))
+    elif times.numbers is not None:
+        ways = [_past_damage(video, times, wanted)]
     # The start is also the last resort: a seek can land too late (an index by decoding time), and after a keyframe that
     # is only a recovery point the decoder holds frames back.
     for frames in ways:
@@ -137,6 +139,21 @@ def _from_container(video: Path | str, times: Timeline, wanted: list[int]) -> It
                 return
             for frame in _decoded(stream.codec_context, chain([head], packets), numbers):
                 yield number_at.get(frame.pts, -1), frame
+
+
+def _past_damage(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Frames of a damaged file without times, by counting its packets up to the keyframes before them."""
+
+    def numbered(packet: av.Packet, number: int) -> tuple[int, av.Packet]:
+        packet.pts = number
+        return number, packet
+
+    for keyframe, numbers in _stretches(times, wanted):
+        with opened(video) as (container, stream):
+            packets = map(numbered, (p for p in container.demux(stream) if p.size), times.numbers.tolist())
+            rest = dropwhile(lambda one, first=keyframe: one[0] != first, packets)
+            for frame in _decoded(stream.codec_context, rest, numbers):
+                yield frame.pts, frame
 
 
 def _stretches(times: Timeline, wanted: list[int]) -> list[tuple[int, list[int]]]:

@@ -1,13 +1,16 @@
 """What one pass over a video file's packets tells, without decoding them: its timeline, or why it is no good video."""
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
-from studylib.containers import opened, whole_frames
+from studylib.containers import opened, sound, whole_frames
 from studylib.timeline import Packets, Timeline, VideoError, VideoInfo
 
 # Containers that store a presentation time for every frame, and codecs that give one frame for each packet. AVI stores
@@ -15,6 +18,8 @@ from studylib.timeline import Packets, Timeline, VideoError, VideoInfo
 _TIMED_CONTAINERS = {"mov", "mp4", "matroska", "webm"}
 _ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1"}
 _CHECKED_PACKETS = 8
+# Containers that keep a frame's bytes together; in others, streams, a parser looks for where each begins.
+_FRAMING_CONTAINERS = _TIMED_CONTAINERS | {"avi", "flv"}
 
 
 def timeline(path: Path | str) -> Timeline:
@@ -97,14 +102,72 @@ def scan(path: Path | str) -> Timeline:
 
 def _counted(path: Path, fps: float, file_size: int) -> Timeline:
     """The timeline of a file whose times cannot be trusted: its frames are counted by decoding them."""
+    first, num_frames = None, 0
     with opened(path) as (container, stream):
-        frames = whole_frames(container, stream)
-        first = next(frames, None)
-        num_frames = 1 + sum(1 for _ in frames)
+        try:
+            for frame in whole_frames(container, stream):
+                first = first or frame
+                num_frames += 1
+        except av.FFmpegError:
+            framed = _FRAMING_CONTAINERS & set(container.format.name.split(","))
+            if not framed or (timeline := _past_damage(path, fps, file_size)) is None:
+                raise
+            return timeline
     if first is None:
         raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
     info, rotation = _as_shown(first, num_frames, fps)
     return Timeline(info, file_size, rotation)
+
+
+def _past_damage(path: Path, fps: float, file_size: int) -> Timeline | None:
+    """The timeline of a damaged file whose frames can only be counted; None where its packets do not tell them either.
+
+    Each packet must give one frame. Decoding begins again at each keyframe after a damage. The number of a keyframe is
+    that of its packet, plus the B-frames that follow it and are shown before it; they are lost with what is damaged.
+    """
+    with opened(path) as (container, stream):
+        keys = np.array([packet.is_keyframe for packet in container.demux(stream) if packet.size])
+    numbers, first, head = np.full(len(keys), -1), None, 0
+    while head is not None:
+        frame, places, ahead, held = _shown_from(path, head)
+        if places[:1] == [head]:
+            behind = places[1:] or [head]
+            if len(set(places)) < len(places) or max(behind) - min(behind) + 1 - len(behind) > held:
+                return None
+            if ahead is not None:
+                first, numbers[places] = first or frame, ahead - 1 + np.arange(len(places))
+        passed = max(places, default=head) + 1
+        head = next((passed + int(place) for place in np.flatnonzero(keys[passed:])), None)
+    if first is None:
+        return None
+    info, rotation = _as_shown(first, len(numbers), fps)
+    keyframes = np.sort(numbers[keys & (numbers >= 0)])
+    return Timeline(info, file_size, rotation, keyframes=keyframes, numbers=numbers)
+
+
+def _shown_from(path: Path, head: int) -> tuple[av.VideoFrame | None, list[int], int | None, int]:
+    """What is shown when decoding begins at the packet `head`, up to the next damage.
+
+    The first frame; the places of all frames' packets; how many packets lie ahead of the next frame that is no B-frame,
+    None where none is shown; how many frames the decoder holds back.
+    """
+    first, places, ahead = None, [], 1 if head == 0 else None
+    with opened(path) as (container, stream), suppress(av.FFmpegError):
+        context = stream.codec_context
+
+        def decoded() -> Iterator[av.VideoFrame]:
+            for place, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
+                if place >= head:
+                    packet.pts = place
+                    yield from context.decode(packet)
+            yield from context.decode(None)
+
+        for frame in sound(decoded(), context):
+            first = first or frame
+            places.append(frame.pts)
+            if ahead is None and (context.reorder_depth == 0 or (len(places) > 1 and frame.pict_type != PictureType.B)):
+                ahead = head + 1 if context.reorder_depth == 0 else frame.pts
+    return first, places, ahead, context.reorder_depth
 
 
 def _as_shown(frame: av.VideoFrame, num_frames: int, fps: float) -> tuple[VideoInfo, int]:

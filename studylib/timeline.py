@@ -45,7 +45,8 @@ class Packets(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Timeline:
     """`times` and `keyframes` (frame numbers), both ascending; `times` is None where frames can only be counted from
-    the start. `packets` is None where their bytes are not found at a known place, as in Matroska."""
+    the start. `packets` is None where their bytes are not found at a known place, as in Matroska. `numbers` is there
+    where frames can only be counted and some are damaged: of each packet the number of its frame, -1 of those lost."""
 
     info: VideoInfo
     file_size: int  # bytes
@@ -53,6 +54,7 @@ class Timeline:
     times: np.ndarray | None = None  # (N,) int64
     keyframes: np.ndarray | None = None  # (K,) int64
     packets: Packets | None = None
+    numbers: np.ndarray | None = None  # (N,) int64
 
     def to_bytes(self, whole: bool = False) -> bytes:
         """The timeline without its info, compressed, for the column `timeline` of an index; without the packets' places
@@ -66,6 +68,9 @@ class Timeline:
         if self.times is not None:
             head |= {"frames": len(self.times), "keyframes": len(self.keyframes)}
             arrays = [np.diff(self.times, prepend=0), np.diff(self.keyframes, prepend=0)]
+        if self.numbers is not None:
+            head |= {"counted": len(self.numbers)}
+            arrays = [np.diff(self.numbers, prepend=0), np.diff(self.keyframes, prepend=0)]
         if packets is not None:
             head |= {"codec": packets.codec, "extradata": packets.extradata.hex(), "colours": packets.colours}
             ends = np.concatenate([[0], packets.positions[:-1] + packets.sizes[:-1]])
@@ -79,6 +84,9 @@ class Timeline:
         """What `to_bytes` gave for a video of this info."""
         text, _, numbers = zlib.decompress(data).partition(b"\n")
         head, values = json.loads(text), np.frombuffer(numbers, "<i8")
+        if n := head.get("counted"):
+            numbers, keyframes = values[:n].cumsum(), values[n:].cumsum()
+            return cls(info, head["size"], head["rotation"], keyframes=keyframes, numbers=numbers)
         if "frames" not in head:
             return cls(info, head["size"], head["rotation"])
         n, k = head["frames"], head["keyframes"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from studylib.video import VideoError, probe, read_clip, read_clips, read_video, write_video
+from studylib.video import Timeline, VideoError, probe, read_clip, read_clips, read_video, scan, write_video
 from tests.made_videos import KINDS, decode_from_start, encode, files_limited_to, make, numbered_frames
 from tests.rewritten_videos import make_any, overwritten, same_frames
 
@@ -144,6 +144,31 @@ def test_no_frame_is_wrong_where_a_file_is_damaged_inside(tmp_path: Path, name: 
             assert str(error).startswith(f"{path}: ")  # noqa: PT017
         else:
             np.testing.assert_array_equal(clip, expected[start : start + 8])
+
+
+@pytest.mark.parametrize("packet", [1, 13, 24])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "b_frames.mp4", "mpeg4_odd.avi", "no_times.avi", "xvid.avi", "wrong_times.avi", "packed.avi", "mjpeg_odd.avi",
+        "mpeg4.mp4", "mpeg4.mkv", "mjpeg.mov", "b_frames.flv",
+    ],
+)  # fmt: skip
+def test_one_damaged_frame_costs_its_group_of_frames_and_no_more(tmp_path: Path, name: str, packet: int) -> None:
+    """The groups are of 12 frames; the last of the one before may wait for a damaged keyframe."""
+    good, path = make_any(name, tmp_path), tmp_path / f"damaged_{name}"
+    overwritten(good, packet, 255, path)
+    known, lost = Timeline.from_bytes(probe(path), scan(path).to_bytes()), []
+    assert known.info == probe(good)
+    for number, expected in enumerate(decode_from_start(good, SIZE)):
+        try:
+            frame = read_clip(path, number, 1, SIZE, known)[0].numpy()
+        except VideoError:
+            lost.append(number)
+        else:
+            np.testing.assert_array_equal(frame, expected)
+    group = packet // 12 * 12
+    assert set(lost) < set(range(group - 4, group + 12))
 
 
 @pytest.mark.parametrize("name", [name for name in ("vp9_odd.webm", "vp8_odd.webm", "hevc.mp4") if name in KINDS])

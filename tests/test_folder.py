@@ -17,6 +17,7 @@ from studylib.plan import REPOSITORY
 from studylib.spec import RunSpec
 from studylib.video import read_clip
 from tests.made_videos import make
+from tests.rewritten_videos import overwritten
 from tests.trainings import TINY
 from tests.video_folders import put_lines, put_video
 
@@ -202,6 +203,15 @@ def test_a_folder_of_one_part_says_how_to_make_two(
 def test_a_folder_of_two_parts_needs_no_hint(parted: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["folder", "--root", str(parted), "--name", "folder-parted"]) == 0
     assert HOW_TO_PART not in capsys.readouterr().out
+
+
+def test_a_video_of_which_one_frame_is_damaged_is_kept(root: Path) -> None:
+    for name in ("mpeg4_odd.avi", "b_frames.mp4"):
+        overwritten(make(name, root), 13, 255, root / "wave" / name)
+    index = folder.make("mine", root)
+    rows = {row["path"]: row["num_frames"] for row in index.table.to_pylist()}
+    assert rows["wave/mpeg4_odd.avi"] == rows["wave/b_frames.mp4"] == 40
+    assert index.facts["unreadable"] == {}
 
 
 def test_streams_and_animations_are_videos(root: Path) -> None:
