@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from studylib.datasets.index import Index
+from studylib.environment import number
 from studylib.faults import LARGEST_SHARE
 from studylib.files import locked, write_text
 from studylib.flow import FARNEBACK, flow_video
@@ -120,17 +121,10 @@ def _frame_bytes(modality: str, size: tuple[int, int]) -> int:
 def default_budget() -> int:
     """Bytes a cache may take: the environment's STUDY_CACHE_GB, else a quarter of the memory of machine or container.
 
-    Errors: ValueError for a STUDY_CACHE_GB that is no number of gigabytes.
+    Errors: ValueError for a STUDY_CACHE_GB that is no number from 0 on.
     """
-    given = os.environ.get("STUDY_CACHE_GB")
-    if given:
-        try:
-            if (gigabytes := float(given)) >= 0:
-                return int(gigabytes * 1e9)
-        except (ValueError, OverflowError):
-            pass
-        raise ValueError(f"STUDY_CACHE_GB={given}: give a number of gigabytes, 0 for no cache")
-    return machine_memory() // 4
+    gigabytes = number("STUDY_CACHE_GB", "a number of gigabytes from 0 (no cache) on", None, kind=float)
+    return machine_memory() // 4 if gigabytes is None else int(gigabytes * 1e9)
 
 
 def _built(path: Path, facts: dict) -> dict[int, str] | None:

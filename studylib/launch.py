@@ -20,6 +20,7 @@ from types import FrameType
 import torch
 
 from studylib import live
+from studylib.environment import number
 from studylib.memory import out_of_memory
 from studylib.parallel import available_cores
 from studylib.spec import SpecError, load_spec
@@ -121,14 +122,14 @@ def processes_of_a_node(environ: Mapping[str, str]) -> int:
     Raises:
         RunFailed: STUDY_PROCESSES is no number from 1 on, or more than there are GPUs.
     """
-    gpus, given = torch.cuda.device_count(), environ.get("STUDY_PROCESSES", "")
-    if not given:
-        return max(1, gpus)
-    if not given.isdecimal() or int(given) < 1:
-        raise RunFailed(f"STUDY_PROCESSES: {given!r} is not a number of processes from 1 on")
-    if 0 < gpus < int(given):
-        raise RunFailed(f"STUDY_PROCESSES: {given} processes need a GPU each, {gpus} are visible")
-    return int(given)
+    gpus = torch.cuda.device_count()
+    try:
+        count = number("STUDY_PROCESSES", "a number of processes from 1 on", max(1, gpus), 1, environ=environ)
+    except ValueError as error:
+        raise RunFailed(str(error)) from None
+    if 0 < gpus < count:
+        raise RunFailed(f"STUDY_PROCESSES: {count} processes need a GPU each, {gpus} are visible")
+    return count
 
 
 def first_node(environ: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from studylib.clips import centre_window, frames_in_order, last_start, random_starts, random_window, starts_for_test
 from studylib.distributed import ALONE, Processes
+from studylib.environment import number
 from studylib.faults import Fault
 from studylib.parallel import available_cores, end_with_parent
 from studylib.parts import Part
@@ -233,7 +234,8 @@ def video_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> Dat
 def _loader(dataset: Dataset, part: Part, pin: bool, **how: object) -> DataLoader:
     # cached frames are one copy away, processes would only add to it; files want a decoder on every core
     cores = max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-    workers = int(os.environ.get("STUDY_WORKERS", 0 if part.cache is not None else cores))
+    takes = "a number of processes that read videos, from 0 on"
+    workers = number("STUDY_WORKERS", takes, 0 if part.cache is not None else cores)
     return DataLoader(
         dataset,
         num_workers=workers,

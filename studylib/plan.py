@@ -237,7 +237,7 @@ def main(arguments: list[str]) -> int:
     for file in given.files:
         try:
             print(report(load_plan(file), given.device))
-        except PlanError as error:
+        except ValueError as error:  # PlanError, or a number in the environment
             print(error, file=sys.stderr)
             return 1
     return 0

@@ -26,6 +26,7 @@ from studylib.checkpoint import (
     save_checkpoint,
 )
 from studylib.distributed import PeerLost, Processes, from_environment, joined
+from studylib.environment import number
 from studylib.epoch import centre_test, train_epoch
 from studylib.faults import Faults, TooManyFaults
 from studylib.files import locked
@@ -162,7 +163,8 @@ def train(session: Session, progress: Progress) -> None:
         TrainingError, TooManyFaults, OSError: as `train_epoch` and `save`.
     """
     spec, processes, run_folder = session.spec, session.processes, session.run_folder
-    seconds_between_saves = 60 * checkpoint_minutes()
+    takes = "a number of minutes from 0 (a checkpoint every step) on"
+    seconds_between_saves = 60 * number("STUDY_CHECKPOINT_MINUTES", takes, 15.0, kind=float)
     loader, batches = training_loader(session.training_part, spec, session.pin, processes)
     centre = centre_loader(session.test_part, spec, session.pin, processes)
     while progress.epoch < spec.epochs:
@@ -207,20 +209,6 @@ def save(session: Session, progress: Progress, best: bool = False) -> None:
         clips = progress.epoch * session.spec.clips_per_epoch + progress.position
         save_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)), clips, state, best)
     session.processes.largest([0])  # none ends while the leading one writes: torchrun would end that, too
-
-
-def checkpoint_minutes() -> float:
-    """Between checkpoints within an epoch: the environment's STUDY_CHECKPOINT_MINUTES, else 15.
-
-    Errors: ValueError.
-    """
-    given = os.environ.get("STUDY_CHECKPOINT_MINUTES", "15")
-    try:
-        if (minutes := float(given)) >= 0:
-            return minutes
-    except ValueError:
-        pass
-    raise ValueError(f"STUDY_CHECKPOINT_MINUTES={given}: give a number of minutes, 0 for a checkpoint every step")
 
 
 def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:

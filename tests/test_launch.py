@@ -138,7 +138,7 @@ def test_several_nodes_are_started_by_srun_and_meet_at_the_first(slurm):
     assert words[at:] == [*TORCHRUN, "--nproc-per-node", "8", *meeting, "-m", "studylib.training", "a/run"]
 
 
-@pytest.mark.parametrize("given", ["0", "two", "-1", "1.5"])
+@pytest.mark.parametrize("given", ["0", "two", "-1", "1.5", " "])
 def test_a_bad_number_of_processes_is_named(given):
     with pytest.raises(RunFailed, match=rf"STUDY_PROCESSES: '{given}' is not a number of processes from 1 on"):
         command("a/run", {"STUDY_PROCESSES": given})

@@ -16,6 +16,7 @@ from studylib.checkpoint import checkpoint_folder, newest_checkpoint, save_check
 from studylib.datasets.index import load_index
 from studylib.devices import choose
 from studylib.distributed import ALONE
+from studylib.environment import number
 from studylib.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.files import locked
 from studylib.inputs import to_input
@@ -130,8 +131,8 @@ def test_every_video_comes_once_before_any_comes_again(tiny_data):
     part, _ = open_parts(load_index("pantomime-tiny"), spec)
     loader, keys = training_loader(part, spec, pin=False)
     labels = []
-    for number in range(4):  # 96 clips are three passes over 32 videos
-        keys.epoch = number
+    for epoch_number in range(4):  # 96 clips are three passes over 32 videos
+        keys.epoch = epoch_number
         labels += [int(label) for batch in loader for label in batch.labels]
     expected = sorted(part.labels.tolist())
     assert [sorted(labels[i : i + 32]) for i in (0, 32, 64)] == [expected] * 3
@@ -192,6 +193,32 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_data, tmp_path, monkeypa
     with pytest.raises(TrainingError, match=r"fc\.bias is not finite after epoch 1, clip 8, learning rate 0\.0"):
         training.run(tmp_path)
     assert newest_checkpoint(checkpoint_folder(spec.hash)) is None
+
+
+NUMBERS = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan", "STUDY_COMPILE": "2"}
+
+
+def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monkeypatch, capsys):
+    start(tmp_path, epochs=1, amp="fp32")
+    for name, given in NUMBERS.items():
+        with monkeypatch.context() as environment:
+            environment.setenv(name, given)
+            assert training.main([str(tmp_path)]) == 1
+        assert re.fullmatch(rf"error: {name}: '{given}' is n.+\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("kind", "given"), [(int, "1.5"), (int, "-1"), (float, "inf"), (float, "nan")])
+def test_a_number_of_the_environment_is_finite_and_of_its_kind(kind, given):
+    with pytest.raises(ValueError, match=f"^N: '{given}' is not a number of things$"):
+        number("N", "a number of things", 7, kind=kind, environ={"N": given})
+
+
+def test_an_empty_variable_is_as_one_that_is_not_set(tiny_data, tmp_path, monkeypatch):
+    start(tmp_path, epochs=1, amp="fp32")
+    for name in NUMBERS:
+        monkeypatch.setenv(name, "")
+    training.run(tmp_path)
+    assert (tmp_path / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""Numbers that are set by environment variables."""
+
+import os
+from collections.abc import Mapping
+from typing import TypeVar
+
+Default = TypeVar("Default")
+
+
+def number(
+    name: str,
+    takes: str,
+    default: Default,
+    least: int = 0,
+    kind: type[int] | type[float] = int,
+    environ: Mapping[str, str] = os.environ,
+) -> int | float | Default:
+    """The number that a variable holds; `default` where it is not set or empty.
+
+    Args:
+        takes: for the message, "a number of processes from 1 on".
+        least: the smallest number it takes; the largest is finite.
+
+    Errors: ValueError: names the variable, what it holds and what it takes.
+    """
+    given = environ.get(name, "")
+    if not given:
+        return default
+    try:
+        if least <= (value := kind(given)) < float("inf"):
+            return value
+    except ValueError:
+        pass
+    raise ValueError(f"{name}: {given!r} is not {takes}")
