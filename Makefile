@@ -37,6 +37,7 @@ test: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 
 bench: .venv/installed
 	$(BIN)/python -m tests.bench

@@ -8,8 +8,9 @@ import IPython.display
 import pandas as pd
 import pytest
 
-from studylib import figures, results
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
+from studylib.book import figures
+from studylib.runs import results
 
 
 def cells_of(chapter: str) -> list[tuple[str, str]]:

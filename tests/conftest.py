@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from studylib import REPOSITORY
 from studylib.datasets import pantomime
-from studylib.plan import REPOSITORY
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from studylib.datasets.actions import SOURCE
-from studylib.evaluation import Predictions, clip_top1, video_top_k, write_predictions
-from studylib.run_files import write_history, write_json
-from studylib.spec import RunSpec
+from studylib.datasets.pantomime.actions import SOURCE
+from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
+from studylib.training.run_files import write_history, write_json
+from studylib.training.spec import RunSpec
 
 PANTOMIME = tuple(action.name for action in SOURCE)
 

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from studylib import (
-    calibration,
-    cues,
-)
-from studylib.evaluation import Predictions
-from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.book import calibration, cues
+from studylib.runs.plan import Plan, PlannedRun, load_plan
+from studylib.training.evaluation import Predictions
+from studylib.training.spec import RunSpec
 from tests.fake_runs import PANTOMIME, write_fake_run
 
 PLAN = """

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from studylib.evaluation import Predictions, clip_top1, video_top_k
-from studylib.net_table import PRINTED_NAMES
-from studylib.plan import REPOSITORY, PlannedRun, load_plan
-from studylib.recorded import Recorded, network
-from studylib.results import Run
-from studylib.verdicts_evidence import Evidence
+from studylib import REPOSITORY
+from studylib.claims.recorded import Recorded, network
+from studylib.claims.verdicts_evidence import Evidence
+from studylib.nets.table import PRINTED_NAMES
+from studylib.runs.plan import PlannedRun, load_plan
+from studylib.runs.results import Run
+from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from studylib.plan import REPOSITORY
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.training.spec import RunSpec
 
 FOLDER = REPOSITORY / "book" / "experiments"
 # not `conv_types copy`, nor `conv_types-Copy1`

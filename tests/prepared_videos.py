@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from studylib.clips import scaled_size
 from studylib.datasets import preparing, transcoding
 from studylib.datasets.index import Index, write_index
 from studylib.datasets.preparing import Format, prepare
-from studylib.video import probe, read_clips, write_video
+from studylib.video.clips import scaled_size
+from studylib.video.reading import probe, read_clips, write_video
 from tests.made_videos import make, number_shown, numbered_frames
 
 SMALL = Format(resolution=28)  # 32 x 43

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 
-from studylib.benchmark_runs import PLANS
-from studylib.plan import REPOSITORY, PlannedRun, load_plan
+from studylib import REPOSITORY
+from studylib.book.benchmark_runs import PLANS
+from studylib.runs.plan import PlannedRun, load_plan
 from tests.verdict_runs import CLASSES, run_of, scored, table
 
 EXPERIMENTS = ("sports1m", "kinetics", "transfer")

@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from studylib.averaging import choices, gain_of, right_with
-from studylib.evaluation import Predictions, clip_top1, video_top_k
-from studylib.verdicts_evidence import Undecidable
+from studylib.book.averaging import choices, gain_of, right_with
+from studylib.claims.verdicts_evidence import Undecidable
+from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from studylib.video import Timeline, VideoError, probe, read_clip, read_clips, read_video, scan, write_video
+from studylib.video.reading import Timeline, VideoError, probe, read_clip, read_clips, read_video, scan, write_video
 from tests.made_videos import KINDS, decode_from_start, encode, files_limited_to, make, numbered_frames
 from tests.rewritten_videos import make_any, overwritten, same_frames
 

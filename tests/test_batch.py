@@ -11,11 +11,11 @@ from pathlib import Path
 import papermill
 import pytest
 
-from studylib.checkpoint import checkpoint_folder
-from studylib.evaluation import read_predictions
-from studylib.plan import REPOSITORY
-from studylib.results import load_plan, load_planned_run
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.runs.results import load_plan, load_planned_run
+from studylib.training.checkpoint import checkpoint_folder
+from studylib.training.evaluation import read_predictions
+from studylib.training.spec import RunSpec
 from tests.notebook_heads import ALL, cells
 from tests.trainings import ended, history
 from tests.trainings import trainer as undisturbed

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import benchmark_data, benchmark_figures, benchmark_tables, gallery, published, tables, two_streams
-from studylib import transfer_tables as transfers
-from studylib.benchmark_runs import TABLE3, find
-from studylib.plan import REPOSITORY
-from studylib.verdicts import decide
-from studylib.verdicts_benchmarks import FLOW, RGB
-from studylib.verdicts_evidence import Evidence
+from studylib import REPOSITORY
+from studylib.book import benchmark_data, benchmark_figures, benchmark_tables, gallery, tables, two_streams
+from studylib.book import transfer_tables as transfers
+from studylib.book.benchmark_runs import TABLE3, find
+from studylib.claims import published
+from studylib.claims.verdicts import decide
+from studylib.claims.verdicts_benchmarks import FLOW, RGB
+from studylib.claims.verdicts_evidence import Evidence
 from tests.chapters import below_figures, cells_of, figures_in, html_of, shown_by
 from tests.recorded_benchmarks import PLANNED, predictions_of, recorded, right, rows_of, text
 

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import benchmark_data, benchmark_tables, published, two_streams
-from studylib import transfer_tables as transfers
-from studylib.benchmark_runs import PLANS, TABLE3, TABLE4, TABLE5, Row, find, targets
-from studylib.verdicts_benchmarks import FLOW, FUSED, RGB
-from studylib.verdicts_evidence import Evidence, Undecidable
-from studylib.verdicts_intervals import CLIP, VIDEO
+from studylib.book import benchmark_data, benchmark_tables, two_streams
+from studylib.book import transfer_tables as transfers
+from studylib.book.benchmark_runs import PLANS, TABLE3, TABLE4, TABLE5, Row, find, targets
+from studylib.claims import published
+from studylib.claims.verdicts_benchmarks import FLOW, FUSED, RGB
+from studylib.claims.verdicts_evidence import Evidence, Undecidable
+from studylib.claims.verdicts_intervals import CLIP, VIDEO
 from tests.recorded_benchmarks import PLANNED, ours, predictions_of, recorded, right, rows_of, text
 from tests.verdict_runs import run_of, scored, table
 

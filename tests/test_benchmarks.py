@@ -5,8 +5,8 @@ import json
 import pytest
 from IPython.display import Markdown
 
-from studylib import benchmarks
-from studylib.benchmarks import cell, heading, load, rows_of, show, table
+from studylib.book import benchmarks
+from studylib.book.benchmarks import cell, heading, load, rows_of, show, table
 
 RECORD = {
     "name": "reading",

@@ -5,10 +5,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from studylib.complexity import count_by_name
-from studylib.net_table import VARIANTS
-from studylib.plan import REPOSITORY, PlannedRun, load_plan
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.nets.complexity import count_by_name
+from studylib.nets.table import VARIANTS
+from studylib.runs.plan import PlannedRun, load_plan
+from studylib.training.spec import RunSpec
 from tests.notebook_heads import BEYOND, commanded, opening, opening_lines, parameters
 
 

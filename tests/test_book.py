@@ -21,10 +21,11 @@ from sphinx.addnodes import toctree
 from sphinx.errors import ConfigError, SphinxError
 from sphinx.search.en import SearchEnglish
 
-from studylib import checked
-from studylib.plan import REPOSITORY, Plan, PlannedRun
-from studylib.results import load_plan_runs
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.runs import checked
+from studylib.runs.plan import Plan, PlannedRun
+from studylib.runs.results import load_plan_runs
+from studylib.training.spec import RunSpec
 from tests.chapters import cells_of
 from tests.fake_runs import write_fake_run, write_notebook
 
@@ -70,7 +71,7 @@ def extension():
 @pytest.fixture
 def one_core(monkeypatch):
     """A machine with one core, where it stands before `build`."""
-    monkeypatch.setattr("studylib.parallel.available_cores", lambda: 1)
+    monkeypatch.setattr("studylib.video.parallel.available_cores", lambda: 1)
 
 
 @pytest.fixture

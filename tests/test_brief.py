@@ -1,6 +1,6 @@
 """The paper in brief: the numbers beside its findings are those that its tables print."""
 
-from studylib import brief, scoreboard
+from studylib.book import brief, scoreboard
 from tests.test_scoreboard import rows_of
 
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from studylib import calibration, calibration_figures, calibration_gaps, calibration_tables, cells
-from studylib.calibration import FIRST, SECOND
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
+from studylib.book import calibration, calibration_figures, calibration_gaps, calibration_tables, cells
+from studylib.book.calibration import FIRST, SECOND
 from tests.made_calibration import BASE, MadeCalibration
 
 

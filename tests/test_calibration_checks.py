@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import calibration, calibration_figures, calibration_gaps, calibration_seeds, calibration_tables
-from studylib import calibration_checks as checks
-from studylib.calibration import FIRST, OVERALL, SECOND
+from studylib.book import calibration, calibration_figures, calibration_gaps, calibration_seeds, calibration_tables
+from studylib.book import calibration_checks as checks
+from studylib.book.calibration import FIRST, OVERALL, SECOND
 from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, named, verdicts
 
 

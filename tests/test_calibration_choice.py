@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from studylib import calibration, calibration_choice, calibration_freeze, study_hours
-from studylib.calibration_seeds import known_variances
+from studylib.book import calibration, calibration_choice, calibration_freeze, study_hours
+from studylib.book.calibration_seeds import known_variances
 from studylib.datasets import pantomime
-from studylib.results import load_plan_runs
-from studylib.study_size import expected_half_width
+from studylib.runs.results import load_plan_runs
+from studylib.stats.study_size import expected_half_width
 from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, small_plan
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from studylib import calibration, calibration_gaps
+from studylib.book import calibration, calibration_gaps
 from tests.made_calibration import BASE, GOOD, MadeCalibration
 
 

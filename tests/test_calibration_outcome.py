@@ -2,9 +2,9 @@
 
 import pytest
 
-from studylib import calibration, calibration_checks
-from studylib.calibration import FIRST, SECOND
-from studylib.calibration_outcome import first_epoch, learned_table, spread_note
+from studylib.book import calibration, calibration_checks
+from studylib.book.calibration import FIRST, SECOND
+from studylib.book.calibration_outcome import first_epoch, learned_table, spread_note
 from tests.made_calibration import BASE, GOOD, MadeCalibration
 
 

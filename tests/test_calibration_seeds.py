@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from studylib import calibration, calibration_seeds
-from studylib import calibration_checks as checks
-from studylib.calibration import FIRST
-from studylib.seeds import outcomes_of
-from studylib.study_size import expected_half_width, recorded_variances
+from studylib.book import calibration, calibration_seeds
+from studylib.book import calibration_checks as checks
+from studylib.book.calibration import FIRST
+from studylib.stats.seeds import outcomes_of
+from studylib.stats.study_size import expected_half_width, recorded_variances
 from tests.made_calibration import BASE, GOOD, MINI, MadeCalibration, small_plan
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from studylib import cells
-from studylib.recorded import averaged, network, rows_of, sum_over_seeds
-from studylib.verdicts_evidence import Evidence
-from studylib.verdicts_intervals import CLIP, VIDEO
+from studylib.book import cells
+from studylib.claims.recorded import averaged, network, rows_of, sum_over_seeds
+from studylib.claims.verdicts_evidence import Evidence
+from studylib.claims.verdicts_intervals import CLIP, VIDEO
 from tests.made_study import network_of as of
 from tests.made_study import table2
 from tests.verdict_runs import PLAN, run_of, scored, table, trained

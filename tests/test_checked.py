@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from studylib import checked, results
-from studylib.plan import PlannedRun
-from studylib.results import load_planned_run
-from studylib.run_reading import BrokenRun
-from studylib.spec import RunSpec
+from studylib.runs import checked, results
+from studylib.runs.plan import PlannedRun
+from studylib.runs.results import load_planned_run
+from studylib.runs.run_reading import BrokenRun
+from studylib.training.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
 from tests.test_results import BREAKS, PLANNED, SPEC, assert_refused
 

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from studylib.checkpoint import CheckpointError, newest_checkpoint, read_checkpoint, save_checkpoint
+from studylib.training.checkpoint import CheckpointError, newest_checkpoint, read_checkpoint, save_checkpoint
 
 
 def state(value):
@@ -91,7 +91,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
 def test_a_disk_that_fills_up_while_torch_writes_is_named_as_such(tmp_path, monkeypatch):
     path = save_checkpoint(tmp_path / "run", 10, state(1.0))
     (tmp_path / "full").symlink_to("/dev/full")  # a file that takes no byte, as a full disk
-    monkeypatch.setattr("studylib.checkpoint.partial_path", lambda p: tmp_path / "full")
+    monkeypatch.setattr("studylib.training.checkpoint.partial_path", lambda p: tmp_path / "full")
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(tmp_path / "run", 20, {"w": torch.zeros(100_000)})
     assert value_of(path) == 1.0

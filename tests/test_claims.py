@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from studylib import audit, claims, published, reproductions
-from studylib.audit import FAILS, HOLDS, NOT_RUN, OUTCOMES, ROUNDING
-from studylib.stats import difference_margin, rank_agreement
+from studylib.book import claims, reproductions
+from studylib.claims import audit, published
+from studylib.claims.audit import FAILS, HOLDS, NOT_RUN, OUTCOMES, ROUNDING
+from studylib.stats.intervals import difference_margin, rank_agreement
 
 
 @pytest.fixture(scope="module")

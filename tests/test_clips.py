@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from studylib import clips
-from studylib.video import clip_frames
+from studylib.video import clips
+from studylib.video.reading import clip_frames
 
 
 def test_frames_are_scaled_to_128_x_171_for_the_papers_crop_and_in_proportion_for_others():

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from studylib.video import Piece, Timeline, probe, read_clip, read_clips, read_video, scan
+from studylib.video.reading import Piece, Timeline, probe, read_clip, read_clips, read_video, scan
 from tests.made_videos import KINDS, decode_by_opencv, decode_from_start, number_shown
 from tests.rewritten_videos import REWRITTEN, make_any, numbers_of
 from tests.video_folders import REAL_VIDEOS

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from studylib import counts
-from studylib.complexity import count, count_by_name, count_relus
-from studylib.convolutions import convolution
-from studylib.net_table import BLOCKS, NETS, PRINTED_NAMES
-from studylib.nets import build_net
+from studylib.book import counts
+from studylib.nets.build import build_net
+from studylib.nets.complexity import count, count_by_name, count_relus
+from studylib.nets.convolutions import convolution
+from studylib.nets.table import BLOCKS, NETS, PRINTED_NAMES
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from studylib import cost, rates
-from studylib.clips import dense_starts
-from studylib.cost import Cost, Videos, costs_of, videos_of
+from studylib import REPOSITORY
 from studylib.datasets.index import write_index
-from studylib.magnitudes import disk, duration
-from studylib.plan import REPOSITORY, load_plan
-from studylib.rates import Measured, Rate, given, given_rates, measured_rates, on_cpu, rate_of
-from studylib.spec import RunSpec
+from studylib.runs import cost, rates
+from studylib.runs.cost import Cost, Videos, costs_of, videos_of
+from studylib.runs.plan import load_plan
+from studylib.runs.rates import Measured, Rate, given, given_rates, measured_rates, on_cpu, rate_of
+from studylib.training.magnitudes import disk, duration
+from studylib.training.spec import RunSpec
+from studylib.video.clips import dense_starts
 from tests.fake_runs import write_fake_run
 from tests.test_benchmarks import RECORD
 

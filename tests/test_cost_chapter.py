@@ -5,11 +5,12 @@ import re
 import pytest
 from IPython.display import Markdown
 
-from studylib import cost_tables
-from studylib.cost_tables import check_note, check_table, plan_table, published_table, published_times, sustained
-from studylib.plan import REPOSITORY, Plan, PlannedRun, load_plan
-from studylib.results import load_run
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.book import cost_tables
+from studylib.book.cost_tables import check_note, check_table, plan_table, published_table, published_times, sustained
+from studylib.runs.plan import Plan, PlannedRun, load_plan
+from studylib.runs.results import load_run
+from studylib.training.spec import RunSpec
 from tests.fake_runs import write_fake_run
 from tests.test_cost import SPEC
 
@@ -23,7 +24,7 @@ def no_datasets(tmp_path, monkeypatch):
 
 
 def test_the_commands_of_the_chapter_are_those_there_are(capsys):
-    from studylib.plan import main
+    from studylib.runs.plan import main
 
     commands = re.findall(r"^python -m studylib\.plan (.*)$", PAGE, re.MULTILINE)
     assert len(commands) == 2
@@ -73,7 +74,7 @@ def test_a_published_time_becomes_a_rate_by_hand():
 
 
 def test_the_v100s_range_is_what_the_published_times_come_to():
-    from studylib.rates import given
+    from studylib.runs.rates import given
 
     v100 = given("V100").rate
     known = sorted(rate for row in published_times() if (rate := sustained(row)) is not None)

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from IPython.display import Markdown
 
-from studylib import data_costs, data_figures, faults, flow_checks, gallery, index_tables
+from studylib import REPOSITORY
+from studylib.book import data_costs, data_figures, flow_checks, gallery, index_tables
 from studylib.datasets import index
 from studylib.datasets.__main__ import LISTED, _parser
 from studylib.datasets.index_rules import OPTIONAL, REQUIRED, SPLITS
 from studylib.datasets.transcoding import Format
-from studylib.plan import REPOSITORY
-from studylib.spec import DATASET_FAMILIES
+from studylib.training.spec import DATASET_FAMILIES
+from studylib.video import faults
 from tests.test_benchmarks import RECORD
 
 PAGES = (REPOSITORY / "book" / "data.md", REPOSITORY / "README.md")

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from studylib import devices
-from studylib.nets import build_net
+from studylib.nets.build import build_net
+from studylib.training import devices
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_nothing_is_compiled_unless_asked(monkeypatch):
 CHURN = """
 import resource
 import torch
-from studylib.devices import keep_freed_memory
+from studylib.training.devices import keep_freed_memory
 
 def pages():
     for _ in range(10):  # the heap finds its size

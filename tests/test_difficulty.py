@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib import card
-from studylib.datasets.actions import training_videos
-from studylib.datasets.knobs import HARDEST, KNOBS, at_difficulty
+from studylib.book import card
+from studylib.datasets.pantomime.actions import training_videos
+from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, at_difficulty
 
 
 def test_difficulty_0_is_the_easiest_and_1_the_hardest():

@@ -9,11 +9,11 @@ import sys
 import pytest
 import torch
 
-from studylib.distributed import Processes
-from studylib.evaluation import read_predictions
-from studylib.loading import EpochBatches
-from studylib.plan import REPOSITORY
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.training.distributed import Processes
+from studylib.training.evaluation import read_predictions
+from studylib.training.loading import EpochBatches
+from studylib.training.spec import RunSpec
 from tests.trainings import TINY, assert_same_end, checkpoints, data_of, history, last_state, start
 from tests.waiting import PATIENCE, wait_for
 
@@ -65,7 +65,7 @@ def test_a_process_that_gets_none_of_the_last_clips_still_takes_part():
 
 JOIN = """
 import os, time
-from studylib.distributed import from_environment, joined
+from studylib.training.distributed import from_environment, joined
 processes = from_environment()
 for attempt in range(8):
     child = os.fork()

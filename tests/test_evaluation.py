@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k, write_predictions
+from studylib.training.evaluation import Predictions, clip_top1, read_predictions, video_top_k, write_predictions
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
-from studylib import (
+from studylib.book import (
     calibration,
     calibration_figures,
     counts,
@@ -17,9 +17,9 @@ from studylib import (
     reproductions,
     table2,
 )
-from studylib.net_table import PAPER_NAMES
-from studylib.results import load_run
-from studylib.spec import RunSpec
+from studylib.nets.table import PAPER_NAMES
+from studylib.runs.results import load_run
+from studylib.training.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from studylib import files
-from studylib.files import locked
+from studylib.video import files
+from studylib.video.files import locked
 from tests.waiting import wait_for
 
 NO_LOCKS = [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from studylib import training
-from studylib.filters import FILE, conv1_filters, read_conv1, write_conv1
-from studylib.net_table import NETS, PRINTED_NAMES, VARIANTS
-from studylib.nets import build_net
-from studylib.results import load_run
-from studylib.run_files import RunFolderError
-from studylib.run_reading import BrokenRun
+from studylib.nets.build import build_net
+from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
+from studylib.runs.results import load_run
+from studylib.runs.run_reading import BrokenRun
+from studylib.training import run as training
+from studylib.training.filters import FILE, conv1_filters, read_conv1, write_conv1
+from studylib.training.run_files import RunFolderError
 from tests.fake_runs import write_fake_run
 from tests.test_distributed import run as run_in_processes
 from tests.trainings import last_state, saved_state, start
@@ -96,7 +96,7 @@ def test_filters_are_there_before_the_metrics_that_say_so(tiny_data, tmp_path, m
     def full(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr("studylib.testing.write_conv1", full)
+    monkeypatch.setattr("studylib.training.testing.write_conv1", full)
     start(tmp_path, net="r2plus1d", epochs=1)
     with pytest.raises(OSError, match="no space left"):
         training.run(tmp_path)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib import filter_facts, filter_figures
-from studylib.filter_facts import CHANCE, SHAPES, STEADY_CHANCE
-from studylib.filters import FILE
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
+from studylib.book import filter_facts, filter_figures
+from studylib.book.filter_facts import CHANCE, SHAPES, STEADY_CHANCE
+from studylib.training.filters import FILE
 from tests.chapters import below_figures, html_of, shown_by
 from tests.fake_runs import fake_predictions
 from tests.made_study import made_run, made_study

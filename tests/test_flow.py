@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from studylib import flow as flow_module
-from studylib.flow import FLOW_MEAN, FLOW_STD, flipped, flow_clip, flow_image, flow_legend, flow_video
-from studylib.video import clip_frames
+from studylib.video import flow as flow_module
+from studylib.video.flow import FLOW_MEAN, FLOW_STD, flipped, flow_clip, flow_image, flow_legend, flow_video
+from studylib.video.reading import clip_frames
 
 SIZE = (128, 171)
 INSIDE = (slice(None), slice(24, -24), slice(24, -24))

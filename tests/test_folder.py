@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from studylib import REPOSITORY
 from studylib.datasets import folder
 from studylib.datasets.__main__ import main, name_and_data_root
 from studylib.datasets.index import DatasetError, Index, index_folder, load_index
 from studylib.datasets.index_rules import HOW_TO_PART
-from studylib.parts import open_parts
-from studylib.plan import REPOSITORY
-from studylib.spec import RunSpec
-from studylib.video import read_clip
+from studylib.training.parts import open_parts
+from studylib.training.spec import RunSpec
+from studylib.video.reading import read_clip
 from tests.made_videos import make
 from tests.rewritten_videos import overwritten
 from tests.trainings import TINY

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from studylib import frame_cache
+from studylib.datasets import frame_cache
+from studylib.datasets.frame_cache import default_budget, open_frames
 from studylib.datasets.index import Index, write_index
-from studylib.frame_cache import default_budget, open_frames
-from studylib.video import VideoError, read_clip, write_video
+from studylib.video.reading import VideoError, read_clip, write_video
 from tests.made_videos import files_limited_to
 from tests.waiting import wait_for
 

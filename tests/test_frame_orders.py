@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib import frame_orders, order_figures
-from studylib.cues import by_cue, classes
-from studylib.datasets.actions import CUES, SOURCE
-from studylib.evaluation import Predictions
-from studylib.frame_orders import ALL, Study
-from studylib.plan import REPOSITORY
-from studylib.verdicts import decide
+from studylib import REPOSITORY
+from studylib.book import frame_orders, order_figures
+from studylib.book.cues import by_cue, classes
+from studylib.book.frame_orders import ALL, Study
+from studylib.claims.verdicts import decide
+from studylib.datasets.pantomime.actions import CUES, SOURCE
+from studylib.training.evaluation import Predictions
 from tests.chapters import below_figures, figures_in, html_of, shown_by
 from tests.made_study import folder_of, made_run, made_study
 

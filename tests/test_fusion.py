@@ -5,10 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.evaluation import Predictions, clip_top1, read_predictions, video_top_k, write_predictions
-from studylib.fusion import fuse, fusion_accuracy
-from studylib.splits import split_mean
-from studylib.stats import Z95, wilson
+from studylib.stats.fusion import fuse, fusion_accuracy
+from studylib.stats.intervals import Z95
+from studylib.stats.splits import split_mean
+from studylib.training.evaluation import (
+    Predictions,
+    clip_top1,
+    read_predictions,
+    video_top_k,
+    wilson,
+    write_predictions,
+)
 from tests.fake_runs import fake_predictions
 
 CLASSES = ("x", "y", "z")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from studylib import importing, results
 from studylib.datasets.pantomime import manifest_of
-from studylib.importing import NotImported, import_results, import_run
-from studylib.plan import load_plan
+from studylib.runs import importing, results
+from studylib.runs.importing import NotImported, import_results, import_run
+from studylib.runs.plan import load_plan
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
 
 PLAN = """

@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from studylib import training
 from studylib.datasets.index import DatasetError
-from studylib.results import load_run
-from studylib.spec import RunSpec
+from studylib.runs.results import load_run
+from studylib.training import run as training
+from studylib.training.spec import RunSpec
 from tests.test_loading import VIDEOS, make_index
 from tests.test_protocol_of_training import FIELDS, SMALL, run
 

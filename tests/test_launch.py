@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from studylib import launch as launching
-from studylib.launch import RunFailed, RunStopped, command, ending, environment, failure_of, launch
-from studylib.parallel import available_cores
-from studylib.plan import REPOSITORY
-from studylib.spec import RunSpec
+from studylib import REPOSITORY
+from studylib.training import launch as launching
+from studylib.training.launch import RunFailed, RunStopped, command, ending, environment, failure_of, launch
+from studylib.training.spec import RunSpec
+from studylib.video.parallel import available_cores
 from tests import trainings
 from tests.waiting import PATIENCE, wait_for
 
@@ -59,7 +59,7 @@ def start():
     started = []
 
     def start(folder):
-        command_line = [sys.executable, "-m", "studylib.launch", str(folder)]
+        command_line = [sys.executable, "-m", "studylib.training.launch", str(folder)]
         started.append(subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
@@ -317,7 +317,7 @@ def test_any_error_ends_the_run_in_one_line_and_leaves_no_process(run_folder, re
     script = tmp_path / "trainer.py"
     script.write_text(
         "import os, runpy, signal, sys, time\nfrom studylib import epoch, loading\n"
-        f"{code}\nsys.argv = sys.argv[1:]\nrunpy.run_module('studylib.training', run_name='__main__')\n"
+        f"{code}\nsys.argv = sys.argv[1:]\nrunpy.run_module('studylib.training.run', run_name='__main__')\n"
     )
     monkeypatch.setattr(
         launching, "command", lambda *_: [sys.executable, str(script), "studylib.training", str(run_folder)]

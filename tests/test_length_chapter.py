@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import cells, claim_texts, length_figures, length_tables, lengths, published
-from studylib.complexity import count_by_name
-from studylib.evaluation import clip_top1, video_top_k
-from studylib.magnitudes import signed
-from studylib.plan import REPOSITORY, Plan, load_plan
-from studylib.recorded import change
-from studylib.tables import NOT_RUN
-from studylib.verdicts_intervals import CLIP, VIDEO
-from studylib.verdicts_length import clip_correlation
+from studylib import REPOSITORY
+from studylib.book import cells, length_figures, length_tables, lengths
+from studylib.book.tables import NOT_RUN
+from studylib.claims import claim_texts, published
+from studylib.claims.recorded import change
+from studylib.claims.verdicts_intervals import CLIP, VIDEO
+from studylib.claims.verdicts_length import clip_correlation
+from studylib.nets.complexity import count_by_name
+from studylib.runs.plan import Plan, load_plan
+from studylib.training.evaluation import clip_top1, video_top_k
+from studylib.training.magnitudes import signed
 from tests import verdict_runs
 from tests.chapters import below_figures, figures_in, html_of, shown_by
 from tests.verdict_runs import PLAN, complete, table

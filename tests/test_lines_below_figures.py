@@ -3,8 +3,8 @@
 import ast
 import re
 
-from studylib import table2
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
+from studylib.book import table2
 from tests.chapters import below_figures, cells_of, html_of, shown_by
 from tests.made_study import made_study, random_run
 

@@ -6,9 +6,9 @@ import nbformat
 import papermill
 import pytest
 
-from studylib import live
-from studylib.run_files import write_history
-from studylib.spec import RunSpec
+from studylib.book import experiment
+from studylib.training.run_files import write_history
+from studylib.training.spec import RunSpec
 from tests.fake_runs import write_fake_run
 
 SPEC = RunSpec(experiment="conv_types", net="r3d", dataset="pantomime-quick", epochs=3)
@@ -41,7 +41,7 @@ def displayed(monkeypatch):
         contents.append(content)
         return handle or object()
 
-    monkeypatch.setattr(live.Progress, "_display", staticmethod(display))
+    monkeypatch.setattr(experiment.Progress, "_display", staticmethod(display))
     return contents
 
 
@@ -49,12 +49,12 @@ def displayed(monkeypatch):
 TRAINING = """
 import shutil
 from pathlib import Path
-from studylib import live
-from studylib.run_files import write_history
-live.SECONDS_BETWEEN_PICTURES = 0
-live.SHARE_OF_TIME = 0.5
+from studylib.book import experiment
+from studylib.training.run_files import write_history
+experiment.SECONDS_BETWEEN_PICTURES = 0
+experiment.SHARE_OF_TIME = 0.5
 folder, rows = Path({folder!r}), []
-with live.shown(folder) as show:
+with experiment.shown(folder) as show:
     show("r3d on a machine\\n")
     for epoch in range(1, 301):
         for step in range(1, 21):
@@ -86,8 +86,8 @@ def test_a_finished_run_shows_its_curve_again_whatever_draws_the_figures_of_scri
     if backend:
         monkeypatch.setenv("MPLBACKEND", backend)
     folder = write_fake_run(tmp_path / "run", SPEC)
-    code = "from pathlib import Path\nfrom studylib import live\n"
-    code += f"with live.shown(Path({str(folder)!r})) as show:\n    show('finished already\\n')"
+    code = "from pathlib import Path\nfrom studylib.book import experiment as live\n"
+    code += f"with experiment.shown(Path({str(folder)!r})) as show:\n    show('finished already\\n')"
     outputs = execute(tmp_path, code)
     assert printed(outputs) == "finished already\n"
     assert len(pictures(outputs)) == 1
@@ -95,7 +95,7 @@ def test_a_finished_run_shows_its_curve_again_whatever_draws_the_figures_of_scri
 
 def test_a_terminal_sees_every_line(tmp_path, capsys):
     lines = ["epoch 1/3 step 1/2  loss 4.2\n", "epoch 1/3 step 2/2  loss 4.1\n", "epoch 1/3  train loss 4.1\n"]
-    with live.shown(tmp_path) as show:
+    with experiment.shown(tmp_path) as show:
         for line in lines:
             show(line)
     assert capsys.readouterr().out == "".join(lines)
@@ -109,8 +109,8 @@ def test_drawing_takes_a_small_share_of_a_long_run(tmp_path, displayed, monkeypa
         clock[0] += 2.0
         return "a picture"
 
-    monkeypatch.setattr(live, "curve", slow_curve)
-    progress = live.Progress(tmp_path)
+    monkeypatch.setattr(experiment, "curve", slow_curve)
+    progress = experiment.Progress(tmp_path)
     while clock[0] < 1000:
         clock[0] += 1.0
         progress.show("epoch 1/9  train loss 4\n")
@@ -118,7 +118,7 @@ def test_drawing_takes_a_small_share_of_a_long_run(tmp_path, displayed, monkeypa
 
 
 def test_a_run_that_goes_on_shows_its_curve_before_its_next_epoch_ends(tmp_path, displayed):
-    progress = live.Progress(write_fake_run(tmp_path / "run", SPEC))
+    progress = experiment.Progress(write_fake_run(tmp_path / "run", SPEC))
     for step in (1, 2):
         progress.show(f"epoch 4/9 step {step}/9  loss 4\n")
     assert [type(content).__name__ for content in displayed] == ["str", "Figure", "str"]
@@ -127,7 +127,7 @@ def test_a_run_that_goes_on_shows_its_curve_before_its_next_epoch_ends(tmp_path,
 def test_a_picture_that_cannot_be_drawn_stops_no_run_and_is_told_once(tmp_path, displayed, capsys):
     SPEC.save(tmp_path)
     (tmp_path / "history.csv").write_text("epoch,train_error\n1,90\n")
-    progress = live.Progress(tmp_path)
+    progress = experiment.Progress(tmp_path)
     for epoch in (1, 2):
         progress.show(f"epoch {epoch}/3  train loss 4\n")
     progress.end()
@@ -137,17 +137,17 @@ def test_a_picture_that_cannot_be_drawn_stops_no_run_and_is_told_once(tmp_path, 
 
 
 def test_the_curve_is_that_of_the_history_and_its_first_point_is_seen(tmp_path):
-    assert live.curve(tmp_path) is None
+    assert experiment.curve(tmp_path) is None
     folder = write_fake_run(tmp_path / "run", SPEC)
-    training, test = live.curve(folder).axes[0].lines[:2]
+    training, test = experiment.curve(folder).axes[0].lines[:2]
     assert list(training.get_xdata()) == [1, 2, 3]
     assert training.get_linewidth() < test.get_linewidth()
     first = folder.joinpath("history.csv").read_text().splitlines()[:2]
     (folder / "history.csv").write_text("\n".join(first) + "\n")
-    assert [line.get_marker() for line in live.curve(folder).axes[0].lines[:2]] == ["o", "o"]
+    assert [line.get_marker() for line in experiment.curve(folder).axes[0].lines[:2]] == ["o", "o"]
 
 
 def test_without_an_epoch_there_is_no_curve(tmp_path):
     SPEC.save(tmp_path)
     write_history(tmp_path, [])
-    assert live.curve(tmp_path) is None
+    assert experiment.curve(tmp_path) is None

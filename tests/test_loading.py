@@ -12,20 +12,28 @@ import pyarrow as pa
 import pytest
 import torch
 
-from studylib import loading, training
-from studylib.clips import random_starts
 from studylib.datasets.index import Index, load_index, write_index
-from studylib.epoch import count_wrong
-from studylib.evaluation import clip_top1, read_predictions, video_top_k
-from studylib.faults import Fault, Faults, TooManyFaults
-from studylib.files import write_bytes
-from studylib.flow import flow_clip
-from studylib.inputs import to_input
-from studylib.loading import EpochBatches, TestClips, TrainingClips, centre_loader, training_loader, video_loader
-from studylib.parts import Part, open_parts
-from studylib.results import load_run
-from studylib.spec import RunSpec
-from studylib.video import encode, read_clip, read_video
+from studylib.runs.results import load_run
+from studylib.training import loading
+from studylib.training import run as training
+from studylib.training.epoch import count_wrong
+from studylib.training.evaluation import clip_top1, read_predictions, video_top_k
+from studylib.training.inputs import to_input
+from studylib.training.loading import (
+    EpochBatches,
+    TestClips,
+    TrainingClips,
+    centre_loader,
+    training_loader,
+    video_loader,
+)
+from studylib.training.parts import Part, open_parts
+from studylib.training.spec import RunSpec
+from studylib.video.clips import random_starts
+from studylib.video.faults import Fault, Faults, TooManyFaults
+from studylib.video.files import write_bytes
+from studylib.video.flow import flow_clip
+from studylib.video.reading import encode, read_clip, read_video
 from tests.made_videos import numbered_frames
 from tests.trainings import TINY, saved_state, start
 

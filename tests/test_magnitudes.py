@@ -2,8 +2,8 @@
 
 import pytest
 
-from studylib.magnitudes import interval, signed, with_interval
-from studylib.verdicts_parts import Part
+from studylib.claims.verdicts_parts import Part
+from studylib.training.magnitudes import interval, signed, with_interval
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from studylib.memory import GIB, HEADROOM, Saved, gib, largest_batch, memory_of, out_of_memory, saved_bytes
-from studylib.nets import build_net
-from studylib.recompute import recompute_blocks
-from studylib.spec import RunSpec
+from studylib.nets.build import build_net
+from studylib.training.memory import GIB, HEADROOM, Saved, gib, largest_batch, memory_of, out_of_memory, saved_bytes
+from studylib.training.recompute import recompute_blocks
+from studylib.training.spec import RunSpec
 
 PAPER = RunSpec(experiment="kinetics", net="r2plus1d", dataset="kinetics400", depth=34, clip_length=32)
 SMALL = RunSpec(experiment="conv_types", net="r2plus1d", dataset="pantomime-quick", width=8, resolution=56)

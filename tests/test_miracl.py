@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from studylib import weights
-from studylib.clips import starts_for_test
 from studylib.datasets import miracl
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index, write_index
-from studylib.spec import RunSpec, SpecError
-from studylib.video import read_video
+from studylib.nets import weights
+from studylib.training.spec import RunSpec, SpecError
+from studylib.video.clips import starts_for_test
+from studylib.video.reading import read_video
 from tests.video_folders import SHARED
 
 pytestmark = pytest.mark.usefixtures("data_root")

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torchvision
 
-from studylib.complexity import output_sizes
-from studylib.convolutions import middle_channels, stem_middle_channels
-from studylib.net_table import BLOCKS, NETS
-from studylib.nets import build_net
+from studylib.nets.build import build_net
+from studylib.nets.complexity import output_sizes
+from studylib.nets.convolutions import middle_channels, stem_middle_channels
+from studylib.nets.table import BLOCKS, NETS
 
 
 def group_shapes(name, depth=18, clip_length=8, resolution=112):

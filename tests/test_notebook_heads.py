@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from studylib import published
-from studylib.complexity import count_by_name
+from studylib import REPOSITORY
+from studylib.claims import published
 from studylib.datasets import pantomime
 from studylib.datasets.report import published_counts
-from studylib.net_table import NETS, PAPER_NAMES
-from studylib.plan import REPOSITORY, PlannedRun, load_plan, plan_files
-from studylib.spec import RunSpec
+from studylib.nets.complexity import count_by_name
+from studylib.nets.table import NETS, PAPER_NAMES
+from studylib.runs.plan import PlannedRun, load_plan, plan_files
+from studylib.training.spec import RunSpec
 from tests.notebook_heads import (
     ALL,
     BEYOND,

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studylib import card
+from studylib.book import card
 from studylib.datasets import pantomime
-from studylib.datasets.actions import ACTIONS, CUES, SOURCE, TARGET, motion
-from studylib.datasets.knobs import KNOBS, Knobs, at_difficulty
-from studylib.datasets.motions import Beat, Draw, events
-from studylib.datasets.nuisances import PARTS, beat, draw_nuisances, draw_sway, generator, person_of, with_sway
-from studylib.datasets.puppet import JOINTS, joints
-from studylib.datasets.renderer import camera_motion, stand, to_frame
-from studylib.datasets.scenery import make_camera
+from studylib.datasets.pantomime.actions import ACTIONS, CUES, SOURCE, TARGET, motion
+from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
+from studylib.datasets.pantomime.motions import Beat, Draw, events
+from studylib.datasets.pantomime.nuisances import (
+    PARTS,
+    beat,
+    draw_nuisances,
+    draw_sway,
+    generator,
+    person_of,
+    with_sway,
+)
+from studylib.datasets.pantomime.puppet import JOINTS, joints
+from studylib.datasets.pantomime.renderer import camera_motion, stand, to_frame
+from studylib.datasets.pantomime.scenery import make_camera
 
 GOLDEN = Path(__file__).parent / "data" / "pantomime_golden.png"
 # One frame each, without sensor noise (it does not compress) but for the first.

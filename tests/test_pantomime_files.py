@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from studylib.datasets import pantomime, production
-from studylib.datasets.actions import SOURCE, VOCABULARIES
 from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.knobs import Knobs, at_difficulty
-from studylib.datasets.nuisances import draw_nuisances
-from studylib.video import probe, read_clip
+from studylib.datasets.pantomime.actions import SOURCE, VOCABULARIES
+from studylib.datasets.pantomime.knobs import Knobs, at_difficulty
+from studylib.datasets.pantomime.nuisances import draw_nuisances
+from studylib.video.reading import probe, read_clip
 from tests.waiting import wait_for
 
 SHORT = Knobs(num_frames=3)  # files for tests of the making, not of what they show

@@ -5,11 +5,12 @@ from dataclasses import MISSING, asdict, fields
 
 import pytest
 
-from studylib import published
-from studylib.net_table import NETS, PAPER_NAMES
-from studylib.plan import REPOSITORY, PlannedRun, load_plan, plan_files
-from studylib.spec import RunSpec
-from studylib.splits import OFFICIAL_SPLITS
+from studylib import REPOSITORY
+from studylib.claims import published
+from studylib.nets.table import NETS, PAPER_NAMES
+from studylib.runs.plan import PlannedRun, load_plan, plan_files
+from studylib.stats.splits import OFFICIAL_SPLITS
+from studylib.training.spec import RunSpec
 
 PLAN = load_plan(REPOSITORY / "runs" / "paper.yaml")
 DATASETS = {"Sports-1M": "sports1m", "Kinetics-400": "kinetics400", "UCF101": "ucf101", "HMDB51": "hmdb51"}

@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
-from studylib.plan import REPOSITORY, PlanError, check_run_folders, load_plan, main, plan_files
-from studylib.spec import SpecError
+from studylib import REPOSITORY
+from studylib.runs.plan import PlanError, check_run_folders, load_plan, main, plan_files
+from studylib.training.spec import SpecError
 
 GOOD = """
 title: "a try"

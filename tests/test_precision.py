@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from studylib import convolutions, precision
-from studylib.convolutions import frames_as_channels
-from studylib.nets import Conv3d, build_net
+from studylib.nets import convolutions, precision
+from studylib.nets.build import Conv3d, build_net
+from studylib.nets.convolutions import frames_as_channels
 from tests.bench.same_gradients import LARGEST_RATIO, compare, gradients
 
 CPU = torch.device("cpu")

@@ -8,13 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from studylib import timeline, training
 from studylib.datasets import folder, transcoding
 from studylib.datasets.index import Index
 from studylib.datasets.preparing import prepare, report
-from studylib.evaluation import read_predictions
-from studylib.timeline import Piece
-from studylib.video import VideoError, encode, probe, read_clips, read_video, scan, write_video
+from studylib.training import run as training
+from studylib.training.evaluation import read_predictions
+from studylib.video import timeline
+from studylib.video.reading import VideoError, encode, probe, read_clips, read_video, scan, write_video
+from studylib.video.timeline import Piece
 from tests.made_videos import NUM_FRAMES, Kind, encode_kind, make, numbered_frames
 from tests.prepared_videos import BOTH, FIVE, KINDS, SIZE, SMALL, again, index_of, make_five, make_originals, shown
 from tests.test_loading import make_index

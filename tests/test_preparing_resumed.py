@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from studylib import REPOSITORY
 from studylib.datasets import packing, preparing
 from studylib.datasets.index import DatasetError, Index
 from studylib.datasets.preparing import Format, prepare
-from studylib.files import locked
-from studylib.plan import REPOSITORY
-from studylib.video import encode, write_video
+from studylib.video.files import locked
+from studylib.video.reading import encode, write_video
 from tests.made_videos import NUM_FRAMES, files_limited_to, numbered_frames
 from tests.prepared_videos import BOTH, FIVE, SMALL, again, contents, index_of, make_five, note_transcoded, shown, stop
 from tests.waiting import wait_for

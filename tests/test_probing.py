@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from studylib import REPOSITORY
 from studylib.datasets import probing
-from studylib.parallel import in_processes
-from studylib.plan import REPOSITORY
-from studylib.video import scan
+from studylib.video.parallel import in_processes
+from studylib.video.reading import scan
 from tests.made_videos import files_limited_to
 from tests.video_folders import put_video
 from tests.waiting import wait_for

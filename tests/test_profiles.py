@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
 
 PROFILES = REPOSITORY / "runs" / "profiles"
 KUBERNETES = PROFILES / "kubernetes"

@@ -14,19 +14,20 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from studylib import training
-from studylib.clips import centre_window, frames_in_order
 from studylib.datasets.index import load_index
-from studylib.evaluation import Predictions
-from studylib.inputs import to_input
-from studylib.loading import TestClips
-from studylib.net_table import PRINTED_NAMES
-from studylib.nets import build_net
-from studylib.optimizer import learning_rate
-from studylib.parts import open_parts
-from studylib.results import load_run
-from studylib.spec import RunSpec
-from studylib.weights import Weights, WeightsError, initialise_from, load_weights
+from studylib.nets.build import build_net
+from studylib.nets.table import PRINTED_NAMES
+from studylib.nets.weights import Weights, WeightsError, load_weights
+from studylib.runs.results import load_run
+from studylib.training import run as training
+from studylib.training.evaluation import Predictions
+from studylib.training.inputs import to_input
+from studylib.training.loading import TestClips
+from studylib.training.optimizer import learning_rate
+from studylib.training.parts import open_parts
+from studylib.training.spec import RunSpec
+from studylib.training.start import initialise_from
+from studylib.video.clips import centre_window, frames_in_order
 from tests.test_loading import make_index
 
 FIELDS = {

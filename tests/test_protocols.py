@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from studylib.clips import (
+from studylib.training.evaluation import Predictions, clip_top1, video_top_k
+from studylib.video.clips import (
     centre_window,
     dense_starts,
     random_starts,
@@ -11,8 +12,7 @@ from studylib.clips import (
     starts_for_test,
     uniform_starts,
 )
-from studylib.evaluation import Predictions, clip_top1, video_top_k
-from studylib.video import clip_frames
+from studylib.video.reading import clip_frames
 
 
 def generator(video: int = 0) -> np.random.Generator:

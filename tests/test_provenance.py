@@ -6,8 +6,8 @@ import subprocess
 import nbformat
 import pytest
 
-from studylib import provenance
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
+from studylib.training import provenance
 from tests import system
 
 
@@ -15,7 +15,13 @@ from tests import system
 def repository(tmp_path, monkeypatch):
     """A committed repository of a few sources, without a .gitignore."""
     system.need("git", "" if shutil.which("git") else "provenance is not tested: no git here (apt-get install git)")
-    for name in ("studylib/nets.py", "runs/quick.yaml", "runs/Snakefile", "book/experiments/a.ipynb", "pyproject.toml"):
+    for name in (
+        "studylib/nets/build.py",
+        "runs/quick.yaml",
+        "runs/Snakefile",
+        "book/experiments/a.ipynb",
+        "pyproject.toml",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("a line\n")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
@@ -45,7 +51,9 @@ def test_compiled_bytecode_is_no_change_of_the_sources(repository):
     assert clean()
 
 
-@pytest.mark.parametrize("name", ["studylib/nets.py", "studylib/new.py", "studylib/datasets/new.py", "runs/quick.yaml"])
+@pytest.mark.parametrize(
+    "name", ["studylib/nets/build.py", "studylib/new.py", "studylib/datasets/new.py", "runs/quick.yaml"]
+)
 def test_a_changed_or_added_source_is_a_change(repository, name):
     (repository / name).parent.mkdir(exist_ok=True)
     (repository / name).write_text("another line\n")

@@ -4,8 +4,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from studylib.cost import costs_of
-from studylib.plan import REPOSITORY, load_plan
+from studylib import REPOSITORY
+from studylib.runs.cost import costs_of
+from studylib.runs.plan import load_plan
 from tests.notebook_heads import ALL, DOWNLOADED
 
 PLAN = load_plan(REPOSITORY / "runs" / "quick.yaml")

@@ -5,13 +5,14 @@ import re
 import numpy as np
 import pytest
 
-from studylib import data_figures, figures, real_video
-from studylib.evaluation import Predictions
-from studylib.fusion import fusion_accuracy
-from studylib.paired import paired_difference
-from studylib.plan import REPOSITORY, Plan, load_plan
-from studylib.real_video import FLOW, PRETRAINED, RGB
-from studylib.results import load_plan_runs
+from studylib import REPOSITORY
+from studylib.book import data_figures, figures, real_video
+from studylib.book.real_video import FLOW, PRETRAINED, RGB
+from studylib.runs.plan import Plan, load_plan
+from studylib.runs.results import load_plan_runs
+from studylib.stats.fusion import fusion_accuracy
+from studylib.stats.paired import paired_difference
+from studylib.training.evaluation import Predictions
 from tests.chapters import below_figures, html_of, shown_by
 from tests.fake_runs import fake_predictions, write_fake_run
 

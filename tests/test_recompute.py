@@ -9,10 +9,10 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn import functional as F
 
-from studylib.nets import build_net
-from studylib.precision import autocast
-from studylib.recompute import recompute_blocks
-from studylib.sync_bn import synchronise_bn
+from studylib.nets.build import build_net
+from studylib.nets.precision import autocast
+from studylib.training.recompute import recompute_blocks
+from studylib.training.sync_bn import synchronise_bn
 
 CPU = torch.device("cpu")
 CLIP = (3, 8, 28, 28)

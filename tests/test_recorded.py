@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 from scipy.stats import t, ttest_ind
 
-from studylib import recorded
-from studylib.evaluation import clip_top1, video_top_k
-from studylib.fusion import fuse
-from studylib.seeds import difference
-from studylib.stats import wilson
-from studylib.verdicts_evidence import Evidence, Undecidable
-from studylib.verdicts_intervals import CLIP, VIDEO, VIDEO5
+from studylib.claims import recorded
+from studylib.claims.verdicts_evidence import Evidence, Undecidable
+from studylib.claims.verdicts_intervals import CLIP, VIDEO, VIDEO5
+from studylib.stats.fusion import fuse
+from studylib.stats.seeds import difference
+from studylib.training.evaluation import clip_top1, video_top_k, wilson
 from tests.made_study import made_study, table2
 from tests.made_study import network_of as of
 from tests.verdict_runs import PLAN, retested, run_of, scored, table, trained

@@ -11,20 +11,24 @@ import pytest
 import torch
 import yaml
 
-from studylib import training, weights
-from studylib.checkpoint import checkpoint_folder
+from studylib import REPOSITORY
+from studylib.book.experiment import summary
+from studylib.book.released import ACCURACIES, beside_published, comparison, models
 from studylib.datasets.__main__ import main as datasets_main
 from studylib.datasets.index import load_index
-from studylib.init_from import parse
-from studylib.nets import build_net
-from studylib.plan import REPOSITORY, PlanError, load_plan
-from studylib.released import ACCURACIES, beside_published, comparison, models
-from studylib.results import load_plan_runs, load_run, summary
-from studylib.run_files import read_metrics
-from studylib.run_reading import BrokenRun
-from studylib.spec import RunSpec, SpecError, load_spec
-from studylib.video import write_video
-from studylib.weights import WeightsError, save_torchvision, save_vmz
+from studylib.nets import weights
+from studylib.nets.build import build_net
+from studylib.nets.weights import WeightsError
+from studylib.runs.plan import PlanError, load_plan
+from studylib.runs.results import load_plan_runs, load_run
+from studylib.runs.run_reading import BrokenRun
+from studylib.training import run as training
+from studylib.training.checkpoint import checkpoint_folder
+from studylib.training.init_from import parse
+from studylib.training.run_files import read_metrics
+from studylib.training.spec import RunSpec, SpecError, load_spec
+from studylib.video.reading import write_video
+from tests.foreign_weights import save_torchvision, save_vmz
 from tests.trainings import saved_state
 
 NOTEBOOK = REPOSITORY / "book" / "experiments" / "released.ipynb"

@@ -5,13 +5,14 @@ import re
 import numpy as np
 import pytest
 
-from studylib.complexity import count_by_name
-from studylib.evaluation import clip_top1
-from studylib.plan import REPOSITORY, load_plan
-from studylib.resolutions import band, resolution_table, resolutions_of
-from studylib.tables import NOT_RUN
-from studylib.verdicts import decide
-from studylib.verdicts_intervals import CLIP
+from studylib import REPOSITORY
+from studylib.book.resolutions import band, resolution_table, resolutions_of
+from studylib.book.tables import NOT_RUN
+from studylib.claims.verdicts import decide
+from studylib.claims.verdicts_intervals import CLIP
+from studylib.nets.complexity import count_by_name
+from studylib.runs.plan import load_plan
+from studylib.training.evaluation import clip_top1
 from tests.chapters import html_of, shown_by
 from tests.test_length_chapter import STUDY, both_plans, no_datasets, nothing  # noqa: F401
 from tests.verdict_runs import PLAN, complete, table, trained

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from studylib import gpus, requeue
-from studylib.plan import PlanError, load_plan
-from studylib.resources import Resources
+from studylib.runs.plan import PlanError, load_plan
+from studylib.runs.resources import Resources
+from studylib.training import gpus, requeue
 from tests.fake_runs import write_notebook
 
 PLAN = """
@@ -90,7 +90,7 @@ def test_no_two_commands_get_the_same_gpu(tmp_path):
 
 
 def test_a_command_is_told_its_gpus_and_ends_as_it():
-    command = [sys.executable, "-m", "studylib.gpus", "2", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exit 7"]
+    command = [sys.executable, "-m", "studylib.training.gpus", "2", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exit 7"]
     environ = dict(os.environ) | {"CUDA_VISIBLE_DEVICES": "4,5,6"}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (7, "4,5\n")

@@ -9,22 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import cues, published, real_video, table2, tables
-from studylib.evaluation import Predictions, read_predictions, write_predictions
-from studylib.net_table import NETS, PAPER_NAMES
-from studylib.plan import Plan, PlannedRun
-from studylib.results import (
-    Run,
-    complete_runs,
-    load_all_runs,
-    load_plan_runs,
-    load_planned_run,
-    load_run,
-    summary,
-)
-from studylib.run_reading import BrokenRun
-from studylib.spec import RunSpec, recorded_hash
-from studylib.stats import wilson
+from studylib.book import cues, real_video, table2, tables
+from studylib.book.experiment import summary
+from studylib.claims import published
+from studylib.nets.table import NETS, PAPER_NAMES
+from studylib.runs.plan import Plan, PlannedRun
+from studylib.runs.results import Run, complete_runs, load_all_runs, load_plan_runs, load_planned_run, load_run
+from studylib.runs.run_reading import BrokenRun
+from studylib.training.evaluation import Predictions, read_predictions, wilson, write_predictions
+from studylib.training.spec import RunSpec, recorded_hash
 from tests.fake_runs import PANTOMIME, fake_predictions, write_fake_run, write_notebook
 from tests.made_study import table2 as recorded_table2
 

@@ -6,11 +6,10 @@ from html import unescape
 import pandas as pd
 import pytest
 
-from studylib import scoreboard, verdict_cells
-from studylib.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
-from studylib.results import load_plan_runs
-from studylib.verdicts import decide
-from studylib.verdicts_parts import (
+from studylib.book import scoreboard, verdict_cells
+from studylib.claims.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
+from studylib.claims.verdicts import decide
+from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     EQUAL,
     INCONCLUSIVE,
@@ -21,6 +20,7 @@ from studylib.verdicts_parts import (
     Verdict,
     combine,
 )
+from studylib.runs.results import load_plan_runs
 from tests.chapters import cells_of, html_of, shown_by
 from tests.fake_runs import write_fake_run
 from tests.verdict_runs import TABLE2, lengths, scored, table, table2, table2_plan

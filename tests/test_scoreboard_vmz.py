@@ -2,10 +2,10 @@
 
 import pytest
 
-from studylib import scoreboard_vmz
-from studylib.claim_texts import EMPIRICAL, read_claims
-from studylib.scoreboard_vmz import differences, longer, mean_difference, minus_table4, vmz
-from studylib.verdicts_types import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC
+from studylib.book import scoreboard_vmz
+from studylib.book.scoreboard_vmz import differences, longer, mean_difference, minus_table4, vmz
+from studylib.claims.claim_texts import EMPIRICAL, read_claims
+from studylib.claims.verdicts_types import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC
 
 
 def test_every_net_over_time_is_above_both_flat_ones_at_both_lengths():

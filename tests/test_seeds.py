@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from studylib.evaluation import Predictions, clip_top1, video_top_k
-from studylib.paired import paired_difference
-from studylib.seeds import crossed_interval, difference, difference_of_differences
-from studylib.study_size import Variances, expected_half_width, mean_variances, needed, variances
+from studylib.stats.paired import paired_difference
+from studylib.stats.seeds import crossed_interval, difference, difference_of_differences
+from studylib.stats.study_size import Variances, expected_half_width, mean_variances, needed, variances
+from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
 
 CLASSES = ("a", "b")

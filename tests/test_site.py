@@ -14,7 +14,7 @@ from docutils import nodes
 from docutils.frontend import get_default_settings
 from docutils.utils import new_document
 
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
 from tests import site_links
 from tests.notebook_heads import ALL, cells, opening_lines
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from studylib.checkpoint import checkpoint_folder
-from studylib.evaluation import read_predictions
-from studylib.plan import load_plan
-from studylib.results import load_planned_run
+from studylib.runs.plan import load_plan
+from studylib.runs.results import load_planned_run
+from studylib.training.checkpoint import checkpoint_folder
+from studylib.training.evaluation import read_predictions
 from tests import slurm_cluster, system
 from tests.test_batch import run_plan, trainer_of
 from tests.trainings import history

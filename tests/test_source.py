@@ -6,7 +6,7 @@ And it stands alone: imports point from the book, the runs and the tests to it.
 import ast
 from collections.abc import Iterator
 
-from studylib.plan import REPOSITORY
+from studylib import REPOSITORY
 
 MODULES = {
     path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_text(encoding="utf-8"))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from studylib import speakers
-from studylib.evaluation import Predictions
-from studylib.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
+from studylib.claims.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
+from studylib.stats import speakers
+from studylib.training.evaluation import Predictions
 
 FOLDS = np.repeat(np.arange(5), 3)
 NAMES = tuple(f"F{i:02d}" for i in range(15))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from studylib import notebook
-from studylib.notebook import spec_of_parameters
-from studylib.spec import RunSpec, SpecError, load_spec, recorded_hash
+from studylib.book import experiment as notebook
+from studylib.book.experiment import spec_of_parameters
+from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
 
 GOOD = {"experiment": "conv_types", "net": "r3d", "dataset": "pantomime-quick"}
 

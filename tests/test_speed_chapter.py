@@ -10,11 +10,12 @@ import torch
 from IPython.display import Markdown
 from torch import nn
 
-from studylib import precision, speed_figures
-from studylib.benchmarks import cell, heading, table
-from studylib.devices import Device
-from studylib.plan import REPOSITORY
-from studylib.rates import measured_rates
+from studylib import REPOSITORY
+from studylib.book import speed_figures
+from studylib.book.benchmarks import cell, heading, table
+from studylib.nets import precision
+from studylib.runs.rates import measured_rates
+from studylib.training.devices import Device
 from tests.bench import profile, training_step
 from tests.bench.__main__ import NAMES
 from tests.bench.multiply_adds import needed, of_step, taps_inside

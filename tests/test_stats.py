@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studylib.paired import DRAWS_A_COUNT, FEW, resampled_means
-from studylib.stats import Z95, student_quantile
+from studylib.stats.intervals import Z95, student_quantile
+from studylib.stats.paired import DRAWS_A_COUNT, FEW, resampled_means
 
 
 @pytest.mark.parametrize("degrees", [1, 2.3, 30, 1600, inf])

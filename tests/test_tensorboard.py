@@ -5,8 +5,8 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from studylib import tensorboard
-from studylib.tensorboard import TAGS, run_name, write_row
+from studylib.training import tensorboard
+from studylib.training.tensorboard import TAGS, run_name, write_row
 
 ROW = {
     "epoch": 1,

@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from studylib import epoch, training
-from studylib.checkpoint import checkpoint_folder, newest_checkpoint, save_checkpoint
 from studylib.datasets.index import load_index
-from studylib.devices import choose
-from studylib.distributed import ALONE
-from studylib.environment import number
-from studylib.evaluation import clip_top1, read_predictions, video_top_k
-from studylib.files import locked
-from studylib.inputs import to_input
-from studylib.loading import training_loader
-from studylib.nets import build_net
-from studylib.optimizer import learning_rate, make_optimizer
-from studylib.parts import open_parts
-from studylib.session import TrainingError, open_session
-from studylib.spec import RunSpec, SpecError
+from studylib.nets.build import build_net
+from studylib.training import epoch
+from studylib.training import run as training
+from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint, save_checkpoint
+from studylib.training.devices import choose
+from studylib.training.distributed import ALONE
+from studylib.training.evaluation import clip_top1, read_predictions, video_top_k
+from studylib.training.inputs import to_input
+from studylib.training.loading import training_loader
+from studylib.training.optimizer import learning_rate, make_optimizer
+from studylib.training.parts import open_parts
+from studylib.training.session import TrainingError, open_session
+from studylib.training.spec import RunSpec, SpecError
+from studylib.video.environment import number
+from studylib.video.files import locked
 from tests.trainings import TINY, saved_state, start
 
 
@@ -261,7 +262,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_nothing_lost(tiny_data, tmp_
     def filled_up_after_an_epoch(folder, rows):
         write_history(folder, rows)
         (tiny_data / "full").symlink_to("/dev/full")  # a file that takes no byte
-        monkeypatch.setattr("studylib.checkpoint.partial_path", lambda path: tiny_data / "full")
+        monkeypatch.setattr("studylib.training.checkpoint.partial_path", lambda path: tiny_data / "full")
 
     monkeypatch.setattr(training, "write_history", filled_up_after_an_epoch)
     assert training.main([str(tmp_path / "run")]) == 1

@@ -7,13 +7,13 @@ import numpy as np
 import papermill
 import pytest
 
+from studylib import REPOSITORY
 from studylib.datasets import ucf101
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.report import published_counts
-from studylib.plan import REPOSITORY
-from studylib.results import load_run
-from studylib.video import write_video
+from studylib.runs.results import load_run
+from studylib.video.reading import write_video
 from tests.video_folders import OFFICIAL, needs_official_lists
 from tests.video_folders import SHARED as REAL
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from studylib import counts
-from studylib.complexity import count, count_relus, output_sizes
-from studylib.net_table import BLOCKS, NETS, PRINTED_NAMES, VARIANTS
-from studylib.nets import build_net
-from studylib.spec import RunSpec
+from studylib.book import counts
+from studylib.nets.build import build_net
+from studylib.nets.complexity import count, count_relus, output_sizes
+from studylib.nets.table import BLOCKS, NETS, PRINTED_NAMES, VARIANTS
+from studylib.training.spec import RunSpec
 
 CLIP = (3, 8, 112, 112)
 COUNTS = ("weights", "params", "flops", "relus")

@@ -7,16 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib import claims, verdicts, verdicts_parts
-from studylib.audit import CLOSE, NOT_RUN
-from studylib.paired import paired_difference
-from studylib.plan import REPOSITORY, load_plan
-from studylib.results import load_plan_runs
-from studylib.seeds import difference
-from studylib.verdicts import decide
-from studylib.verdicts_evidence import Net, Undecidable
-from studylib.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
-from studylib.verdicts_parts import (
+from studylib import REPOSITORY
+from studylib.book import claims
+from studylib.claims import verdicts, verdicts_parts
+from studylib.claims.audit import CLOSE, NOT_RUN
+from studylib.claims.verdicts import decide
+from studylib.claims.verdicts_evidence import Net, Undecidable
+from studylib.claims.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
+from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     EQUAL,
     INCONCLUSIVE,
@@ -26,6 +24,10 @@ from studylib.verdicts_parts import (
     combine,
     exact,
 )
+from studylib.runs.plan import load_plan
+from studylib.runs.results import load_plan_runs
+from studylib.stats.paired import paired_difference
+from studylib.stats.seeds import difference
 from tests.fake_runs import fake_predictions, write_fake_run
 from tests.verdict_runs import PLAN, SPEC, TABLE2, complete, run_of, scored, table, table2, table2_plan
 

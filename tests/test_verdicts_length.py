@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.audit import NOT_RUN
-from studylib.verdicts import decide
-from studylib.verdicts_intervals import contrast, outcomes
-from studylib.verdicts_length import clip_correlation
-from studylib.verdicts_parts import (
+from studylib.claims.audit import NOT_RUN
+from studylib.claims.verdicts import decide
+from studylib.claims.verdicts_intervals import contrast, outcomes
+from studylib.claims.verdicts_length import clip_correlation
+from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     INCONCLUSIVE,
     REPRODUCED,

@@ -3,9 +3,9 @@
 import pytest
 from scipy.stats import ttest_ind
 
-from studylib.audit import NOT_RUN
-from studylib.verdicts import decide
-from studylib.verdicts_parts import (
+from studylib.claims.audit import NOT_RUN
+from studylib.claims.verdicts import decide
+from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     INCONCLUSIVE,
     ONE_SEED,

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.audit import NOT_RUN
-from studylib.filters import FILE
-from studylib.verdicts import decide
-from studylib.verdicts_parts import (
+from studylib.claims.audit import NOT_RUN
+from studylib.claims.verdicts import decide
+from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     INCONCLUSIVE,
     REPRODUCED,
     UNDECIDABLE,
 )
+from studylib.training.filters import FILE
 from tests.verdict_runs import CLIPS, PLAN, SEEDS, SPEC, VIDEOS, outcome, run_of, scored, table, table2
 
 

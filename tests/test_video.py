@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from studylib import video
-from studylib.decoding import decode
-from studylib.video import probe, read_clip, read_clips, read_video, write_video
+from studylib.video import reading as video
+from studylib.video.decoding import decode
+from studylib.video.reading import probe, read_clip, read_clips, read_video, write_video
 from tests.made_videos import NUM_FRAMES, make, number_shown, numbered_frames
 
 SIZE = (36, 45)

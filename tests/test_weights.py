@@ -9,24 +9,16 @@ import pytest
 import torch
 import torchvision
 
-from studylib.caffe2_weights import blob_names, read_blobs
-from studylib.checkpoint import checkpoint_folder, save_checkpoint
-from studylib.init_from import parse
-from studylib.net_table import NETS
-from studylib.nets import build_net
-from studylib.spec import RunSpec, recorded_hash
-from studylib.weights import (
-    Weights,
-    WeightsError,
-    bn_eps,
-    initialise_from,
-    load_weights,
-    read_weights,
-    save_torchvision,
-    save_vmz,
-    weights_path,
-)
+from studylib.nets.build import build_net
+from studylib.nets.caffe2_weights import blob_names, read_blobs
+from studylib.nets.table import NETS
+from studylib.nets.weights import Weights, WeightsError, bn_eps, load_weights, read_weights
+from studylib.training.checkpoint import checkpoint_folder, save_checkpoint
+from studylib.training.init_from import parse
+from studylib.training.spec import RunSpec, recorded_hash
+from studylib.training.start import initialise_from, weights_path
 from tests.fake_runs import write_fake_run
+from tests.foreign_weights import save_torchvision, save_vmz
 
 CLIPS = torch.randn(2, 3, 8, 32, 32, generator=torch.Generator().manual_seed(0))
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from studylib import depth, factorising_figures, mechanism
-from studylib.evaluation import clip_top1
-from studylib.net_table import PRINTED_NAMES
-from studylib.plan import REPOSITORY, load_plan
-from studylib.seeds import difference, difference_of_differences
-from studylib.verdicts import decide
+from studylib import REPOSITORY
+from studylib.book import depth, factorising_figures, mechanism
+from studylib.claims.verdicts import decide
+from studylib.nets.table import PRINTED_NAMES
+from studylib.runs.plan import load_plan
+from studylib.stats.seeds import difference, difference_of_differences
+from studylib.training.evaluation import clip_top1
 from tests.chapters import below_figures, figures_in, html_of, shown_by
 from tests.fake_runs import fake_predictions
 from tests.made_study import folder_of, made_run, made_study

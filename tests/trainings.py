@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from studylib import checkpoint, training
-from studylib.checkpoint import checkpoint_folder, newest_checkpoint, read_checkpoint
-from studylib.evaluation import read_predictions
-from studylib.run_files import CLOCKS
-from studylib.spec import RunSpec, recorded_hash
+from studylib.training import checkpoint
+from studylib.training import run as training
+from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint, read_checkpoint
+from studylib.training.evaluation import read_predictions
+from studylib.training.run_files import CLOCKS
+from studylib.training.spec import RunSpec, recorded_hash
 from tests.waiting import PATIENCE
 
 TINY = {
@@ -32,7 +33,7 @@ TINY = {
 
 # a server that has imported everything and computed nothing: its children start at once, with threads of their own
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["studylib.training"])
+_context.set_forkserver_preload(["studylib.training.run"])
 
 
 def start(folder: Path, **changes: object) -> RunSpec:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from studylib.evaluation import Predictions
-from studylib.net_table import NETS, PRINTED_NAMES
-from studylib.plan import Plan, PlannedRun
-from studylib.results import Run
-from studylib.spec import RunSpec
-from studylib.verdicts import decide
+from studylib.claims.verdicts import decide
+from studylib.nets.table import NETS, PRINTED_NAMES
+from studylib.runs.plan import Plan, PlannedRun
+from studylib.runs.results import Run
+from studylib.training.evaluation import Predictions
+from studylib.training.spec import RunSpec
 
 PLAN = "study"
 VIDEOS, CLIPS, CLASSES = 300, 4, ("a", "b", "c")

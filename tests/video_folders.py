@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from studylib.video import write_video
+from studylib.video.reading import write_video
 
 SHARED = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
 REAL_VIDEOS = sorted((SHARED / "ucf101_subset").glob("*/*"))  # of UCF101, where they are at hand

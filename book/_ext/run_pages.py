@@ -2,7 +2,7 @@
 
 The pages are copies in `run_pages/` (git-ignored) with a title, the plan's label and a table of settings and
 provenance in front. A broken recorded run stops the build with its name, before any chapter is executed; the chapters
-use what was read and checked for this (`studylib.checked`). Chapters are read anew at every build, because their
+use what was read and checked for this (`studylib.runs.checked`). Chapters are read anew at every build, because their
 numbers come from run folders, which Sphinx does not watch.
 """
 
@@ -17,12 +17,12 @@ from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 from sphinx.search.en import SearchEnglish
 
-from studylib import checked
-from studylib.files import write_text
-from studylib.plan import PlanError
-from studylib.results import Run, complete_runs, load_all_runs
-from studylib.run_reading import BrokenRun
-from studylib.tables import page_name
+from studylib.book.tables import page_name
+from studylib.runs import checked
+from studylib.runs.plan import PlanError
+from studylib.runs.results import Run, complete_runs, load_all_runs
+from studylib.runs.run_reading import BrokenRun
+from studylib.video.files import write_text
 
 PAGES = "run_pages/"
 NOT_CHAPTERS = (PAGES, "experiments/")

@@ -14,7 +14,7 @@ from studylib.datasets.index import DatasetError, Index, index_folder, write_ind
 from studylib.datasets.index_rules import OPTIONAL
 from studylib.datasets.listing import Lists
 from studylib.datasets.probing import Probed, probe_all
-from studylib.files import locked
+from studylib.video.files import locked
 
 MIN_FRAMES = 8  # the paper's shortest clip
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from studylib.datasets.index import DatasetError
 from studylib.datasets.listing import Lists, spelling, without_ending
-from studylib.files import name_of, on_disk
+from studylib.video.files import name_of, on_disk
 
 # Of two files of one video the earlier ending wins: the official file before its conversion.
 ENDINGS = (

@@ -12,7 +12,7 @@ from studylib.datasets.building import build
 from studylib.datasets.finding import KEYS
 from studylib.datasets.index import DatasetError, Index
 from studylib.datasets.listing import Lists, hash_of, is_plain_name, read_lines
-from studylib.files import name_of, on_disk
+from studylib.video.files import name_of, on_disk
 
 LISTS = "folder with the files <class>_test_split<1-3>.txt"
 _SPLITS = (1, 2, 3)

@@ -20,14 +20,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from studylib.datasets.index_rules import LEADS_OUT, NOT_HASHED, PARTS, SPLITS, DatasetError, checked, outside
-from studylib.files import name_of, on_disk, partial_path, write_together
-from studylib.timeline import Piece, Timeline, VideoInfo
+from studylib.video.files import name_of, on_disk, partial_path, write_together
+from studylib.video.timeline import Piece, Timeline, VideoInfo
 
 _HOW_TO_MAKE = (
     "python -m studylib.datasets pantomime --name pantomime-mini (generates one), or "
     "python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --name NAME (likewise hmdb51, kinetics400, ...), "
     "or python -m studylib.datasets folder --root VIDEOS --name NAME (any folder of yours)"
 )
+
+SHOWN = 10  # digits of a hash that a message shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +200,18 @@ def _require_labels(index: Index) -> None:
                 f"dataset {index.name}: {table['path'][int(rows[first])].as_py()} has label {values[first]}, but there "
                 f"are {classes} classes, 0 to {classes - 1}; correct the labels or the classes and make the index again"
             )
+
+
+def difference(name: str, found: str | None, fixed: str) -> str:
+    """What is wrong with a dataset whose manifest is not the fixed one, and what to do; "" where it is that or none is
+    fixed."""
+    if not fixed or found == fixed:
+        return ""
+    return (
+        f"dataset {name}: its manifest is {str(found)[:SHOWN]}, the plan fixes {fixed[:SHOWN]}: these are other videos "
+        "(other settings, or another version of what makes them); for a study of your own on them copy the plan and "
+        "leave `manifest` out"
+    )
 
 
 def index_folder(name: str, root: Path | str | None) -> Path:

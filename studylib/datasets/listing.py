@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from studylib.datasets.index import DatasetError
-from studylib.files import name_of
+from studylib.video.files import name_of
 
 
 class Listed(NamedTuple):
@@ -25,7 +25,7 @@ class Listed(NamedTuple):
 class Lists:
     """The videos by key, which is how their files are found (`finding.KEYS`), and what is told about them."""
 
-    dataset: str  # its published name, as in evidence/dataset_counts.csv
+    dataset: str  # its published name, as in datasets/dataset_counts.csv
     classes: tuple[str, ...]  # in the order of their numbers
     key: str  # "stem" or "folder/stem" or "path"
     expected: str  # how a file must be named to be found

@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from studylib.files import on_disk, write_bytes
+from studylib.video.files import on_disk, write_bytes
 
 _UNPACKED = "unpacked"  # folder of the videos whose shard lacks others
 

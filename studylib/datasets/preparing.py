@@ -18,15 +18,15 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from studylib.clips import scaled_size
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
 from studylib.datasets.index_rules import OPTIONAL
 from studylib.datasets.packing import Prepared, pack_shard, read_journal, stamp_of, tell, tidy, unpacked
 from studylib.datasets.probing import in_one_line
 from studylib.datasets.production import claim
 from studylib.datasets.transcoding import MEASURED, Format, transcode
-from studylib.files import locked, on_disk, write_bytes
-from studylib.parallel import in_processes, progress_bar
+from studylib.video.clips import scaled_size
+from studylib.video.files import locked, on_disk, write_bytes
+from studylib.video.parallel import in_processes, progress_bar
 
 __all__ = ["Format", "prepare", "report", "transcode"]
 

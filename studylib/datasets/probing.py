@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from studylib.files import on_disk
-from studylib.parallel import in_processes, progress_bar
-from studylib.video import VideoError, scan
+from studylib.video.files import on_disk
+from studylib.video.parallel import in_processes, progress_bar
+from studylib.video.reading import VideoError, scan
 
 JOURNAL_VERSION = 2  # raise it with any change of what a scan gives
 _FEW = 32  # files that are sooner read than processes are started

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from studylib.datasets.index import DatasetError
-from studylib.files import write_text
-from studylib.parallel import in_processes, progress_bar
+from studylib.video.files import write_text
+from studylib.video.parallel import in_processes, progress_bar
 
 
 def produce(

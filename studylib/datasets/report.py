@@ -12,7 +12,7 @@ _LINES = 20  # unreadable files that are told; all of them are in the manifest
 
 def published_counts(dataset: str) -> dict[str, tuple[int, str]]:
     """{part: (videos, source)} of a dataset; empty where no count is known."""
-    text = (files("studylib") / "evidence" / "dataset_counts.csv").read_text(encoding="utf-8")
+    text = (files("studylib.datasets") / "dataset_counts.csv").read_text(encoding="utf-8")
     rows = [row for row in csv.DictReader(text.splitlines()) if row["dataset"] == dataset]
     return {row["part"]: (int(row["videos"]), row["source"]) for row in rows}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import cv2
 
-from studylib.clips import scaled_size
-from studylib.files import write_bytes
-from studylib.video import Timeline, VideoError, encode, frames, scan
+from studylib.video.clips import scaled_size
+from studylib.video.files import write_bytes
+from studylib.video.reading import Timeline, VideoError, encode, frames, scan
 
 # Coloured noise can lose as much as another picture differs (10 dB). Whether a frame is the right one is told by
 # the mean colours of its cells: in real videos they differ by 2 of 255 where it is, by 50 where it is not.

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from studylib.files import write_text
-from studylib.plan import REPOSITORY
-from studylib.provenance import now, of_code
+from studylib import REPOSITORY
+from studylib.training.provenance import now, of_code
+from studylib.video.files import write_text
 
 NAMES = (
     "training_step", "profile", "options", "processes", "stall", "memory",

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from studylib import devices
-from studylib.distributed import from_environment, joined, replicate
-from studylib.recompute import recompute_blocks
+from studylib.training import devices
+from studylib.training.distributed import from_environment, joined, replicate
+from studylib.training.recompute import recompute_blocks
 from tests.bench.steps import (
     GEOMETRIES,
     Geometry,

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from studylib.clips import scaled_size
 from studylib.datasets import pantomime
-from studylib.flow import flow_clip, flow_video
-from studylib.video import read_clip, write_video
+from studylib.video.clips import scaled_size
+from studylib.video.flow import flow_clip, flow_video
+from studylib.video.reading import read_clip, write_video
 from tests.video_folders import REAL_VIDEOS
 
 CLIP, REPEATS = 8, 20

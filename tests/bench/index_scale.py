@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 
 from studylib.datasets.index import load_index, write_index
-from studylib.loading import EpochBatches, TrainingClips
-from studylib.parts import Part
-from studylib.spec import RunSpec
-from studylib.timeline import Timeline, VideoInfo
+from studylib.training.loading import EpochBatches, TrainingClips
+from studylib.training.parts import Part
+from studylib.training.spec import RunSpec
+from studylib.video.timeline import Timeline, VideoInfo
 
 SPORTS1M = 1_133_158
 NAME, CLASSES, FRAMES, DRAWS, WORKERS = "sports1m-synthetic", 487, 7500, 4000, 4

@@ -5,7 +5,7 @@
 Each in a process of its own on a CPU: the peak of its resident size after two steps, less what it had before the net
 was made. The second clip of a batch gives what a clip takes, the rest is fixed: weights, their gradients and momentum,
 and workspaces. Freed memory is kept for the next step, as in the trainer, or given back. Beside it, what
-`studylib.memory` estimates from shapes alone.
+`studylib.training.memory` estimates from shapes alone.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from itertools import product
 from statistics import median
 from typing import Any
 
-from studylib.memory import memory_of
+from studylib.training.memory import memory_of
 from tests.bench.child import Job, run
 from tests.bench.steps import PAPER, spec_of
 

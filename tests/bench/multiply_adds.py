@@ -7,9 +7,9 @@ gradient with regard to the clip is nobody's: neither has to be computed.
 import torch
 from torch import Tensor, nn
 
-from studylib.complexity import count
-from studylib.nets import build_net
-from studylib.spec import RunSpec
+from studylib.nets.build import build_net
+from studylib.nets.complexity import count
+from studylib.training.spec import RunSpec
 
 PASSES = 3  # forward, gradient of the input, gradient of the weights
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from studylib.convolutions import Conv3d
-from studylib.devices import Device, choose
-from studylib.optimizer import make_optimizer
-from studylib.precision import cpu_bf16_is_on
-from studylib.recompute import recompute_blocks
+from studylib.nets.convolutions import Conv3d
+from studylib.nets.precision import cpu_bf16_is_on
+from studylib.training.devices import Device, choose
+from studylib.training.optimizer import make_optimizer
+from studylib.training.recompute import recompute_blocks
 from tests.bench.child import job, run
 from tests.bench.steps import (
     GEOMETRIES,

@@ -27,7 +27,7 @@ import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from studylib.datasets.transcoding import MEASURED, transcode
-from studylib.video import Timeline, read_clip, read_video, scan
+from studylib.video.reading import Timeline, read_clip, read_video, scan
 from tests.video_folders import REAL_VIDEOS, SHARED
 
 LENGTH, SIZE = 8, (128, 171)

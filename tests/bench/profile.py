@@ -16,8 +16,8 @@ import torch
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from studylib import epoch
-from studylib.devices import choose
+from studylib.training import epoch
+from studylib.training.devices import choose
 from tests.bench.steps import GEOMETRIES, NETS, Step, new_net, precision_of, random_batch, spec_of, step_of, threads
 
 INPUT = "input preparation"

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from studylib.video import Timeline, read_clip
+from studylib.video.reading import Timeline, read_clip
 
 LENGTH, SIZE = 8, (128, 171)
 

@@ -25,13 +25,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from studylib.clips import starts_for_test
 from studylib.datasets.index import write_index
 from studylib.datasets.preparing import Format, transcode
-from studylib.loading import training_loader
-from studylib.parts import Part
-from studylib.spec import RunSpec
-from studylib.video import Timeline, VideoInfo, read_clip, read_clips, scan
+from studylib.training.loading import training_loader
+from studylib.training.parts import Part
+from studylib.training.spec import RunSpec
+from studylib.video.clips import starts_for_test
+from studylib.video.reading import Timeline, VideoInfo, read_clip, read_clips, scan
 from tests.bench.readers import LENGTH, SIZE, Reader, optional, our_reader, peers, random_clips, seconds
 from tests.bench.reading_steps import break_down, decoder_rate, ffmpeg_rate
 from tests.video_folders import REAL_VIDEOS, SHARED

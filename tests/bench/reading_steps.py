@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from studylib import decoding
-from studylib.video import Timeline
+from studylib.video import decoding
+from studylib.video.reading import Timeline
 from tests.bench.readers import LENGTH, SIZE, our_reader, random_clips, seconds
 
 BATCH = 32

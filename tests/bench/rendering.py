@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from studylib.datasets import pantomime
-from studylib.video import read_video, write_video
+from studylib.video.reading import read_video, write_video
 
 VIDEOS = 16
 

@@ -15,9 +15,9 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from studylib.nets import build_net
-from studylib.precision import autocast
-from studylib.weights import TORCHVISION_BN_EPS, set_bn_eps
+from studylib.nets.build import build_net
+from studylib.nets.precision import autocast
+from studylib.nets.weights import TORCHVISION_BN_EPS, set_bn_eps
 
 ROUNDING = 2**-8  # the largest relative error of a number in bf16
 LARGEST_RATIO = 5

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from studylib import devices
-from studylib.devices import Device, prepare
-from studylib.epoch import train_step
-from studylib.loading import Batch
-from studylib.nets import build_net
-from studylib.optimizer import make_optimizer
-from studylib.parallel import available_cores
-from studylib.precision import choose_precision
-from studylib.spec import RunSpec
+from studylib.nets.build import build_net
+from studylib.nets.precision import choose_precision
+from studylib.training import devices
+from studylib.training.devices import Device, prepare
+from studylib.training.epoch import train_step
+from studylib.training.loading import Batch
+from studylib.training.optimizer import make_optimizer
+from studylib.training.spec import RunSpec
+from studylib.video.parallel import available_cores
 
 Step = Callable[[], object]
 

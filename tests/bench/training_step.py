@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from studylib.devices import Device
-from studylib.loading import Batch
+from studylib.training.devices import Device
+from studylib.training.loading import Batch
 from tests.bench.multiply_adds import of_step
 from tests.bench.same_gradients import LARGEST_RATIO, compare, torchvisions
 from tests.bench.steps import (

@@ -1,0 +1,163 @@
+"""The tables of Pantomime's dataset card, from the generator's own settings and the plans."""
+
+from html import escape
+
+import pandas as pd
+from IPython.display import Markdown
+
+from studylib.book.cues import ORDER_BLIND, classes
+from studylib.book.tables import Table, lacking
+from studylib.datasets.index import DatasetError, load_index
+from studylib.datasets.pantomime.actions import CUES, VOCABULARIES, training_videos
+from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, at_difficulty
+from studylib.runs.results import load_plans
+
+
+def classes_table() -> Table:
+    """Both vocabularies: class, cue group, its partner, what is done."""
+    rows = classes()
+    columns = {
+        "class": [f"<code>{escape(name)}</code>" for name in rows["action"]],
+        "cue group": rows["cue"],
+        "pair": rows["pair"].map(escape),
+        "what is done": rows["description"].map(escape),
+        "vocabulary": rows["vocabulary"],
+    }
+    counts = ", ".join(f"{name} has {len(actions)}" for name, actions in VOCABULARIES.items())
+    caption = f"The classes, by vocabulary and cue group ({counts}). Periods in seconds are those of difficulty 0."
+    return Table(pd.DataFrame(columns), caption)
+
+
+def datasets_table() -> Table:
+    """The datasets that the plans ask for, and whether they have been made on the machine that built this page."""
+    rows = []
+    for plan in load_plans():
+        for name, arguments in plan.datasets.items():
+            rows.append(
+                {
+                    "dataset": f"<code>{escape(name)}</code>",
+                    "plan": escape(plan.name),
+                    "vocabulary": arguments.get("vocabulary", "source"),
+                    "training videos": arguments["train_videos"],
+                    "test videos": arguments["test_videos"],
+                    "seed": arguments.get("seed", "default"),
+                    "where this page was built": _made(name),
+                }
+            )
+    caption = (
+        "Datasets of the plans. Equal settings give the same videos everywhere; on another kind of processor single "
+        "pixels differ by one grey level."
+    )
+    return Table(pd.DataFrame(rows), caption)
+
+
+def _made(name: str) -> str:
+    try:
+        index = load_index(name)
+    except (DatasetError, OSError):
+        return lacking("not made")
+    return f"{len(index.table)} videos, manifest <code>{index.manifest_hash[:10]}</code>"
+
+
+def nuisances_table() -> Table:
+    """What varies besides the class, with its range."""
+    k = KNOBS
+    rows = [
+        ("person", f"{k.persons:,} bodies and sets of clothes in each part of a dataset"),
+        ("place", f"{k.places:,} backgrounds in each part, hazed by {_span(k.haze, '', 2)}"),
+        ("person's turn towards the camera", _span(k.yaw, " degrees")),
+        ("camera", f"distance {_span(k.distance, ' m', 1)}, elevation {_span(k.elevation, ' rad', 2)}, drift, shake, "
+                   f"zoom by up to {k.zoom:.0%} and roll by up to {k.roll[1]:.1f} degrees"),
+        ("size and position", f"{k.figure_height:.0%} of the frame's height times {_span(k.figure_scale, '', 2)}; "
+                              f"up to {k.offset_x:.0%} of the width and {k.offset_y:.0%} of the height off the middle"),
+        ("phase and tempo", f"any phase at the start; tempo wavers by up to {k.tempo_jitter:.0%} (not in sequences)"),
+        ("sway", f"arms {k.sway_arm:.1f}, trunk {k.sway_trunk:.1f}, legs {k.sway_hip:.1f} degrees"),
+        ("light and sensor", f"gain {_span(k.gain, '', 2)}, tint, noise of {_span(k.noise, ' grey levels', 1)}"),
+        ("distractor", f"a moving blob in {k.blob:.0%} of the videos"),
+    ]  # fmt: skip
+    return Table(pd.DataFrame(rows, columns=["what", "range"]), "Nuisances, drawn independently of the class.")
+
+
+# What each knob that difficulty moves is, and its unit.
+MOVED = {
+    "haze": ("haze over the place", ""),
+    "shirt_value": ("lightness of shirts", ""),
+    "trousers_value": ("lightness of trousers", ""),
+    "yaw": ("turn towards the camera", " degrees"),
+    "elevation": ("elevation of the camera", " rad"),
+    "figure_scale": ("size of the person, relative", ""),
+    "offset_x": ("off the middle sideways, of the width", ""),
+    "noise": ("noise of the sensor", " grey levels"),
+    "blob": ("share of videos with a moving blob", ""),
+    "hands_up": ("arms of hands_up", " degrees"),
+    "t_pose": ("arms of t_pose", " degrees"),
+    "crouch": ("hips of crouch", " degrees"),
+    "stork": ("hip of stork", " degrees"),
+    "stork_knee": ("knee of stork", " degrees"),
+    "circle_half_angle": ("half-angle of the cone of circles", " degrees"),
+    "circle_share": ("share of a circle that its slow half takes", ""),
+    "stroke_share": ("share of a stroke that its slow half takes", ""),
+    "slow_period": ("period of slow tempi", " s"),
+    "fast_period": ("period of fast tempi", " s"),
+}
+
+
+def difficulty_table(*difficulties: float) -> Table:
+    """What the knobs that difficulty moves are at some difficulties, and how many videos there are to learn from."""
+    knobs = [at_difficulty(difficulty) for difficulty in difficulties]
+    rows = []
+    for name in HARDEST:
+        what, unit = MOVED[name]
+        values = [getattr(own, name) for own in knobs]
+        texts = [_span(v, unit, 2) if isinstance(v, tuple) else f"{v:.2f}{unit}" for v in values]
+        rows.append([what, *(text.replace(".00", "") for text in texts)])
+    rows.append(
+        ["videos to learn from, where a plan does not say", *(training_videos("source", d) for d in difficulties)]
+    )
+    columns = ["knob", *(f"at {difficulty:g}" for difficulty in difficulties)]
+    return Table(pd.DataFrame(rows, columns=columns), "What difficulty moves, in straight lines, all of it together.")
+
+
+def _span(ends: tuple[float, float], unit: str, digits: int = 0) -> str:
+    return f"{ends[0]:.{digits}f} to {ends[1]:.{digits}f}{unit}"
+
+
+def format_note() -> Markdown:
+    """Files, codec, sizes and the index, as a list."""
+    k = KNOBS
+    return Markdown(
+        f"* A video is an H.264 file (`.mp4`, 4:2:0, constant rate factor {k.crf}): {k.num_frames} frames at {k.fps} "
+        f"a second, {k.num_frames / k.fps:.0f} s, {k.width} x {k.height} pixels. (The paper's frame is 171 wide, "
+        "but 4:2:0 video has even sizes; frames are scaled to the width asked for when they are read.)\n"
+        "* `index.arrow` has a row for each video: path, class, frames, rate, size, split, SHA-256, cue group, "
+        "and the number that its generator was keyed with. `manifest.json` holds classes, counts, all settings and one "
+        "hash over these and the list of videos, which each run records.\n"
+        f"* The {_names()} have splits of their own: one in the first, three in the second."
+    )
+
+
+def _names() -> str:
+    return " and the ".join(f"{name} vocabulary" for name in VOCABULARIES)
+
+
+def ceiling_note() -> Markdown:
+    """The most that can be expected where the sequence group stays at its bound, computed from the groups' sizes."""
+    sizes = {cue: sum(action.cue == cue for action in VOCABULARIES["source"]) for cue in CUES}
+    reach = {cue: ORDER_BLIND[cue] if cue == "sequence" else 100.0 for cue in CUES}
+    ceiling = sum(sizes[cue] * reach[cue] for cue in CUES) / sum(sizes.values())
+    blind = sum(sizes[cue] * ORDER_BLIND[cue] for cue in CUES) / sum(sizes.values())
+    return Markdown(
+        f"At clips of 8 frames the *sequence* group stays at half, so {ceiling:.1f}% overall is the most to expect of "
+        f"any network, and {blind:.1f}% of one that is blind to order. Networks that all come "
+        "near the ceiling cannot be ranked."
+    )
+
+
+def events_note() -> Markdown:
+    """How long a clip must be to see two whole events of a sequence, and what these tell."""
+    lasts, (soonest, latest) = KNOBS.event_frames, KNOBS.event_period_frames
+    return Markdown(
+        f"An event of the *sequence* group lasts {lasts:g} frames, and the next begins {soonest:g} to {latest:g} "
+        f"frames after it began: a clip can hold two whole ones from a span of {soonest + lasts:.1f} to "
+        f"{latest + lasts:.1f} frames on. Two of the same kind tell the class, two of different kinds occur in both."
+    )

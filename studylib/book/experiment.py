@@ -1,0 +1,201 @@
+"""What the notebook of an experiment calls: from its parameters to a run, its training as it goes, its result."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from studylib import REPOSITORY
+from studylib.nets.table import PRINTED_NAMES
+from studylib.runs.results import Run, load_run
+from studylib.training import launch as launching
+from studylib.training.evaluation import wilson
+from studylib.training.spec import RunSpec, SpecError, load_spec
+
+if TYPE_CHECKING:  # drawing is imported where a curve is drawn: it stops no run
+    from matplotlib.figure import Figure
+
+__all__ = ["launch", "load_run", "spec_of_parameters", "summary"]
+
+PLAIN = (str, int, float, bool, list, dict, type(None))  # what papermill can set
+NOT_PARAMETERS = ("run_folder", "In", "Out")  # the last two are IPython's own
+
+
+def spec_of_parameters(names: Mapping[str, Any]) -> tuple[RunSpec, Path]:
+    """The spec and the run folder of a notebook whose only names so far are its parameters; saves `spec.json`.
+
+    papermill defines any name it is given, so a misspelt one would leave the right one at its default without a word:
+    every name is taken for a parameter here, and an unknown one is refused.
+
+    Paths are from the repository's root, where papermill is called: an editor that opens the notebook starts it in its
+    own folder instead, so the kernel goes to the root first.
+
+    Args:
+        names: the notebook's `globals()`, in its first cell after the parameters.
+
+    Raises:
+        SpecError: names the parameter and what it takes, or the run folder that holds another run.
+    """
+    if Path.cwd().is_relative_to(REPOSITORY / "book"):
+        os.chdir(REPOSITORY)
+    parameters = {
+        name: value
+        for name, value in names.items()
+        if not name.startswith("_") and name not in NOT_PARAMETERS and isinstance(value, PLAIN)
+    }
+    run_folder = names.get("run_folder")
+    if not isinstance(run_folder, str | Path) or not str(run_folder):
+        raise SpecError(f"run_folder: {run_folder!r} is not the path of a folder for the results")
+    spec = RunSpec.from_parameters(parameters)
+    spec.save(Path(run_folder))
+    return spec, Path(run_folder)
+
+
+def launch(run_folder: Path | str) -> None:
+    """Train and test the run of a folder, with its error curve as it grows; see `training.launch.launch`.
+
+    Errors: as of that.
+    """
+    with shown(Path(run_folder)) as show:
+        launching.launch(run_folder, show)
+
+
+def summary(run: Run) -> pd.DataFrame:
+    """What came out of one run, a quantity a line, formatted; `load_run` it first."""
+    m, videos = run.metrics, run.videos
+    low, high = wilson(round(m["video_top1"] * videos / 100), videos)
+    lines = {
+        "net": run.net,
+        "clip@1": f"{m['clip_top1']:.1f}%",
+        "video@1": f"{m['video_top1']:.1f}% (95% interval {low:.1f} to {high:.1f}, {videos} videos)",
+        "video@5": f"{m['video_top5']:.1f}%",
+        **_training_lines(run),
+        "parameters": f"{m['params']:,}",
+        "FLOPs of a clip": f"{m['flops'] / 1e9:.3f} G",
+        "peak memory": f"{m['peak_memory'] / 2**30:.2f} GiB",
+    }
+    return pd.DataFrame({"value": lines})
+
+
+def _training_lines(run: Run) -> dict[str, str]:
+    """What the weights came from and how training went, where there was any."""
+    m, start = run.metrics, run.provenance.get("init_from")
+    lines = {"weights from": f"{start['source']} (SHA-256 {start['sha256'][:16]}...)"} if start else {}
+    if run.spec.epochs == 0:
+        return lines | {"training": "none"}
+    return lines | {
+        "training error, last epoch": f"{m['train_error']:.1f}%",
+        "test error, last epoch, centre clips": f"{m['test_error']:.1f}%",
+        "training time": f"{m['seconds'] / 60:.1f} min ({m['clips_per_second']:.0f} clips/s)",
+    }
+
+
+STEP = re.compile(r"(epoch \d+/\d+ step|testing) \d+/\d+")  # lines that the next one of their kind replaces
+EPOCH = re.compile(r"epoch \d+/\d+ ")
+SECONDS_BETWEEN_PICTURES = 5
+SHARE_OF_TIME = 0.05  # that drawing may take of a long run
+
+
+@contextmanager
+def shown(run_folder: Path) -> Iterator[Callable[[str], None]]:
+    """A function that shows the trainer's lines, each with its line break.
+
+    In a notebook the curve of `history.csv` stands below the first lines and grows, and of the lines within an epoch
+    only the newest is seen: what an executed notebook keeps is one picture and the lines of the epochs.
+    """
+    if not in_notebook():
+        yield lambda line: print(line, end="", flush=True)
+        return
+    progress = Progress(run_folder)
+    try:
+        yield progress.show
+    finally:
+        progress.end()
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook, and not a terminal's Python."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")
+
+
+def curve(run_folder: Path) -> "Figure | None":
+    """Training and test error of the epochs so far, as in Figure 4; None before the first has ended."""
+    import pandas as pd
+
+    from studylib.book.figures import training_curves
+
+    path = run_folder / "history.csv"
+    history = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    if history.empty:
+        return None
+    spec = load_spec(run_folder)
+    figure = training_curves(history.assign(net=f"{PRINTED_NAMES[spec.net]}-{spec.depth}", run=run_folder.name))
+    if len(history) == 1:  # a line through one point is not seen
+        for line in figure.axes[0].lines:
+            line.set_marker("o")
+    return figure
+
+
+class Progress:
+    """The outputs of a notebook's cell that change while its run trains: a line and a picture."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self.run_folder = run_folder
+        self.line = self.picture = None  # IPython's handles of what is displayed
+        self.due = 0.0  # time.monotonic() from which on the next picture may be drawn
+
+    def show(self, line: str) -> None:
+        """Show a line of the trainer's."""
+        if STEP.match(line):
+            self.line = self._display(line.rstrip(), self.line)
+            if self.picture is None:  # of the epochs before an interruption
+                self.draw()
+            return
+        if EPOCH.match(line):
+            self.draw()  # before the line, so that the picture stands above the lines of epochs
+        print(line, end="", flush=True)
+
+    def draw(self) -> None:
+        """Draw the curve anew, unless it was drawn a moment ago. No picture is worth a run: what goes wrong is told."""
+        begun = time.monotonic()
+        if begun < self.due:
+            return
+        try:
+            if self.picture is None and in_notebook():
+                from studylib.book.figures import in_kernel
+
+                in_kernel()
+            if (figure := curve(self.run_folder)) is not None:
+                self.picture = self._display(figure, self.picture)
+            took = time.monotonic() - begun
+            self.due = begun + took + max(SECONDS_BETWEEN_PICTURES, took / SHARE_OF_TIME)
+        except Exception as error:
+            self.due = float("inf")
+            print(f"the curve is not drawn: {type(error).__name__}: {error}", flush=True)
+
+    def end(self) -> None:
+        """Leave what an executed notebook should keep."""
+        if self.due < float("inf"):
+            self.due = 0.0
+            self.draw()
+        if self.line is not None:
+            self._display("All lines are in train.log.", self.line)
+
+    @staticmethod
+    def _display(content: "str | Figure", handle: object | None) -> object:
+        """Display a line or a figure, in place of what `handle` shows where there is one; gives the handle."""
+        from IPython.display import display
+
+        what = {"raw": True} if isinstance(content, str) else {}
+        content = {"text/plain": content} if isinstance(content, str) else content
+        if handle is None:
+            return display(content, display_id=True, **what)
+        handle.update(content, **what)
+        return handle

@@ -1,0 +1,255 @@
+"""Every plot of the book: functions of tidy tables that return a matplotlib Figure, in one style."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studylib.runs.results import Run
+
+WIDTH = 7.0  # inches: the book's column; 12 points in it are still 8 on a phone
+# Okabe and Ito's colours, told apart by colour-blind readers; black is left for what is no net.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
+)  # fmt: skip
+COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY, "#555555")
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))  # where colours do not suffice
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#666666"
+STYLE = {
+    "font.size": 12,
+    "axes.titlesize": 12.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "study",  # the same ids at every build
+}
+# Kinds of Table 2's nets -> colour and marker, the same on all pages; an x stands for 2 to 5.
+KINDS = {
+    "R2D": (SKY, "P"),
+    "f-R2D": (ORANGE, "D"),
+    "MCx": (GREEN, "^"),
+    "rMCx": (PURPLE, "v"),
+    "R3D": (BLUE, "o"),
+    "R(2+1)D": (VERMILION, "s"),
+}
+
+
+def in_kernel(form: str = "png") -> None:
+    """Show figures in this notebook, whatever MPLBACKEND says: PNG, which GitHub shows, or another format."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    matplotlib.use("module://matplotlib_inline.backend_inline")
+    set_matplotlib_formats(form)
+
+
+def in_book() -> None:
+    """Show figures as SVG in this kernel: sharp at every size."""
+    in_kernel("svg")
+
+
+def kind_of(name: str) -> str:
+    """Of `KINDS` the one of a net, after whose name depth and settings may follow; "" for none."""
+    return next((kind for kind in KINDS if name.startswith(kind.removesuffix("x"))), "")
+
+
+def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and dash of each name in a figure: nets have those of their kind, of which the second is dashed,
+    and so on; other names have colours by order."""
+    found: dict[str, dict[str, Any]] = {}
+    for i, name in enumerate(names):
+        kind = kind_of(name)
+        before = sum(kind_of(other) == kind for other in names[:i])
+        colour, marker = KINDS[kind] if kind else (COLOURS[before % 7], MARKERS[before % 7])
+        dash = DASHES[(before if kind else before // 7) % len(DASHES)]
+        found[name] = {"color": colour, "marker": marker, "linestyle": dash}
+    return found
+
+
+def histories(runs: Sequence[Run]) -> pd.DataFrame:
+    """The histories of runs, one under the other, with columns `net` (the paper's name), `plan` and `run`."""
+    tables = [run.history.assign(net=run.net, run=run.folder.name, plan=run.folder.parent.parent.name) for run in runs]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net", columns: int = 4) -> Figure:
+    """Training error (thin) and test error (thick) against epochs, as in Figure 4.
+
+    Args:
+        curves: a run, or a table of `histories` (columns epoch, train_error, test_error, run and `by`).
+        by: the column that gives a line its look and its name in the legend.
+        columns: of the legend, fewer for long names.
+    """
+    table = histories([curves]) if isinstance(curves, Run) else curves
+    with matplotlib.rc_context(STYLE):
+        names = list(dict.fromkeys(table[by]))
+        lines_of_legend = ceil((len(names) + 2) / columns)
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.8 + 0.3 * max(0, lines_of_legend - 2)))
+        lines = []
+        for name, look in looks(names).items():
+            line = look | {"marker": ""}
+            for _, run in table[table[by] == name].groupby("run", sort=False):
+                axes.plot(run["epoch"], run["train_error"], linewidth=1.0, **line)
+                axes.plot(run["epoch"], run["test_error"], linewidth=2.6, **line)
+            lines.append(plt.Line2D([], [], linewidth=2, **line))
+        axes.set(xlabel="epoch", ylabel="error (%)", title=title, ylim=(0, None))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
+        axes.legend(lines, [*names, "training", "test"], ncols=min(columns, len(names) + 2), loc="upper center",
+                    bbox_to_anchor=(0.5, -0.2))  # fmt: skip
+        return _closed(figure)
+
+
+def accuracy_against_flops(panels: Mapping[str, pd.DataFrame], ylabel: str = "video@1 (%)") -> Figure:
+    """Accuracy against FLOPs (Figure 3), a panel for each source, so that no axis is shared by different datasets.
+
+    Args:
+        panels: title (which names the dataset) -> table with columns net (the paper's name, without depth), gflops,
+            accuracy and, where it is known, low and high (a 95% interval); rows without an accuracy are left out.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 4.1 * len(panels)), squeeze=False)
+        for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
+            _flops_panel(axes, table.dropna(subset=["gflops", "accuracy"]), title, ylabel)
+        grid[-1, 0].set_xlabel("GFLOPs of a clip (multiply-adds of convolutions and FC)")
+        return _closed(figure)
+
+
+def _flops_panel(axes: Axes, table: pd.DataFrame, title: str, ylabel: str) -> None:
+    for kind, (colour, marker) in KINDS.items():
+        rows = table[table["net"].map(kind_of) == kind]
+        if rows.empty:
+            continue
+        if {"low", "high"} <= set(rows):
+            spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+            axes.errorbar(rows["gflops"], rows["accuracy"], spread, fmt="none", ecolor=colour, elinewidth=1)
+        axes.plot(rows["gflops"], rows["accuracy"], marker, color=colour, label=kind, markersize=7)
+    axes.set(title=title, ylabel=ylabel)
+    axes.margins(0.1, 0.18)
+    axes.legend(loc="best", handletextpad=0.2, borderaxespad=0.1)
+    _label_points(axes, table)
+
+
+def _label_points(axes: Axes, table: pd.DataFrame) -> None:
+    """Name each point where its name covers no point and no other name, with a thin line where it had to move away."""
+    axes.figure.canvas.draw()  # the layout settles first; positions below are in pixels
+    points = axes.transData.transform(table[["gflops", "accuracy"]].to_numpy(float))
+    scale = axes.figure.dpi / 72
+    height, letter = 12 * scale, 6.9 * scale  # of the names, 11 points
+    taken = [(x - 5 * scale, y - 5 * scale, x + 5 * scale, y + 5 * scale) for x, y in points]
+    taken.append(tuple(axes.get_legend().get_window_extent().extents))
+    frame = axes.get_window_extent()
+    directions = [(np.cos(a), np.sin(a)) for a in np.arange(0, 2 * np.pi, np.pi / 8)]
+    for (x, y), name in zip(points, table["net"], strict=True):
+        width, best = letter * len(name) + 4 * scale, None
+        for radius in (9, 16, 24, 34, 46):
+            for dx, dy in directions:
+                left = x + dx * radius * scale + (dx - 1) / 2 * width
+                bottom = y + dy * radius * scale + (dy - 1) / 2 * height
+                box = (left, bottom, left + width, bottom + height)
+                covered = sum(_overlap(box, other) for other in taken)
+                outside = max(0, frame.x0 - box[0]) + max(0, box[2] - frame.x1) + max(0, box[3] - frame.y1)
+                cost = 10 * covered + 50 * outside + radius
+                if best is None or cost < best[0]:
+                    best = (cost, box, radius)
+        _, box, radius = best
+        taken.append(box)
+        centre = axes.transData.inverted().transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+        arrow = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkB": 3} if radius > 9 else None
+        at = axes.transData.inverted().transform((x, y))
+        axes.annotate(name, at, centre, ha="center", va="center", fontsize=11, arrowprops=arrow)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Area that two boxes (left, bottom, right, top) share."""
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
+    """Accuracy by cue group and net with Wilson intervals, chance, and the level of a net blind to order.
+
+    Args:
+        table: rows of one measure of `cues.by_cue`.
+    """
+    cues = list(dict.fromkeys(table["cue"]))
+    names = list(dict.fromkeys(table["net"]))
+    with matplotlib.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
+        for i, (name, look) in enumerate(looks(names).items()):
+            rows = table[table["net"] == name]
+            x = [cues.index(cue) + 0.5 * ((i + 0.5) / len(names) - 0.5) for cue in rows["cue"]]
+            spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+            dots = look | {"linestyle": "none"}
+            axes.errorbar(x, rows["accuracy"], spread, capsize=3, label=name, markersize=7, **dots)
+        for column, dash, label in (
+            ("order_blind", (0, (4, 2)), "order-blind: right pair, member guessed"),
+            ("chance", (0, (1, 1.5)), "chance"),
+        ):
+            levels = table.drop_duplicates("cue").set_index("cue").loc[cues, column]
+            axes.hlines(levels, np.arange(len(cues)) - 0.4, np.arange(len(cues)) + 0.4, color="black", linewidth=1.2,
+                        linestyle=dash, label=label)  # fmt: skip
+        axes.set(xticks=range(len(cues)), xticklabels=cues, ylabel="video@1 (%)", ylim=(-3, 105), title=title)
+        axes.grid(axis="x", visible=False)
+        axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.1))
+        return _closed(figure)
+
+
+def flops_by_group(table: pd.DataFrame) -> Figure:
+    """Where each net spends its multiply-adds: a bar a net, a segment a group.
+
+    Args:
+        table: index the nets' names, a column a group, GFLOPs.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, 0.34 * len(table) + 1.4))
+        left = np.zeros(len(table))
+        for colour, group in zip(COLOURS, table.columns, strict=False):
+            axes.barh(table.index, table[group], left=left, color=colour, edgecolor="white", linewidth=0.8, label=group)
+            left += table[group].to_numpy()
+        for y, total in enumerate(left):
+            axes.text(total + 0.01 * left.max(), y, f"{total:.1f}", va="center", fontsize=11)
+        axes.invert_yaxis()
+        axes.set(xlabel="GFLOPs of a clip (multiply-adds of convolutions and FC)", xlim=(0, 1.1 * left.max()))
+        axes.grid(axis="y", visible=False)
+        axes.legend(ncols=table.shape[1], loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1.2)
+        return _closed(figure)
+
+
+def cost_growth(panels: Mapping[str, pd.DataFrame], steps: Mapping[str, Sequence[int]]) -> Figure:
+    """GFLOPs against one size at a time, a panel a size, a line a net, both axes logarithmic.
+
+    Args:
+        panels: label of the horizontal axis -> table with columns net, size and gflops.
+        steps: label -> the sizes marked on the axis.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), sharey=True, squeeze=False)
+        for axes, (label, table) in zip(grid[0], panels.items(), strict=True):
+            for net, look in looks(list(dict.fromkeys(table["net"]))).items():
+                own = table[table["net"] == net]
+                axes.plot(own["size"], own["gflops"], label=net, markersize=5, **look)
+            axes.set(xscale="log", yscale="log", xlabel=label, xticks=steps[label], xticklabels=steps[label])
+            axes.minorticks_off()
+            axes.yaxis.set_major_formatter("{x:g}")
+        grid[0, 0].set_ylabel("GFLOPs of a clip")
+        handles, names = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, ncols=len(names), loc="outside upper center")
+        return _closed(figure)
+
+
+def _closed(figure: Figure) -> Figure:
+    """Out of pyplot's hands, so that a notebook shows it once, as the value of its cell."""
+    plt.close(figure)
+    return figure

@@ -1,0 +1,129 @@
+"""What a verdict is, and how 95% intervals make one: the rules of thumb that every claim's rule is built of.
+
+A claim says one or several things, its parts. A part is a number with its interval, and the region that the claim puts
+it in: above 0 where one network is said to be better, within `CLOSE` of 0 where two are said to be equal.
+
+* A part is reproduced when the whole interval lies in the region, contradicted when none of it does, else inconclusive.
+* A claim is reproduced when all its parts are. That needs no correction for their number: where the claim is false at
+  least one part is, and that one comes out as reproduced in at most 2.5 of a hundred studies, whatever the others do
+  (an intersection-union test).
+* A claim is contradicted when one part is, by an interval that is wide enough for their number (Bonferroni's: of k
+  parts at the level 1 - 0.05 / k). Without that, of eighteen comparisons that differ in nothing some would contradict
+  the claim by chance.
+* Else it is inconclusive, and so is a claim with an interval that leaves out how seeds differ: two seeds of one network
+  differ by more than such an interval far more often than in one study of twenty.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isinf
+
+from studylib.claims.audit import CLOSE, NOT_RUN
+from studylib.stats.intervals import student_quantile
+from studylib.training.magnitudes import signed
+
+REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
+UNDECIDABLE = "cannot be decided here"
+VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN, UNDECIDABLE)
+
+ABOVE = (0.0, inf)  # better, larger, longer
+EQUAL = (-CLOSE, CLOSE)  # points: "as accurate as", "comes close", "makes little difference"
+ONE_SEED = (
+    "A network has one seed: the intervals cover the draw of the test videos and leave out, or have only in part, how "
+    "another seed would come out. That decides nothing."
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One number that a claim is about, with its 95% interval and the region that the claim puts it in."""
+
+    what: str
+    points: float
+    low: float
+    high: float
+    claimed: tuple[float, float] = ABOVE
+    freedom: float = inf  # degrees of freedom of Student's t behind the interval
+    covers_seeds: bool = True  # false where a network has one seed only
+    unit: str = " points"
+    digits: int = 1
+
+    @property
+    def outcome(self) -> str:
+        """Of this part by itself."""
+        return _place(self.low, self.high, self.claimed)
+
+    def among(self, parts: int) -> tuple[float, float]:
+        """The interval (low, high) at the level 1 - 0.05 / parts, as wide by Student's t of its own freedom."""
+        factor = student_quantile(1 - 0.025 / parts, self.freedom) / student_quantile(0.975, self.freedom)
+        return self.points - factor * (self.points - self.low), self.points + factor * (self.high - self.points)
+
+    def outcome_among(self, parts: int) -> str:
+        """As `outcome`, by the interval `among` so many."""
+        return _place(*self.among(parts), self.claimed)
+
+    def text_of(self, *values: float) -> str:
+        """Numbers as the part shows its own, "−0.5 to +3.0"."""
+        return " to ".join(signed(value, self.digits) for value in values)
+
+    def __str__(self) -> str:
+        exactly = self.low == self.high and isinf(self.freedom)
+        span = "" if exactly else f" (95% interval {self.text_of(self.low, self.high)})"
+        return f"{self.what}: {self.text_of(self.points)}{self.unit}{span}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the recorded runs of one plan say of a claim."""
+
+    outcome: str  # one of VERDICTS
+    parts: tuple[Part, ...] = ()
+    folders: tuple[str, ...] = ()  # of the runs that were looked at, from the repository on
+    missing: tuple[str, ...] = ()  # what "not run" waits for
+    why: str = ""  # of "cannot be decided here"
+    # Where the rule is another than that all parts hold: the part that decides, and for how many its interval is.
+    decides: tuple[Part, int] | None = None
+
+    @property
+    def numbers(self) -> str:
+        """The parts with their intervals, as text."""
+        texts = [str(part) for part in self.parts]
+        if not texts:
+            return ""
+        return "; ".join(texts) + ("." if self.covers_seeds else f". {ONE_SEED}")
+
+    @property
+    def covers_seeds(self) -> bool:
+        """Whether every interval covers the draw of the seeds too."""
+        return all(part.covers_seeds for part in self.parts)
+
+    @property
+    def single(self) -> Part | None:
+        """The one part, None where the claim has several or there are no numbers."""
+        return self.parts[0] if len(self.parts) == 1 else None
+
+
+def combine(parts: Sequence[Part]) -> str:
+    """The outcome of a claim that says all of its parts, see above.
+
+    Raises:
+        ValueError: no part.
+    """
+    if not parts:
+        raise ValueError("a claim has at least one part")
+    if all(part.outcome == REPRODUCED for part in parts):
+        return REPRODUCED
+    contradicted = any(part.outcome_among(len(parts)) == CONTRADICTED for part in parts)
+    return CONTRADICTED if contradicted else INCONCLUSIVE
+
+
+def exact(what: str, value: float, claimed: tuple[float, float], unit: str = "", digits: int = 2) -> Part:
+    """A counted number: nothing of it is drawn, its interval is the number."""
+    return Part(what, value, value, value, claimed, unit=unit, digits=digits)
+
+
+def _place(low: float, high: float, claimed: tuple[float, float]) -> str:
+    """Where an interval lies; one that touches the edge of the region holds it."""
+    if claimed[0] < low and high < claimed[1]:
+        return REPRODUCED
+    return CONTRADICTED if high < claimed[0] or low > claimed[1] else INCONCLUSIVE

@@ -1,0 +1,189 @@
+"""All frames of a dataset, decoded once and scaled, or their optical flow, in one file that processes share read-only.
+
+For a dataset that fits the memory this makes the networks, not the decoder, set the pace of training.
+"""
+
+import errno
+import json
+import logging
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from studylib.datasets.index import Index
+from studylib.video.environment import number
+from studylib.video.faults import LARGEST_SHARE
+from studylib.video.files import locked, write_text
+from studylib.video.flow import FARNEBACK, flow_video
+from studylib.video.parallel import available_cores, machine_memory
+from studylib.video.reading import VideoError, clip_frames, decode_into
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1  # goes up when the bytes of the frames change, with the way of scaling say
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCache:
+    """The frames of all videos of an index, one after the other: video `row` has `offsets[row]` .. `offsets[row + 1]`.
+
+    Can be sent to other processes (it opens the file again there); the memory is the system's page cache, shared.
+    """
+
+    path: Path
+    size: tuple[int, int]  # (H, W)
+    offsets: np.ndarray  # (videos + 1,) int64
+    modality: str  # "rgb" or "flow"
+    broken: dict[int, str]  # row -> why its video could not be decoded
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """All frames, uint8 RGB (sum of num_frames, H, W, 3), or the flow from each to the next, float16 with 2 for 3;
+        a read-only map of the file."""
+        shape, dtype = _layout(self.modality, self.size)
+        return np.memmap(self.path, dtype, "r", shape=(int(self.offsets[-1]), *shape))
+
+    def clip(self, row: int, start: int, length: int, step: int = 1) -> np.ndarray:
+        """`length` frames from `start` on, every `step`-th, of the video in `row` of the index's table, uint8
+        (T, H, W, 3), or the flow from each to the next of the video, float16 (T, H, W, 2).
+
+        A copy; frames and rules are those of `video.read_clip` at this size. Errors: IndexError for a row there is
+        not, ValueError for a start outside the video, VideoError for a video that could not be decoded.
+        """
+        if not 0 <= row < len(self.offsets) - 1:
+            raise IndexError(f"{self.path}: no row {row}; the rows are 0 to {len(self.offsets) - 2}")
+        if row in self.broken:
+            raise VideoError(self.broken[row])
+        first, after = self.offsets[row], self.offsets[row + 1]
+        return self.frames[first + clip_frames([start], length, int(after - first), f"{self.path}, row {row}", step)[0]]
+
+    def __getstate__(self) -> dict:
+        # Without the map: pickle would copy all of its gigabytes.
+        return {name: value for name, value in self.__dict__.items() if name != "frames"}
+
+
+def open_frames(
+    index: Index,
+    size: tuple[int, int],
+    modality: str = "rgb",
+    budget_bytes: int | None = None,
+    workers: int | None = None,
+) -> FrameCache | None:
+    """The cache of `index` at `size` = (height, width), of frames ("rgb") or of the flow between them ("flow"), built
+    first if there is none that fits the index.
+
+    Returns None, and logs why, when the frames take more than `budget_bytes`; by default the budget is the
+    environment's STUDY_CACHE_GB, else a quarter of the memory. Of several processes that call at once, one builds and
+    the others wait. `workers` threads decode (FFmpeg works outside Python's lock, so they are as fast as processes).
+    A video that cannot be decoded is noted (`FrameCache.broken`). Errors: VideoError when more than 5% cannot; OSError
+    naming the file when the disk is full. Nothing of a failed build stays.
+    """
+    height, width = size
+    offsets = np.concatenate([[0], np.cumsum(index.table["num_frames"].to_numpy(), dtype=np.int64)])
+    needed = int(offsets[-1]) * _frame_bytes(modality, size)
+    budget = default_budget() if budget_bytes is None else budget_bytes
+    if needed > budget:
+        log.warning(
+            "%s: no frame cache, clips are decoded as they are needed: the frames at %dx%d take %.2f GB, the budget is "
+            "%.2f GB (set STUDY_CACHE_GB to change it)", index.name, height, width, needed / 1e9, budget / 1e9,
+        )  # fmt: skip
+        return None
+    path = index.folder / f"{'frames' if modality == 'rgb' else 'flow'}_{height}x{width}.bin"
+    facts = {"format": _FORMAT, "manifest_hash": index.manifest_hash, "size": [height, width], "bytes": needed}
+    if modality == "flow":
+        facts["farneback"] = FARNEBACK
+    broken = _built(path, facts)
+    if broken is None:
+        with locked(path.with_suffix(".lock"), f"{index.name}: another process is building the frame cache"):
+            broken = _built(path, facts)
+            if broken is None:  # else another process has built it while this one waited
+                broken = _build(index, path, offsets, size, modality, workers)
+                write_text(path.with_suffix(".json"), json.dumps(facts | {"broken": broken}, indent=1) + "\n")
+    return FrameCache(path, (height, width), offsets, modality, broken)
+
+
+def _layout(modality: str, size: tuple[int, int]) -> tuple[tuple[int, int, int], type]:
+    """Shape and type of a frame, or of a flow."""
+    return ((*size, 3), np.uint8) if modality == "rgb" else ((*size, 2), np.float16)
+
+
+def _frame_bytes(modality: str, size: tuple[int, int]) -> int:
+    shape, dtype = _layout(modality, size)
+    return int(np.prod(shape)) * np.dtype(dtype).itemsize
+
+
+def default_budget() -> int:
+    """Bytes a cache may take: the environment's STUDY_CACHE_GB, else a quarter of the memory of machine or container.
+
+    Errors: ValueError for a STUDY_CACHE_GB that is no number from 0 on.
+    """
+    gigabytes = number("STUDY_CACHE_GB", "a number of gigabytes from 0 (no cache) on", None, kind=float)
+    return machine_memory() // 4 if gigabytes is None else int(gigabytes * 1e9)
+
+
+def _built(path: Path, facts: dict) -> dict[int, str] | None:
+    """The broken videos of a cache that is there and fits the facts; None where there is none."""
+    try:
+        told = json.loads(path.with_suffix(".json").read_bytes())
+        broken = {int(row): reason for row, reason in told.pop("broken").items()}
+        return broken if told == facts and path.stat().st_size == facts["bytes"] else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _build(
+    index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int], modality: str, workers: int | None
+) -> dict[int, str]:
+    """Decode every video into its place of a temporary file, which then becomes `path`; the broken ones, by row."""
+    frame_bytes = _frame_bytes(modality, size)
+    needed = int(offsets[-1]) * frame_bytes
+    videos = len(offsets) - 1
+    broken: dict[int, str] = {}
+    # One name for all builders, who hold the lock: what a killed one left is used up by the next.
+    temporary = path.with_name(f".{path.name}.partial")
+
+    def fill(row: int) -> None:
+        frames = np.empty((int(offsets[row + 1] - offsets[row]), *size, 3), np.uint8)
+        video, known = index.video(row)
+        try:
+            decode_into(video, frames, known)
+        except VideoError as error:
+            broken[row] = str(error).removeprefix(f"{video}: ")
+            if len(broken) > LARGEST_SHARE * videos:
+                raise
+            return
+        # Written, not mapped: on a full disk a write raises an error, a mapped page kills the process.
+        with open(temporary, "r+b") as file:
+            file.seek(int(offsets[row]) * frame_bytes)
+            file.write(frames if modality == "rgb" else flow_video(frames))
+
+    try:
+        temporary.write_bytes(b"")
+        if shutil.disk_usage(path.parent).free < needed:  # now, not after an hour
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with ThreadPoolExecutor(workers or available_cores()) as pool:
+            jobs = [pool.submit(fill, row) for row in range(videos)]
+            try:
+                title = f"{index.name}: {'frames' if modality == 'rgb' else 'flow'} at {size[0]}x{size[1]}"
+                for job in tqdm(as_completed(jobs), title, len(jobs), unit="video", disable=None):
+                    job.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        os.truncate(temporary, needed)  # the last video may be a broken one
+        temporary.replace(path)
+    except OSError as error:
+        message = (
+            f"{path}: cannot write the frame cache of {needed / 1e9:.2f} GB ({error.strerror}); what was there before "
+            "is intact; make room, or set STUDY_CACHE_GB=0 to do without"
+        )
+        raise OSError(error.errno, message) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return broken

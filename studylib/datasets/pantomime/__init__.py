@@ -1,0 +1,219 @@
+"""Pantomime, the embedded dataset: real H.264 files of an animated person, made on the spot, the same everywhere.
+
+Its classes come in four cue groups (`actions`), so that a study can tell which temporal information a network uses;
+everything else in the picture is drawn independently of the class (`nuisances`). Two vocabularies: `source`, 16
+classes with one split, and `target`, 8 other classes with three splits and few videos, for transfer.
+
+    python -m studylib.datasets pantomime --name pantomime-mini --train 1520 --test 400 --seed 7
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from studylib.datasets.index import DatasetError, Index, difference, hash_without_writing, index_folder, write_index
+from studylib.datasets.pantomime import renderer, scenery
+from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES, Action, motion, training_videos
+from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
+from studylib.datasets.pantomime.nuisances import (
+    beat,
+    draw_nuisances,
+    draw_sway,
+    generator,
+    person_of,
+    place_of,
+    with_sway,
+)
+from studylib.datasets.production import produce
+from studylib.video.files import locked
+from studylib.video.reading import write_video
+
+__all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "contact_sheet", "draw_nuisances", "frames", "make"]
+
+GENERATOR_VERSION = 2  # raise it with any change of the code that changes a frame
+DEFAULT_SEED = 7
+DEFAULT_TEST_VIDEOS = {"source": 400, "target": 80}
+
+
+def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs: Knobs = KNOBS) -> np.ndarray:
+    """The frames of video `number` of `part` before encoding, (num_frames, height, width, 3) uint8 RGB.
+
+    Any action can be asked for: the same number gives the same person, place, camera and noise under every action.
+    Errors: ValueError for an unknown action or part, or a negative number or seed.
+    """
+    if action not in ACTIONS:
+        raise ValueError(f"unknown action {action!r}; there are: {', '.join(ACTIONS)}")
+    nuisances = draw_nuisances(seed, part, number, knobs)
+    sway = draw_sway(generator(seed, part, number, "sway"), knobs)
+    angles = with_sway(motion(action, generator(seed, part, number, "motion"), beat(nuisances, knobs), knobs), sway)
+    light = nuisances["gain"] * np.array([nuisances[f"tint_{channel}"] for channel in "rgb"])
+    camera = scenery.make_camera(nuisances, knobs)
+    place, place_rng = place_of(seed, nuisances["place"], knobs)
+    plate = scenery.paint_plate(place_rng, place, camera, light)
+    person = person_of(seed, nuisances["person"], knobs)
+    noise_rng = generator(seed, part, number, "noise")
+    return renderer.render(angles, person, plate, camera, light, nuisances, sway, noise_rng, knobs)
+
+
+def contact_sheet(
+    vocabulary: str = "source", part: str | None = None, columns: int = 10, step: int = 4, seed: int = DEFAULT_SEED
+) -> np.ndarray:
+    """The first video of each class: a row for each class, every `step`-th frame a column; (H, W, 3) uint8 RGB.
+
+    `part` is "train" or "test" of the source, "fold1" to "fold3" or "rest" of the target (default: the first).
+    """
+    rows, part = [], part or ("train" if vocabulary == "source" else "fold1")
+    for number, action in enumerate(classes_of(vocabulary)):
+        row = np.hstack(list(frames(action.name, part, number, seed)[: columns * step : step]))
+        cv2.putText(row, action.name, (3, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+        rows.append(row)
+    return np.vstack(rows)
+
+
+def classes_of(vocabulary: str) -> tuple[Action, ...]:
+    """The classes in the order of their labels. Errors: ValueError naming the vocabularies there are."""
+    if vocabulary not in VOCABULARIES:
+        raise ValueError(f"vocabulary {vocabulary!r}: take one of {', '.join(VOCABULARIES)}")
+    return VOCABULARIES[vocabulary]
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video of the dataset: classes take turns, so that each has as many videos as the others."""
+
+    part: str
+    number: int
+    label: int
+    action: str
+
+    @property
+    def path(self) -> str:
+        """Of the file, in the dataset's folder."""
+        return f"videos/{self.part}/{self.action}_{self.number:05d}.mp4"
+
+
+def list_videos(train_videos: int, test_videos: int, vocabulary: str) -> tuple[list[Video], dict[str, dict[str, str]]]:
+    """The videos, and for each split which part is trained on and which tested on: {"split1": {"fold1": "test", ...}}.
+
+    The target's three splits are over the same videos, each testing on another fold, with persons and places that
+    appear in no other fold.
+    """
+    actions = classes_of(vocabulary)
+    if min(train_videos, test_videos) < len(actions):
+        given = f"{train_videos} to train on and {test_videos} to test on"
+        raise ValueError(
+            f"{vocabulary} has {len(actions)} classes and needs a video of each in both parts, not {given}"
+        )
+    if vocabulary == "source":
+        counts = {"train": train_videos, "test": test_videos}
+        splits = {"split1": {"train": "train", "test": "test"}}
+    else:
+        if train_videos < 2 * test_videos:
+            reason = f"each split trains on the other two's test videos: train must be at least {2 * test_videos}"
+            raise ValueError(f"target has three splits and {reason}, not {train_videos}")
+        folds = ("fold1", "fold2", "fold3")
+        counts = dict.fromkeys(folds, test_videos) | {"rest": train_videos - 2 * test_videos}
+        splits = {f"split{k}": {part: "test" if part == f"fold{k}" else "train" for part in counts} for k in (1, 2, 3)}
+    numbers = [(part, number, number % len(actions)) for part, count in counts.items() for number in range(count)]
+    return [Video(part, number, label, actions[label].name) for part, number, label in numbers], splits
+
+
+def make(
+    name: str,
+    train_videos: int,
+    test_videos: int,
+    seed: int = DEFAULT_SEED,
+    vocabulary: str = "source",
+    data_root: Path | str | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    knobs: Knobs = KNOBS,
+) -> Index:
+    """Render and encode what is missing of a dataset into DATA_ROOT/<name>, on all cores, and write its index.
+
+    Called again it checks what is there against its record (SHA-256) and makes only what is missing or damaged; with
+    larger counts it adds videos. Another seed, vocabulary, knobs or generator under a name in use is refused, rather
+    than made anew, because recorded runs may name those videos. A second process waits for the first.
+
+    Errors: ValueError for counts, seed or vocabulary; DatasetError (a ValueError) for a name in use; OSError when the
+    disk is full or a worker died: what is written stays, and the next call goes on from there.
+    """
+    videos, splits = list_videos(train_videos, test_videos, vocabulary)
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, not {seed}")
+    folder = index_folder(name, data_root)
+    classes, columns, facts = _described(videos, splits, seed, vocabulary, knobs)
+    with locked(folder / ".lock", f"{name}: another process is making these videos"):
+        jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
+        hashes = produce(folder, facts["settings"], jobs, write_one, workers, progress)
+        columns["sha256"] = [hashes[video.path] for video in videos]
+        return write_index(name, folder, classes, columns, facts, data_root)
+
+
+def manifest_of(name: str, given: Mapping[str, Any]) -> str:
+    """The manifest's hash of the dataset that `make` gives with a plan's arguments (`plan.DATASET_KEYS`); it covers
+    what videos are made from, so that none is rendered.
+
+    Errors: ValueError as of `make`.
+    """
+    seed, vocabulary = given.get("seed", DEFAULT_SEED), given.get("vocabulary", "source")
+    videos, splits = list_videos(given["train_videos"], given["test_videos"], vocabulary)
+    return hash_without_writing(
+        name, *_described(videos, splits, seed, vocabulary, at_difficulty(given.get("difficulty", 0)))
+    )
+
+
+def _described(
+    videos: list[Video], splits: dict[str, dict[str, str]], seed: int, vocabulary: str, knobs: Knobs
+) -> tuple[list[str], dict[str, list], dict[str, Any]]:
+    """Classes, columns and facts of the index, but for what the files came out as."""
+    settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **asdict(knobs)}
+    columns = {
+        "path": [video.path for video in videos],
+        "label": [video.label for video in videos],
+        **{column: [getattr(knobs, column)] * len(videos) for column in ("num_frames", "fps", "width", "height")},
+        **{split: [use[video.part] for video in videos] for split, use in splits.items()},
+        "cue": [ACTIONS[video.action].cue for video in videos],
+        "pool": [video.part for video in videos],  # with the number: the key of `frames` and `draw_nuisances`
+        "number": [video.number for video in videos],
+    }
+    about = {a.name: {"cue": a.cue, "description": a.description} for a in VOCABULARIES[vocabulary]}
+    facts = {"dataset": "pantomime", "fps": knobs.fps, "settings": settings, "actions": about}
+    return list(about), columns, facts
+
+
+def write_one(path: Path, action: str, part: str, number: int, seed: int, knobs: Knobs) -> None:
+    """Render and encode one video."""
+    write_video(path, frames(action, part, number, seed, knobs), knobs.fps, crf=knobs.crf)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line of `make`."""
+    parser.add_argument("--name", default="pantomime-mini", help="name of the dataset (default: %(default)s)")
+    parser.add_argument("--vocabulary", choices=VOCABULARIES, default="source", help="16 classes, or 8 for transfer")
+    how_many = "1520, down to 1200 at difficulty 1; target vocabulary 160"
+    parser.add_argument("--train", type=int, help=f"training videos (default: {how_many})")
+    parser.add_argument("--test", type=int, help="test videos of each split (default: 400, target vocabulary 80)")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
+    parser.add_argument("--difficulty", type=float, default=0.0, help="0 (the default) to 1")
+    parser.add_argument("--manifest", default="", help="the hash that its manifest must have; else it is refused")
+    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Make the dataset and report what is there."""
+    knobs = at_difficulty(args.difficulty)
+    train = training_videos(args.vocabulary, args.difficulty) if args.train is None else args.train
+    test = DEFAULT_TEST_VIDEOS[args.vocabulary] if args.test is None else args.test
+    index = make(args.name, train, test, args.seed, args.vocabulary, workers=args.workers, knobs=knobs)
+    print(f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes in {index.folder}")
+    for split, counts in index.counts().items():
+        print(f"  {split}: {counts['train']} train, {counts['test']} test")
+    print(f"  manifest {index.manifest_hash}")
+    if wrong := difference(index.name, index.manifest_hash, args.manifest):
+        raise DatasetError(wrong)

@@ -1,0 +1,142 @@
+"""Parameters and multiply-adds of a network, the x-axis of Figure 3.
+
+Convention, everywhere in this study: one multiply-add counts 1; convolutions and the FC layer only, no BN, ReLU,
+pooling or additions; one clip. It is the convention of VMZ's released table, which it reproduces digit by digit.
+Counters such as `torch.utils.flop_counter` count 2 a multiply-add, others count BN as well: their numbers differ.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from studylib.nets.build import build_net
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Counts of one network for one clip."""
+
+    params: int  # every learnable number, BN's scale and shift among them
+    weights: int  # of convolutions and FC layers, without any bias: the parameter column of VMZ's table
+    conv_fc_params: int  # the same with the biases of FC layers: one a class more in a residual network
+    flops: int  # multiply-adds of convolutions and FC
+    by_layer: dict[str, int]  # name of each convolution and of the FC layer -> its multiply-adds, in order
+
+    def by_group(self) -> dict[str, int]:
+        """Multiply-adds of stem, layer1..layer4 and fc (conv1, conv2..conv5 and fc of Table 1)."""
+        groups: dict[str, int] = {}
+        for name, flops in self.by_layer.items():
+            group = name.split(".")[0]
+            groups[group] = groups.get(group, 0) + flops
+        return groups
+
+
+def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
+    """Count `net` for one clip of `clip_shape` = (C, T, H, W).
+
+    fvcore traces real tensors; on the `meta` device, where its tracer fails, torch's own counter serves and is halved.
+    """
+    device = next(net.parameters()).device
+    was_training = net.training
+    net.eval()
+    try:
+        clip = torch.zeros(1, *clip_shape, device=device)
+        flops = _flops_by_torch(net, clip) if device.type == "meta" else _flops_by_fvcore(net, clip)
+    finally:
+        net.train(was_training)
+    counted = {name: m for name, m in net.named_modules() if isinstance(m, nn.Conv3d | nn.Linear)}
+    by_layer = {name: flops[name] for name in counted}
+    return Complexity(
+        params=sum(p.numel() for p in net.parameters()),
+        weights=sum(m.weight.numel() for m in counted.values()),
+        conv_fc_params=sum(p.numel() for m in counted.values() for p in m.parameters()),
+        flops=sum(by_layer.values()),
+        by_layer=by_layer,
+    )
+
+
+def count_by_name(
+    name: str,
+    depth: int = 18,
+    num_classes: int = 400,
+    clip_length: int = 8,
+    in_channels: int = 3,
+    width: int = 64,
+    resolution: int = 112,
+) -> Complexity:
+    """Count a network of `build_net` on the `meta` device: no memory, a fraction of a second."""
+    with torch.device("meta"):
+        net = build_net(name, depth, num_classes, clip_length, in_channels, width, resolution)
+    return count(net, (in_channels, clip_length, resolution, resolution))
+
+
+def count_relus(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:
+    """How often a clip of `clip_shape` = (C, T, H, W) passes a ReLU layer, as called: a block's ReLU serves twice."""
+    return len(_calls(net, clip_shape, [(name, m) for name, m in net.named_modules() if isinstance(m, nn.ReLU)]))
+
+
+def output_sizes(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
+    """Output (channels, T, H, W) of each convolution, FC layer and group for a clip of `clip_shape`, as called."""
+    modules = {name: m for name, m in net.named_modules() if isinstance(m, nn.Conv3d | nn.Linear)}
+    return dict(_calls(net, clip_shape, [*modules.items(), *net.named_children()]))
+
+
+def _calls(
+    net: nn.Module, clip_shape: tuple[int, int, int, int], modules: Iterable[tuple[str, nn.Module]]
+) -> list[tuple[str, tuple[int, ...]]]:
+    """(name, shape of the output without the batch) of each call of one of `modules` while a clip passes."""
+    calls: list[tuple[str, tuple[int, ...]]] = []
+
+    def note(name: str) -> Callable:
+        return lambda _module, _inputs, output: calls.append((name, tuple(output.shape[1:])))
+
+    hooks = [module.register_forward_hook(note(name)) for name, module in modules]
+    was_training = net.training
+    try:
+        with torch.no_grad():
+            net.eval()(torch.zeros(1, *clip_shape, device=next(net.parameters()).device))
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return calls
+
+
+def _flops_by_fvcore(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:
+    with warnings.catch_warnings():  # importing fvcore calls a part of torch that is to go
+        warnings.simplefilter("ignore", FutureWarning)
+        from fvcore.nn import FlopCountAnalysis
+    # fvcore warns about every BN, ReLU and addition that it does not count, which is the convention here
+    analysis = FlopCountAnalysis(net, clip).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    logger = logging.getLogger("fvcore.nn.jit_analysis")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        by_operator = analysis.by_module_and_operator()
+    finally:
+        logger.setLevel(level)
+    return {name: int(sum(ops[o] for o in ("conv", "linear") if o in ops)) for name, ops in by_operator.items()}
+
+
+def _unchanged(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+def _flops_by_torch(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm3d)]
+    for norm in norms:  # not counted, of the shape it is given, and most of the time that a pass takes on `meta`
+        norm.forward = _unchanged
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            net(clip)
+    finally:
+        for norm in norms:
+            del norm.forward
+    # names are "VideoResNet.layer1.0.conv1.0"; the first part is the class of the net
+    counts = counter.get_flop_counts().items()
+    return {name.partition(".")[2]: sum(ops.values()) // 2 for name, ops in counts if "." in name}

@@ -1,0 +1,263 @@
+"""A plan file (`runs/*.yaml`) becomes the list of its runs.
+
+A plan has `title`, `datasets` (the generated ones and how; of any, where it fixes the videos, their manifest's hash),
+`resources` (what its runs ask of a cluster), `defaults` (fields of a RunSpec) and `runs`: entries of RunSpec fields,
+and of `resources` where they differ. A list stands for one run of each value, and `init_from` may name other fields of
+the run in braces: `run:mini/conv_types/{net}-{depth}_{clip_length}f_seed{seed}`. `python -m studylib.runs.plan
+runs/quick.yaml` prints it with what it takes.
+"""
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studylib import REPOSITORY
+from studylib.datasets.index import DatasetError, difference, load_index
+from studylib.datasets.pantomime.actions import training_videos
+from studylib.runs.resources import Resources, ResourcesError
+from studylib.training.init_from import parse
+from studylib.training.spec import RunSpec, SpecError, did_you_mean, load_spec, require_same_spec
+
+PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
+GENERATED = "pantomime"  # the family of datasets that a plan makes; others are found, as their owner indexed them
+PLAN_NAME = r"[\w-][\w.-]*"
+DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty", "manifest")
+
+
+class PlanError(ValueError):
+    """A plan file that says something else than runs; the message names the file and the entry."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan: its spec, where its results go and what it asks of a cluster."""
+
+    plan: str
+    name: str
+    spec: RunSpec
+    resources: Resources = field(default_factory=Resources)
+    manifest: str = ""  # the hash of its dataset where the plan fixes it
+
+    @property
+    def folder(self) -> Path:
+        """`runs/<plan>/<experiment>/<name>`, relative to the repository."""
+        return Path("runs") / self.plan / self.spec.experiment / self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan file, read and checked."""
+
+    name: str  # the file's stem
+    title: str  # how its results are labelled
+    datasets: Mapping[str, Mapping[str, Any]]  # generated datasets by name -> arguments of pantomime.make
+    runs: tuple[PlannedRun, ...]
+    manifests: Mapping[str, str] = field(default_factory=dict)  # dataset -> the hash that its manifest must have
+
+    def start_of(self, run: PlannedRun) -> PlannedRun | None:
+        """The run of this plan that `run` takes its first weights from; None for other weights, or none."""
+        source = parse(run.spec.init_from)
+        if source is None or source.kind != "run" or source.name.split("/")[0] != self.name:
+            return None
+        return self._by_folder.get(f"runs/{source.name}")
+
+    @cached_property
+    def _by_folder(self) -> dict[str, PlannedRun]:
+        return {run.folder.as_posix(): run for run in self.runs}
+
+    def run(self, experiment: str, name: str) -> PlannedRun:
+        """The run of that name."""
+        return next(r for r in self.runs if (r.spec.experiment, r.name) == (experiment, name))
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML lets a later key replace an earlier one without a word; here that is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def plan_files(folder: Path) -> list[Path]:
+    """The plans in a folder, by name. What copying and editing leave beside them (`mini copy.yaml`) is no plan."""
+    return sorted(path for path in folder.glob("*.yaml") if re.fullmatch(PLAN_NAME, path.stem))
+
+
+def load_plan(path: Path | str) -> Plan:
+    """Read and check a plan file.
+
+    Raises:
+        PlanError: names the file, the entry and the field, and says what it takes.
+    """
+    path = Path(path)
+    if not re.fullmatch(PLAN_NAME, path.stem):
+        raise PlanError(f"{path}: not the name of a plan; rename the file: letters, digits, '_', '-' and '.'")
+    try:
+        content = yaml.load(path.read_text(), _UniqueKeyLoader)
+    except FileNotFoundError:
+        plans = ", ".join(p.name for p in plan_files(path.parent)) or "none"
+        raise PlanError(f"{path}: no such plan; in {path.parent} there are {plans}") from None
+    except yaml.YAMLError as error:
+        raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    _require_keys(path, "the plan", content, PLAN_KEYS, required=("title", "runs"))
+    datasets = {name: _dataset(path, name, given) for name, given in (content.get("datasets") or {}).items()}
+    manifests = {name: given.pop("manifest") for name, given in datasets.items() if "manifest" in given}
+    datasets = {name: given for name, given in datasets.items() if given}
+    try:
+        usual = Resources().with_changes(content.get("resources"))
+    except ResourcesError as error:
+        raise PlanError(f"{path}: {error}") from None
+    runs: list[PlannedRun] = []
+    for number, entry in enumerate(content["runs"] or [], 1):
+        where = f"run {number}"
+        _require_keys(path, where, entry, ("name", "resources", *(f.name for f in fields(RunSpec))), required=())
+        try:
+            resources = usual.with_changes(entry.pop("resources", None))
+            runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry}, resources, manifests)
+        except (SpecError, ResourcesError) as error:
+            raise PlanError(f"{path}: {where}: {error}") from None
+    for folder, times in Counter(run.folder for run in runs).items():
+        if times > 1:
+            raise PlanError(
+                f"{path}: two runs would write to {folder}; give one of them a name of its own (`name: ...`)"
+            )
+    plan = Plan(path.stem, content["title"], datasets, tuple(runs), manifests)
+    for run in plan.runs:
+        _require_start(path, plan, run)
+    return plan
+
+
+def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
+    """Refuse to go on where a run folder holds another run than the plan says; nothing is touched.
+
+    Raises:
+        SpecError: names the folder, the fields that differ and what to do.
+    """
+    for run in plan.runs:
+        if (repository / run.folder / "spec.json").exists():
+            require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)
+
+
+def check_datasets(plan: Plan) -> None:
+    """Refuse to go on where a dataset that the plan fixes is here with other videos; nothing is touched.
+
+    Raises:
+        PlanError: names the plan, the dataset, both manifests and what to do.
+    """
+    for name, fixed in plan.manifests.items():
+        try:
+            found = load_index(name).manifest_hash
+        except DatasetError:  # it is not here yet, or broken, which a run on it will say
+            continue
+        if wrong := difference(name, found, fixed):
+            raise PlanError(f"runs/{plan.name}.yaml: {wrong}")
+
+
+def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
+    """A dataset as the plan gives it: of a generated one what it is made from, of real videos the manifest alone.
+
+    How many generated videos there are to train on follows from their difficulty.
+    """
+    usual = {}
+    if name.partition("-")[0] == GENERATED:
+        _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))
+        try:
+            usual = {"train_videos": training_videos(given.get("vocabulary", "source"), given.get("difficulty", 0))}
+        except (ValueError, TypeError) as error:
+            raise PlanError(f"{path}: dataset {name}: {error}") from None
+    else:
+        _require_keys(path, f"dataset {name}", given, ("manifest",), required=("manifest",))
+    if "manifest" in given and not re.fullmatch("[0-9a-f]{64}", str(given["manifest"])):
+        raise PlanError(f"{path}: dataset {name}: manifest: {given['manifest']!r} is not a hash of 64 digits 0-9a-f")
+    return {**usual, **given}
+
+
+def _require_start(path: Path, plan: Plan, run: PlannedRun) -> None:
+    """Each run that starts from a run of the same plan must find it there, and the chain must have a beginning."""
+    seen, init_from = [run], run.spec.init_from
+    while (start := plan.start_of(seen[-1])) is not None:
+        if start in seen:
+            raise PlanError(f"{path}: {run.name}: init_from: {init_from} leads back to the run itself")
+        seen.append(start)
+    if seen[-1].spec.init_from.startswith(f"run:{plan.name}/"):
+        raise PlanError(f"{path}: {seen[-1].name}: init_from: {seen[-1].spec.init_from} is no run of this plan")
+
+
+def _expand(plan: str, entry: dict[str, Any], resources: Resources, manifests: Mapping[str, str]) -> list[PlannedRun]:
+    """One run for each combination of an entry's lists."""
+    name = entry.pop("name", None)
+    lists = {key: value for key, value in entry.items() if isinstance(value, list)}
+    runs = []
+    for values in product(*lists.values()):
+        spec = RunSpec.from_parameters(_filled_in({**entry, **dict(zip(lists, values, strict=True))}))
+        runs.append(PlannedRun(plan, _run_name(spec, name, lists), spec, resources, manifests.get(spec.dataset, "")))
+    return runs
+
+
+def _filled_in(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a run with the fields that `init_from` names in braces put in, defaults included."""
+    start = parameters.get("init_from")
+    if not isinstance(start, str) or "{" not in start:
+        return parameters
+    usual = {f.name: f.default for f in fields(RunSpec) if f.default is not MISSING}
+    try:
+        return parameters | {"init_from": start.format_map({**usual, **parameters})}
+    except KeyError as error:
+        raise SpecError(f"init_from: {start}: {error.args[0]}: no such parameter of the run") from None
+    except (ValueError, IndexError, AttributeError) as error:
+        raise SpecError(f"init_from: {start}: {error}; write {{seed}} for the run's seed") from None
+
+
+def _run_name(spec: RunSpec, name: str | None, varied: Mapping[str, list]) -> str:
+    """`r2plus1d-18_8f_seed0`, or the given name; other fields that the entry varies are added."""
+    parts = [name or f"{spec.net}-{spec.depth}_{spec.clip_length}f"]
+    told = {"seed"} if name else {"seed", "net", "depth", "clip_length"}
+    if name:
+        parts += [f"{key}{getattr(spec, key)}" for key in varied if key != "seed" and len(varied[key]) > 1]
+    else:
+        parts += [f"{key}{getattr(spec, key)}" for key in varied if key not in told]
+    return "_".join([*parts, f"seed{spec.seed}"])
+
+
+def _require_keys(path: Path, where: str, value: Any, known: tuple[str, ...], required: tuple[str, ...]) -> None:
+    if not isinstance(value, dict):
+        raise PlanError(f"{path}: {where} is not a mapping of names to values but {value!r}")
+    for key in value:
+        if key not in known:
+            raise PlanError(f"{path}: {where}: {key}: no such entry{did_you_mean(str(key), list(known))}")
+    for key in required:
+        if key not in value:
+            raise PlanError(f"{path}: {where}: {key} is missing")
+
+
+def main(arguments: list[str]) -> int:
+    """Print the runs of the plans whose files are given, and what they take."""
+    parser = argparse.ArgumentParser(prog="python -m studylib.runs.plan", description=main.__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a plan, such as runs/quick.yaml")
+    parser.add_argument("--device", help="whose hours to count instead of this machine's, such as A100")
+    given = parser.parse_args(arguments)
+    from studylib.runs.plan_report import report  # counting needs torch, reading a plan does not
+
+    for file in given.files:
+        try:
+            print(report(load_plan(file), given.device))
+        except ValueError as error:  # PlanError, or a number in the environment
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

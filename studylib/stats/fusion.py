@@ -1,0 +1,80 @@
+"""Two streams as one: RGB and flow scores averaged, from stored predictions (paper, section 4.4, Tables 3 to 5)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from studylib.training.evaluation import Predictions, video_top_k
+
+PAPER_RGB_WEIGHT = 0.5  # "fuse the prediction scores by averaging"
+VMZ_RGB_WEIGHT = 0.6
+
+
+def fuse(rgb: Predictions, flow: Predictions, rgb_weight: float = PAPER_RGB_WEIGHT) -> Predictions:
+    """The weighted mean of two streams' scores, rgb_weight x RGB + (1 - rgb_weight) x flow, as predictions of its own.
+
+    Where both have equally many clips of every video, clip i is fused with clip i: the same moment of the video where
+    both were tested by the same rule with clips of the same length, and the clip accuracy then is that of fused clips.
+    Otherwise every video gets one clip, the fused video scores, and clip and video accuracy are the same number. The
+    video scores are the weighted mean of the streams' in both cases, up to float16's rounding.
+
+    Errors: ValueError naming the first difference where the streams have other videos, another order, other labels or
+    classes; or for a weight outside [0, 1].
+    """
+    if not 0 <= rgb_weight <= 1:
+        raise ValueError(f"rgb_weight: {rgb_weight} is not between 0 (flow alone) and 1 (RGB alone)")
+    _require_same_videos(rgb, flow)
+    clips = [rgb.clip_scores, flow.clip_scores]
+    if any(len(a) != len(b) for a, b in zip(*clips, strict=True)):
+        clips = [list(stream.scores[:, None]) for stream in (rgb, flow)]  # V arrays (1, K)
+    fused = [_weighted(a, b, rgb_weight) for a, b in zip(*clips, strict=True)]
+    return replace(rgb, clip_scores=fused)
+
+
+def fusion_accuracy(rgb: Predictions, flow: Predictions, weights: Iterable[float] | None = None) -> pd.DataFrame:
+    """Accuracy against the weight of RGB, for a curve; weights 0, 0.1 ... 1 by default.
+
+    Columns: rgb_weight, video_top1 and video_top5 (percent), those of `fuse` at that weight. The weight with the
+    highest accuracy on the test videos is chosen by them, and says little of others. Errors: those of `fuse`.
+    """
+    weights = np.linspace(0, 1, 11).round(1) if weights is None else weights
+    rows = []
+    for weight in weights:
+        fused = fuse(rgb, flow, float(weight))
+        rows.append((float(weight), video_top_k(fused, 1), video_top_k(fused, 5)))
+    return pd.DataFrame(rows, columns=["rgb_weight", "video_top1", "video_top5"])
+
+
+def _weighted(rgb: np.ndarray, flow: np.ndarray, rgb_weight: float) -> np.ndarray:
+    mean = np.float32(rgb_weight) * rgb.astype(np.float32) + np.float32(1 - rgb_weight) * flow.astype(np.float32)
+    return mean.astype(np.float16)
+
+
+def _require_same_videos(rgb: Predictions, flow: Predictions) -> None:
+    if len(rgb.classes) != len(flow.classes):
+        raise ValueError(f"RGB and flow cannot be fused: RGB has {len(rgb.classes)} classes, flow {len(flow.classes)}")
+    _require_equal("class", rgb.classes, flow.classes)
+    for name, own, other in (("RGB", rgb, flow), ("flow", flow, rgb)):
+        if alone := sorted(set(own.videos) - set(other.videos)):
+            raise ValueError(
+                f"RGB and flow cannot be fused: {alone[0]} was tested in {name} only ({len(alone)} such videos); "
+                "test both streams on the same videos"
+            )
+    _require_equal("video", rgb.videos, flow.videos)
+    _require_equal("label", rgb.labels.tolist(), flow.labels.tolist(), rgb.videos)
+    _require_equal("labels", _label_sets(rgb), _label_sets(flow), rgb.videos)
+
+
+def _label_sets(stream: Predictions) -> list[list[int]]:
+    """All right labels of each video, of which it may have several (Sports-1M)."""
+    return [sorted(labels.tolist()) for labels in stream.right_classes]
+
+
+def _require_equal(what: str, rgb: Sequence, flow: Sequence, names: Sequence[str] | None = None) -> None:
+    """Two lists that must be the same; errors name the first difference, by the video where there are `names`."""
+    for i, (a, b) in enumerate(zip(rgb, flow, strict=True)):
+        if a != b:
+            place = f"{what} {i} is" if names is None else f"{names[i]} has the {what}"
+            raise ValueError(f"RGB and flow cannot be fused: {place} {a} in RGB and {b} in flow")

@@ -1,0 +1,232 @@
+"""One epoch of training, and the quick test after it that gives the curve of Figure 4."""
+
+import time
+from collections.abc import Callable
+from math import isfinite
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from studylib.nets.precision import autocast
+from studylib.training.distributed import Processes
+from studylib.training.inputs import to_input
+from studylib.training.loading import Batch, EpochBatches, clips_per_step
+from studylib.training.optimizer import learning_rate
+from studylib.training.progress import Progress, pace
+from studylib.training.session import SECONDS_BETWEEN_LINES, Session, TrainingError
+from studylib.training.spec import RunSpec
+from studylib.training.stopping import Stopped, asked
+
+DROPOUT = 6  # stream of its random numbers, beside those of `loading`
+
+
+def train_epoch(
+    session: Session,
+    loader: DataLoader,
+    batches: EpochBatches,
+    progress: Progress,
+    save: Callable[[], None],
+    seconds_between_saves: float,
+) -> dict[str, float]:
+    """Train the rest of the present epoch; the training columns of its row of the history.
+
+    `save` is called, with weights and `progress` of one step, when it is time to and when a signal asks to stop; never
+    with weights or losses that are no numbers. All processes call this together, and speak, save and stop together.
+
+    Raises:
+        Stopped: a signal came; the state is saved.
+        TrainingError: a loss or a weight is no number; names the step and the videos.
+    """
+    spec, processes = session.spec, session.processes
+    batches.epoch, batches.position = progress.epoch, progress.position
+    session.net.train()
+    sums = Sums(session, progress)
+    step_size, clips = clips_per_step(spec, processes), spec.clips_per_epoch
+    here, waited, since = progress.position, 0.0, time.perf_counter()  # of this call, for the pace
+    begun = spoken = saved = since
+    handed_out = iter(loader)
+    for positions in batches.steps():
+        waiting = time.perf_counter()
+        batch = next(handed_out)
+        waited += time.perf_counter() - waiting
+        session.faults.add("train", batch.faults, len(session.training_part.rows))
+        number = positions[0] / step_size  # of the step in the epoch
+        progress.lr = processes.count * learning_rate(spec, progress.epoch + (number + 0.5) / -(-clips // step_size))
+        for group in session.optimizer.param_groups:
+            group["lr"] = progress.lr
+        own = len(positions[processes.share(len(positions))])  # 0: this process's clip counts nothing
+        seed_dropout(spec, progress.epoch, positions[0], processes)
+        weight = processes.count * (own > 0) / len(positions)
+        loss, scores = train_step(
+            session.replica, batch, session.optimizer, spec, session.precision, session.device, weight
+        )
+        if own:
+            sums.add(loss, scores, batch, int(number) + 1)
+        progress.position, progress.steps = positions[-1] + 1, progress.steps + 1
+
+        now = time.perf_counter()
+        last = progress.position == clips
+        speak, keep, stop = processes.largest(
+            [
+                last or now - spoken > SECONDS_BETWEEN_LINES,
+                processes.leads and now - saved > seconds_between_saves,
+                asked(),
+            ]
+        )
+        if not (speak or keep or stop):
+            continue
+        sums.into_progress()
+        now = time.perf_counter()
+        progress.epoch_seconds += now - since
+        progress.epoch_waited += waited
+        since, waited = now, 0.0
+        if last or keep or stop:
+            require_finite_weights(session, progress)
+        if speak and not last:
+            spoken = now
+            session.say(_within(session, progress, (progress.position - here) / (now - begun)))
+        if keep or stop:
+            save()
+            saved = since = time.perf_counter()
+        if stop:
+            raise Stopped(stop, f"in epoch {progress.epoch + 1}")
+    loss_sum, wrong, seconds, waited = processes.sums(
+        [progress.loss_sum, progress.wrong, progress.epoch_seconds, progress.epoch_waited]
+    )
+    return {
+        "epoch": progress.epoch + 1,
+        "step": progress.steps,
+        "lr": progress.lr,
+        "train_loss": loss_sum / clips,
+        "train_error": 100 * wrong / clips,
+        "clips_per_second": clips / progress.epoch_seconds,
+        "seconds": progress.epoch_seconds,
+        "data_wait": waited / seconds,
+    }
+
+
+def train_step(
+    net: nn.Module,
+    batch: Batch,
+    optimizer: torch.optim.SGD,
+    spec: RunSpec,
+    precision: str,
+    device: torch.device,
+    weight: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step on a batch; each clip's loss (B,) and scores (B, K), detached.
+
+    Args:
+        weight: of a clip's loss in the sum that is minimised; by default one over the batch, for the mean.
+    """
+    labels = batch.labels.to(device, non_blocking=True)
+    x = to_input(batch.clips, batch.windows, spec, device)
+    with autocast(device, precision):
+        scores = net(x)
+    losses = F.cross_entropy(scores.float(), labels, reduction="none")
+    optimizer.zero_grad(set_to_none=True)
+    (losses.sum() * (1 / len(labels) if weight is None else weight)).backward()
+    optimizer.step()
+    return losses.detach(), scores.detach()
+
+
+class Sums:
+    """Loss and wrong answers of an epoch, added up on the device step by step, and looked at when it is time to."""
+
+    def __init__(self, session: Session, progress: Progress) -> None:
+        self.session, self.progress = session, progress
+        # doubles, and always the same additions: when they are looked at changes nothing
+        self.loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64, device=session.device)
+        self.wrong = torch.tensor(progress.wrong, device=session.device)
+        self.unchecked: list[tuple[Tensor, Tensor, int, float]] = []  # loss, videos, step, learning rate
+
+    def add(self, losses: Tensor, scores: Tensor, batch: Batch, step: int) -> None:
+        """A step's losses (B,), scores (B, K) and batch."""
+        loss = losses.double().sum()
+        self.loss_sum += loss
+        self.wrong += count_wrong(scores, batch.label_sets.to(self.session.device, non_blocking=True))
+        self.unchecked.append((loss, batch.videos, step, self.progress.lr))
+
+    def into_progress(self) -> None:
+        """Bring the sums into `progress`.
+
+        Raises:
+            TrainingError: a loss is no number; names the first such step.
+        """
+        losses = torch.stack([loss for loss, *_ in self.unchecked]).tolist() if self.unchecked else []
+        for loss, (_, videos, step, lr) in zip(losses, self.unchecked, strict=True):
+            if not isfinite(loss):
+                paths = self.session.training_part.paths
+                raise TrainingError(
+                    f"the loss is {loss} at epoch {self.progress.epoch + 1}, step {step}, learning "
+                    f"rate {lr:.2g}, videos {', '.join(paths[v] for v in videos.tolist())}; lower lr, or set amp to "
+                    "fp32. The last checkpoint, of before, is kept"
+                )
+        self.unchecked.clear()
+        self.progress.loss_sum, self.progress.wrong = float(self.loss_sum), int(self.wrong)
+
+
+def require_finite_weights(session: Session, progress: Progress) -> None:
+    """Before they are saved: a finite loss can have gradients that are not."""
+    for name, weight in session.net.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise TrainingError(
+                f"{name} is not finite after epoch {progress.epoch + 1}, clip {progress.position}, learning rate "
+                f"{progress.lr:.2g}; lower lr, or set amp to fp32. The last checkpoint, of before, is kept"
+            )
+
+
+def seed_dropout(spec: RunSpec, epoch: int, position: int, processes: Processes) -> None:
+    """Dropout (of C3D) draws the same at this place of the training, whatever was drawn before."""
+    seed = np.random.SeedSequence([spec.seed, DROPOUT, epoch, position, processes.rank])
+    torch.manual_seed(int(seed.generate_state(1)[0]))
+
+
+def count_wrong(scores: Tensor, label_sets: Tensor) -> Tensor:
+    """How many of scores (B, K) are highest at none of the right classes (B, M)."""
+    return (scores.argmax(1)[:, None] != label_sets).all(1).sum()
+
+
+@torch.no_grad()
+def centre_test(session: Session, loader: DataLoader) -> dict[str, float]:
+    """test_loss and test_error (percent) on one clip a video, its middle: the curve of Figure 4, not the final test.
+
+    Each process tests its part of the videos, with the leading one's BN statistics.
+
+    Raises:
+        Stopped: a signal came (not looked for where several processes test).
+    """
+    spec, device, processes = session.spec, session.device, session.processes
+    processes.spread_statistics(session.net)
+    session.net.eval()
+    loss, wrong, seen = 0.0, 0, 0
+    for batch in loader:
+        if processes.count == 1 and asked():
+            raise Stopped(asked(), "in a test after an epoch")
+        session.faults.add("test", batch.faults, len(session.test_part.rows))
+        if len(batch.labels) == 0:
+            continue
+        x = to_input(batch.clips, batch.windows, spec, device)
+        with autocast(device, session.precision):
+            scores = session.net(x).float().cpu()
+        loss += float(F.cross_entropy(scores, batch.labels, reduction="sum"))
+        wrong += int(count_wrong(scores, batch.label_sets))
+        seen += len(batch.labels)
+    loss, wrong, seen = processes.sums([loss, wrong, seen])
+    return {"test_loss": loss / seen, "test_error": 100 * wrong / seen}
+
+
+def _within(session: Session, progress: Progress, clips_per_second: float) -> str:
+    """The line within an epoch."""
+    spec, clips = session.spec, session.spec.clips_per_epoch
+    steps, step = -(-clips // clips_per_step(spec, session.processes)), progress.position
+    seen = progress.position / session.processes.count  # this process's own, near enough for a line
+    left = (spec.epochs - progress.epoch) * clips - progress.position
+    return (
+        f"epoch {progress.epoch + 1}/{spec.epochs} step {step * steps // clips}/{steps}  "
+        f"loss {progress.loss_sum / seen:.3f}  error {100 * progress.wrong / seen:.1f}  lr {progress.lr:.2g}  "
+        f"{pace(clips_per_second, progress.epoch_waited / progress.epoch_seconds, left / clips_per_second)}"
+    )

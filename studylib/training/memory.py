@@ -1,0 +1,202 @@
+"""What a training step needs of memory, from shapes alone: the network stands on the `meta` device and holds no bytes.
+
+Most of it is activations that wait for the backward pass, in bf16 where the run computes in bf16. What the libraries
+take beside tensors (workspaces, the device's context, Python) is not counted; `HEADROOM` is left for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from studylib.nets.build import BasicBlock, build_net
+from studylib.training.spec import RunSpec
+from studylib.video.clips import scaled_size
+
+HEADROOM = 0.1  # share of the memory that is left to libraries and fragmentation; assumed
+GIB = 2**30
+# Bytes of a parameter beside activations: fp32 weight, gradient and momentum; under autocast a bf16 copy too.
+PARAMETER_BYTES = {"fp32": 12, "bf16": 14}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one process in training."""
+
+    per_clip: int  # of the batch: activations kept for the backward pass, and the clip itself
+    fixed: int  # weights, gradients and momentum
+
+    def needed(self, batch_size: int) -> int:
+        """Bytes at a batch size."""
+        return self.fixed + batch_size * self.per_clip
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Bytes that the backward pass of one clip waits for, by where they arise in the forward pass."""
+
+    outside: int  # stem, pooling and classifier
+    blocks: tuple[tuple[int, int, int], ...]  # of each residual block: inside it, its output, the largest inside
+
+    @property
+    def all(self) -> int:
+        """With everything kept."""
+        return self.outside + sum(inside + output for inside, output, _ in self.blocks)
+
+    @property
+    def recomputed(self) -> int:
+        """With blocks that keep their output only and compute the rest again when their turn comes: the peak."""
+        kept, peak = self.outside, self.outside + sum(output for _, output, _ in self.blocks)
+        for inside, output, largest in self.blocks:  # the backward pass has dropped what follows the block
+            kept += output
+            peak = max(peak, kept + inside + output + largest)  # the last two for the gradients on their way
+        return peak
+
+
+def memory_of(spec: RunSpec) -> Memory:
+    """Bytes of one process of `spec` in training, by its clips, network, `amp` and `recompute`.
+
+    `amp: bf16` is taken at its word; a device that falls back to fp32 needs about twice as much a clip.
+    """
+    sizes = (spec.net, spec.depth, spec.clip_length, spec.in_channels, spec.width, spec.resolution)
+    saved, params = _dry_run(*sizes, spec.amp)
+    clip = spec.in_channels * spec.clip_length * spec.resolution**2 * 4  # float32, see `inputs.to_input`
+    frames = prod(scaled_size(spec.resolution)) * spec.clip_length * (4 if spec.modality == "flow" else 3)
+    activations = saved.recomputed if spec.recompute else saved.all
+    return Memory(activations + clip + frames, params * PARAMETER_BYTES[spec.amp])
+
+
+def largest_batch(spec: RunSpec, available_bytes: int) -> int:
+    """The largest batch size that fits into `available_bytes` less `HEADROOM`; 0 where not one clip does."""
+    memory = memory_of(spec)
+    return max(0, int((1 - HEADROOM) * available_bytes - memory.fixed) // memory.per_clip)
+
+
+def out_of_memory(spec: RunSpec, available_bytes: int | None) -> str:
+    """The line for a run whose memory ran out: what it needs, and which setting to lower by how much.
+
+    Args:
+        spec: the run, at whose `batch_size` it happened.
+        available_bytes: all of the device's memory (of the machine's, on a CPU); None where it is not known.
+    """
+    needed, side = memory_of(spec).needed(spec.batch_size), spec.resolution
+    line = f"out of memory at batch_size {spec.batch_size} with clips of {spec.clip_length}x{side}x{side}: "
+    line += f"about {gib(needed)} needed"
+    if available_bytes is not None:
+        line += f", {gib(available_bytes)} there"
+        if needed <= (1 - HEADROOM) * available_bytes:
+            line += ", so other processes may hold some of it"
+    advice = [text for text in (_lower_batch(spec, available_bytes), _recompute(spec, available_bytes)) if text]
+    return f"{line}; {', or '.join(advice) or _smaller_clips(spec, available_bytes)}"
+
+
+def _lower_batch(spec: RunSpec, available: int | None) -> str:
+    """ "lower batch_size to 16 and lr to 0.005"; "" where not one clip fits."""
+    batch = spec.batch_size - 1 if available is None else min(largest_batch(spec, available), spec.batch_size - 1)
+    if available is None or batch == spec.batch_size - 1:  # the estimate says that it fits, and it did not
+        batch = spec.batch_size // 2
+    if batch < 1:
+        return ""
+    batch = 1 << (batch.bit_length() - 1)  # a power of two, which kernels like
+    return f"lower batch_size to {batch} and lr to {spec.lr * batch / spec.batch_size:.3g}"
+
+
+def _recompute(spec: RunSpec, available: int | None) -> str:
+    """ "set recompute to true (batch_size up to 48 then)"; "" where that is done already or does not help."""
+    then = replace(spec, recompute=True)
+    if spec.recompute or memory_of(then).per_clip == memory_of(spec).per_clip:
+        return ""
+    if available is None:
+        return "set recompute to true"
+    batch = largest_batch(then, available)
+    return f"set recompute to true (batch_size up to {batch} then)" if batch else ""
+
+
+def _smaller_clips(spec: RunSpec, available: int | None) -> str:
+    """What is left where not one clip fits as it is."""
+    then = replace(spec, recompute=True)
+    how = "" if spec.recompute or memory_of(then).per_clip == memory_of(spec).per_clip else "set recompute to true and "
+    for name in ("clip_length", "resolution"):
+        value = getattr(spec, name) // 2
+        while available is not None and value >= {"clip_length": 2, "resolution": 28}[name]:
+            try:
+                if largest_batch(replace(then, **{name: value}), available):
+                    return f"not one clip fits: {how}lower {name} to {value}"
+            except ValueError:  # C3D takes no clip this small
+                break
+            value //= 2
+    return f"not one clip fits: {how}lower clip_length or resolution, or take a narrower net (width)"
+
+
+def gib(size: float) -> str:
+    """Bytes as "61 GiB" or "0.44 GiB": two figures, since it is an estimate."""
+    rounded = float(f"{size / GIB:.2g}")
+    return f"{rounded:,.0f} GiB" if rounded >= 10 else f"{rounded:g} GiB"
+
+
+@cache
+def _dry_run(
+    name: str, depth: int, clip_length: int, in_channels: int, width: int, resolution: int, amp: str
+) -> tuple[Saved, int]:
+    """(what a clip leaves for its backward pass, number of parameters)."""
+    with torch.device("meta"):
+        net = build_net(
+            name, depth, clip_length=clip_length, in_channels=in_channels, width=width, resolution=resolution
+        )
+        # the meta device knows no autocast: a net in bf16 leaves what a net under autocast does
+        dtype = torch.bfloat16 if amp == "bf16" else torch.float32
+        clips = [torch.zeros(b, in_channels, clip_length, resolution, resolution, dtype=dtype) for b in (1, 2)]
+    one, two = (saved_bytes(net.to(dtype), batch) for batch in clips)
+    # what a second clip adds: statistics of BN and the like are there once
+    blocks = tuple(
+        tuple(b - a for a, b in zip(*block, strict=True)) for block in zip(one.blocks, two.blocks, strict=True)
+    )
+    return Saved(two.outside - one.outside, blocks), sum(p.numel() for p in net.parameters())
+
+
+def saved_bytes(net: nn.Module, clips: Tensor) -> Saved:
+    """What the forward pass of `clips` (B, C, T, H, W) and its loss leave for the backward pass, parameters aside.
+
+    A storage counts once, at the place where it is first left behind: a block's output there, not as the next one's
+    input. The net's mode stays; autocast is the caller's.
+    """
+    blocks = [module for module in net.modules() if isinstance(module, BasicBlock)]
+    kept: list[list[int]] = [[] for _ in range(len(blocks) + 1)]  # bytes of each storage; the last list: outside
+    outputs, place = [0] * len(blocks), [-1]
+    held = {p.untyped_storage()._cdata: p for p in net.parameters()}  # holds, too: an address is used again when free
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in held:
+            held[storage._cdata] = tensor
+            kept[place[0]].append(storage.nbytes())
+        return tensor
+
+    def enter(number: int) -> Callable:
+        def hook(_block: nn.Module, _inputs: tuple) -> None:
+            place[0] = number
+
+        return hook
+
+    def leave(number: int) -> Callable:
+        def hook(_block: nn.Module, _inputs: tuple, output: Tensor) -> None:
+            place[0] = -1
+            outputs[number] = output.untyped_storage().nbytes()
+
+        return hook
+
+    hooks = [block.register_forward_pre_hook(enter(n)) for n, block in enumerate(blocks)]
+    hooks += [block.register_forward_hook(leave(n)) for n, block in enumerate(blocks)]
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            F.cross_entropy(net(clips).float(), torch.zeros(len(clips), dtype=torch.int64, device=clips.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    # the ReLU at a block's end keeps its own output, which is the block's
+    inside = zip(kept, outputs, strict=False)
+    return Saved(sum(kept[-1]), tuple((sum(sizes) - output, output, max(sizes)) for sizes, output in inside))
