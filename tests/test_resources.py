@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.resources import Resources
@@ -87,6 +88,30 @@ def test_no_two_commands_get_the_same_gpu(tmp_path):
     first["0"].close()
     first["1"].close()
     assert list(gpus.take(2, ["0", "1", "2"], tmp_path)) == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "count", "expected"),
+    [
+        (None, 2, ["0", "1"]),
+        ("3,1", 4, ["3", "1"]),
+        ("", 0, []),
+        ("-1", 0, []),
+        ("NoDevFiles", 0, []),
+        ("0,-1,1", 1, ["0"]),
+        ("1,none,0", 1, ["1"]),
+        ("0,5,1", 1, ["0"]),
+        ("0,1,0", 0, []),
+        ("GPU-8932f937,GPU-c0ffee", 2, ["GPU-8932f937", "GPU-c0ffee"]),
+        ("MIG-1/2,0", 1, ["MIG-1/2"]),
+    ],
+)
+def test_gpus_are_those_that_cuda_sees(monkeypatch, given, count, expected):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert gpus.visible() == expected
 
 
 def test_a_command_is_told_its_gpus_and_ends_as_it():

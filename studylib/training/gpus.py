@@ -6,6 +6,7 @@ it. A GPU is taken by a lock on a file, which ends with the process however it e
 
 import fcntl
 import os
+import re
 import sys
 import tempfile
 import time
@@ -16,12 +17,26 @@ from typing import IO
 
 def visible() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [gpu for gpu in given.split(",") if gpu]
-    import torch  # takes seconds; a plan that is read on a cluster's login node or in its jobs does without
+    import torch  # takes seconds, and a cluster's login node does without
 
-    return [str(i) for i in range(torch.cuda.device_count())]
+    count, given = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None:
+        return [str(i) for i in range(count)]
+    return named(given)[: count or None]  # a number beyond those that are there ends the list, too
+
+
+def named(given: str) -> list[str]:
+    """The GPUs in a list as CUDA reads it: up to the first word that is no GPU, and none where one comes twice.
+
+    A word is a number, or a UUID ("GPU-...", "MIG-..."), of the same kind as the first.
+    """
+    found: list[tuple[str, str]] = []  # kind and name
+    for word in given.split(","):
+        match = re.match(r"\s*(?:\+?(\d+)|(GPU-|MIG-)\S+)", word)
+        if match is None or (found and (match[2] or "") != found[0][0]):
+            break
+        found.append((match[2] or "", str(int(match[1])) if match[1] else word.strip()))
+    return [name for _, name in found] if len(set(found)) == len(found) else []
 
 
 def take(count: int, gpus: Iterable[str], folder: Path) -> dict[str, IO[str]]:
