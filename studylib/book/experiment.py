@@ -17,6 +17,7 @@ from studylib.runs.results import Run, load_run
 from studylib.training import launch as launching
 from studylib.training.evaluation import wilson
 from studylib.training.spec import RunSpec, SpecError, load_spec
+from studylib.video.files import user_path
 
 if TYPE_CHECKING:  # drawing is imported where a curve is drawn: it stops no run
     from matplotlib.figure import Figure
@@ -52,9 +53,9 @@ def spec_of_parameters(names: Mapping[str, Any]) -> tuple[RunSpec, Path]:
     run_folder = names.get("run_folder")
     if not isinstance(run_folder, str | Path) or not str(run_folder):
         raise SpecError(f"run_folder: {run_folder!r} is not the path of a folder for the results")
-    spec = RunSpec.from_parameters(parameters)
-    spec.save(Path(run_folder))
-    return spec, Path(run_folder)
+    spec, folder = RunSpec.from_parameters(parameters), user_path(run_folder)
+    spec.save(folder)
+    return spec, folder
 
 
 def launch(run_folder: Path | str) -> None:
@@ -62,7 +63,7 @@ def launch(run_folder: Path | str) -> None:
 
     Errors: as of that.
     """
-    with shown(Path(run_folder)) as show:
+    with shown(user_path(run_folder)) as show:
         launching.launch(run_folder, show)
 
 

@@ -14,6 +14,7 @@ from studylib.datasets.index import PARTS, DatasetError, load_index
 from studylib.datasets.preparing import Format, prepare
 from studylib.datasets.preparing import report as report_prepared
 from studylib.datasets.report import report
+from studylib.video.files import user_path
 
 # Command -> its module, and what reads its official lists.
 LISTED = {
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         first, _, more = module.__doc__.partition("\n")
         about = {"description": first + more, "formatter_class": argparse.RawDescriptionHelpFormatter}
         of_dataset = commands.add_parser(name, help=first, **about)
-        of_dataset.add_argument("--out", type=Path, metavar="DATA_ROOT/NAME", help="folder to write the index into")
+        of_dataset.add_argument("--out", type=user_path, metavar="DATA_ROOT/NAME", help="folder of the index")
         of_dataset.set_defaults(default_name=default_name)
         add_preparing(of_dataset)
         return of_dataset
@@ -75,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     of_folder = command("folder", folder, None)
     add_options(of_folder, None, None)
     of_folder.add_argument("--part", choices=PARTS, help="put all videos in this part (default: by folders, else test)")
-    of_folder.add_argument("--classes", type=Path, help="file of the class names in the order of their numbers")
+    of_folder.add_argument("--classes", type=user_path, help="file of the class names in the order of their numbers")
     of_lips = command("miracl", miracl, None)
-    of_lips.add_argument("--root", type=Path, required=True, help="folder that holds a folder for each speaker")
+    of_lips.add_argument("--root", type=user_path, required=True, help="folder that holds a folder for each speaker")
     of_lips.add_argument("--task", required=True, help=" or ".join(miracl.CLASSES))
     of_lips.add_argument("--name", help="name of the index (default: the last part of --out)")
     of_lips.add_argument("--close", action="store_true", help="no border: the middle window shows 65%% of the mouth")

@@ -14,7 +14,7 @@ from studylib.datasets.index import DatasetError, Index, index_folder, write_ind
 from studylib.datasets.index_rules import OPTIONAL
 from studylib.datasets.listing import Lists
 from studylib.datasets.probing import Probed, probe_all
-from studylib.video.files import locked
+from studylib.video.files import locked, user_path
 
 MIN_FRAMES = 8  # the paper's shortest clip
 
@@ -123,9 +123,9 @@ def part_counts(lists: Lists) -> dict[str, dict[str, int]]:
 
 def add_options(parser: argparse.ArgumentParser, name: str | None, lists: str | None) -> None:
     """The options that every command on a user's own videos has; `lists` says what the official lists are."""
-    parser.add_argument("--root", type=Path, required=True, help="folder under which the videos lie")
+    parser.add_argument("--root", type=user_path, required=True, help="folder under which the videos lie")
     if lists is not None:
-        parser.add_argument("--lists", type=Path, required=True, help=lists)
+        parser.add_argument("--lists", type=user_path, required=True, help=lists)
     parser.add_argument("--name", help=f"name of the index (default: {name or 'the last part of --out'})")
     parser.add_argument("--only-present", action="store_true", help="number only the classes that have a video")
     parser.add_argument(

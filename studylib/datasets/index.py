@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from studylib.datasets.index_rules import LEADS_OUT, NOT_HASHED, PARTS, SPLITS, DatasetError, checked, outside
-from studylib.video.files import name_of, on_disk, partial_path, write_together
+from studylib.video.files import name_of, on_disk, partial_path, user_path, write_together
 from studylib.video.timeline import Piece, Timeline, VideoInfo
 
 _HOW_TO_MAKE = (
@@ -101,7 +101,7 @@ class Index:
 def data_root() -> Path:
     """Where indexes, caches and generated videos live: the environment's STUDY_DATA, else `data` in the repository."""
     given = os.environ.get("STUDY_DATA")
-    return Path(given).expanduser().absolute() if given else Path(__file__).parents[2] / "data"
+    return user_path(given).absolute() if given else Path(__file__).parents[2] / "data"
 
 
 def write_index(

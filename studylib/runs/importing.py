@@ -19,6 +19,7 @@ from studylib.runs.results import load_planned_run
 from studylib.runs.run_reading import BrokenRun, read_provenance
 from studylib.training.filters import FILE
 from studylib.training.spec import SpecError
+from studylib.video.files import user_path
 
 # What is recorded of a run; not every run has the last two.
 FILES = (
@@ -47,7 +48,7 @@ def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterato
     Raises:
         NotImported: there is no run folder.
     """
-    for run_folder in run_folders(Path(folder)):
+    for run_folder in run_folders(user_path(folder)):
         name = Path("runs", *run_folder.parts[-3:]).as_posix()
         try:
             yield Outcome(name, import_run(run_folder, repository))

@@ -26,6 +26,7 @@ from studylib.datasets.pantomime.actions import training_videos
 from studylib.runs.resources import Resources, ResourcesError
 from studylib.training.init_from import parse
 from studylib.training.spec import RunSpec, SpecError, did_you_mean, load_spec, require_same_spec
+from studylib.video.files import user_path
 
 PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
 GENERATED = "pantomime"  # the family of datasets that a plan makes; others are found, as their owner indexed them
@@ -101,9 +102,7 @@ def load_plan(path: Path | str) -> Plan:
     Raises:
         PlanError: names the file, the entry and the field, and says what it takes.
     """
-    path = Path(path)
-    if not re.fullmatch(PLAN_NAME, path.stem):
-        raise PlanError(f"{path}: not the name of a plan; rename the file: letters, digits, '_', '-' and '.'")
+    path = user_path(path)
     try:
         content = yaml.load(path.read_text(), _UniqueKeyLoader)
     except FileNotFoundError:

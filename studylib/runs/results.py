@@ -30,6 +30,7 @@ from studylib.training.evaluation import Predictions, clip_top1, read_prediction
 from studylib.training.filters import read_conv1
 from studylib.training.run_files import RunFolderError, read_metrics
 from studylib.training.spec import RunSpec, SpecError, load_spec, require_same_spec
+from studylib.video.files import user_path
 
 # Accuracies are recomputed from the same float16 scores by the same code: only the last bits may differ.
 TOLERANCE = 1e-6  # percent
@@ -80,7 +81,7 @@ def load_run(folder: Path | str) -> Run:
     Raises:
         BrokenRun: names the folder, what is wrong and what to do.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     name = name_of(folder)
     again = "restore the file, or remove the folder and run it again"
     try:

@@ -24,6 +24,7 @@ from studylib.training.memory import out_of_memory
 from studylib.training.spec import SpecError, load_spec
 from studylib.training.stopping import EXIT_CODE
 from studylib.video.environment import number
+from studylib.video.files import user_path
 from studylib.video.parallel import available_cores
 
 # The trainer's standard input is a pipe that closes when this process asks it to stop, or ends, however it ends.
@@ -54,7 +55,7 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
         RunFailed: with the trainer's own error line, or the last lines it printed; or it cannot be started.
         RunStopped: with the line that says where it stands.
     """
-    run_folder = Path(run_folder)
+    run_folder = user_path(run_folder)
     arguments = command(run_folder, os.environ)
     try:
         log = (run_folder / "train.log").open("a", encoding="utf-8")

@@ -40,7 +40,7 @@ from studylib.training.stopping import EXIT_CODE, Stopped, asked, listen
 from studylib.training.testing import test
 from studylib.video.environment import number
 from studylib.video.faults import Faults, TooManyFaults
-from studylib.video.files import locked
+from studylib.video.files import locked, user_path
 
 PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so
 ERRORS = (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)
@@ -224,7 +224,7 @@ def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:
     listen()
     stop_with_launcher()
     try:
-        run(Path(arguments[0]))
+        run(user_path(arguments[0]))
     except BaseException as error:
         return leave(tell(error))
     return 0

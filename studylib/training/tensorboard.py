@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from studylib.video.files import user_path
+
 # Columns of run_files.HISTORY, and where TensorBoard shows them: what starts with the same word side by side.
 TAGS = {
     "train_loss": "loss/train",
@@ -28,7 +30,7 @@ def write_row(run_folder: Path | str, row: Mapping[str, float]) -> None:
     root = os.environ.get("STUDY_TENSORBOARD")
     if not root:
         return
-    folder = Path(root) / run_name(run_folder)
+    folder = user_path(root) / run_name(run_folder)
     try:
         if folder not in _writers:
             _writers[folder] = None  # until there is one

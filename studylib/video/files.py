@@ -56,6 +56,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def user_path(given: Path | str) -> Path:
+    """A path as a user gives it: `~` is the home folder, as in a shell."""
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:  # the home of nobody: a name like any other
+        return Path(given)
+
+
 def name_of(path: bytes | str | Path) -> str:
     """A file's name as text that is the same in every locale: as UTF-8, bytes that are none as lone surrogates."""
     return os.fsencode(path).decode("utf-8", "surrogateescape")
