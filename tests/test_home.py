@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import pytest
-from studylib.importing import NotImported, import_results
-from studylib.launch import RunFailed, launch
-from studylib.notebook import spec_of_parameters
-from studylib.results import load_run
 
-from studylib import tensorboard, training
+from studylib.book.experiment import spec_of_parameters
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import data_root, load_index
+from studylib.runs.importing import NotImported, import_results
 from studylib.runs.plan import PlanError, load_plan
+from studylib.runs.results import load_run
+from studylib.training import run as training
+from studylib.training import tensorboard
+from studylib.training.launch import RunFailed, launch
 from studylib.video.files import user_path
 from tests.fake_runs import write_fake_run
 from tests.trainings import TINY
