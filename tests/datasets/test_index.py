@@ -199,4 +199,4 @@ def test_the_data_root_is_the_environments_or_beside_the_package(
     monkeypatch.setenv("STUDY_DATA", str(tmp_path))
     assert data_root() == tmp_path
     monkeypatch.delenv("STUDY_DATA")
-    assert data_root() == Path(__file__).parents[1] / "data"
+    assert data_root() == Path(__file__).parents[2] / "data"

@@ -12,7 +12,7 @@ from studylib.runs.plan import Plan, PlannedRun, load_plan
 from studylib.runs.results import load_run
 from studylib.training.spec import RunSpec
 from tests.fake_runs import write_fake_run
-from tests.test_cost import SPEC
+from tests.runs.test_cost import SPEC
 
 PAGE = (REPOSITORY / "book" / "what_it_costs.md").read_text()
 TABLE2 = RunSpec(experiment="conv_types", net="r2plus1d", dataset="kinetics400")

@@ -28,7 +28,7 @@ from studylib.training.parts import open_parts
 from studylib.training.spec import RunSpec
 from studylib.training.start import initialise_from
 from studylib.video.clips import centre_window, frames_in_order
-from tests.test_loading import make_index
+from tests.training.test_loading import make_index
 
 FIELDS = {
     "experiment": "protocol",

@@ -26,7 +26,7 @@ from studylib.datasets.pantomime.puppet import JOINTS, joints
 from studylib.datasets.pantomime.renderer import camera_motion, stand, to_frame
 from studylib.datasets.pantomime.scenery import make_camera
 
-GOLDEN = Path(__file__).parent / "data" / "pantomime_golden.png"
+GOLDEN = Path(__file__).parents[1] / "data" / "pantomime_golden.png"
 # One frame each, without sensor noise (it does not compress) but for the first.
 GOLDEN_FRAMES = (
     ("stork", "train", 3, KNOBS),

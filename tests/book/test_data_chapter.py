@@ -18,7 +18,7 @@ from studylib.datasets.index_rules import OPTIONAL, REQUIRED, SPLITS
 from studylib.datasets.transcoding import Format
 from studylib.training.spec import DATASET_FAMILIES
 from studylib.video import faults
-from tests.test_benchmarks import RECORD
+from tests.book.test_benchmarks import RECORD
 
 PAGES = (REPOSITORY / "book" / "data.md", REPOSITORY / "README.md")
 

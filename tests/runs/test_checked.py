@@ -10,7 +10,7 @@ from studylib.runs.results import load_planned_run
 from studylib.runs.run_reading import BrokenRun
 from studylib.training.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
-from tests.test_results import BREAKS, PLANNED, SPEC, assert_refused
+from tests.runs.test_results import BREAKS, PLANNED, SPEC, assert_refused
 
 
 @pytest.fixture

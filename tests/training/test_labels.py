@@ -9,8 +9,8 @@ from studylib.datasets.index import DatasetError
 from studylib.runs.results import load_run
 from studylib.training import run as training
 from studylib.training.spec import RunSpec
-from tests.test_loading import VIDEOS, make_index
-from tests.test_protocol_of_training import FIELDS, SMALL, run
+from tests.training.test_loading import VIDEOS, make_index
+from tests.training.test_protocol_of_training import FIELDS, SMALL, run
 
 
 @pytest.fixture

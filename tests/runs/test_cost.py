@@ -15,8 +15,8 @@ from studylib.runs.rates import Measured, Rate, given, given_rates, measured_rat
 from studylib.training.magnitudes import disk, duration
 from studylib.training.spec import RunSpec
 from studylib.video.clips import dense_starts
+from tests.book.test_benchmarks import RECORD
 from tests.fake_runs import write_fake_run
-from tests.test_benchmarks import RECORD
 
 SPEC = RunSpec(
     experiment="conv_types",

@@ -14,7 +14,7 @@ from studylib.training import run as training
 from studylib.training.filters import FILE, conv1_filters, read_conv1, write_conv1
 from studylib.training.run_files import RunFolderError
 from tests.fake_runs import write_fake_run
-from tests.test_distributed import run as run_in_processes
+from tests.training.test_distributed import run as run_in_processes
 from tests.trainings import last_state, saved_state, start
 
 NAMES = ("stem.0.weight", "stem.3.weight")  # of the two factors in a saved state

@@ -1,7 +1,7 @@
 """The paper in brief: the numbers beside its findings are those that its tables print."""
 
 from studylib.book import brief, scoreboard
-from tests.test_scoreboard import rows_of
+from tests.book.test_scoreboard import rows_of
 
 
 def test_the_numbers_of_the_findings_are_the_papers():

@@ -13,8 +13,8 @@ from studylib.claims.verdicts_intervals import CLIP
 from studylib.nets.complexity import count_by_name
 from studylib.runs.plan import load_plan
 from studylib.training.evaluation import clip_top1
+from tests.book.test_length_chapter import STUDY, both_plans, no_datasets, nothing  # noqa: F401
 from tests.chapters import html_of, shown_by
-from tests.test_length_chapter import STUDY, both_plans, no_datasets, nothing  # noqa: F401
 from tests.verdict_runs import PLAN, complete, table, trained
 
 

@@ -12,7 +12,7 @@ from studylib.runs.results import load_planned_run
 from studylib.training.checkpoint import checkpoint_folder
 from studylib.training.evaluation import read_predictions
 from tests import slurm_cluster, system
-from tests.test_batch import run_plan, trainer_of
+from tests.runs.test_batch import run_plan, trainer_of
 from tests.trainings import history
 from tests.waiting import PATIENCE, wait_for
 

@@ -20,7 +20,7 @@ from tests.bench import profile, training_step
 from tests.bench.__main__ import NAMES
 from tests.bench.multiply_adds import needed, of_step, taps_inside
 from tests.bench.steps import NETS, Geometry, new_net, random_batch, ratios, spec_of, step_of, take_turns
-from tests.test_benchmarks import RECORD
+from tests.book.test_benchmarks import RECORD
 
 PAGE = (REPOSITORY / "book" / "speed.md").read_text()
 CPU = Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=2**34)

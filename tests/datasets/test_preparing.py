@@ -18,7 +18,7 @@ from studylib.video.reading import VideoError, encode, probe, read_clips, read_v
 from studylib.video.timeline import Piece
 from tests.made_videos import NUM_FRAMES, Kind, encode_kind, make, numbered_frames
 from tests.prepared_videos import BOTH, FIVE, KINDS, SIZE, SMALL, again, index_of, make_five, make_originals, shown
-from tests.test_loading import make_index
+from tests.training.test_loading import make_index
 from tests.trainings import start
 from tests.video_folders import REAL_VIDEOS
 
