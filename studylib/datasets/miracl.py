@@ -17,6 +17,7 @@ chosen there, and no speaker that split 6 tests is in any part.
 import hashlib
 import io
 import re
+import sys
 from collections import Counter
 from contextlib import closing
 from fractions import Fraction
@@ -26,6 +27,7 @@ from typing import NamedTuple
 import av
 import cv2
 import numpy as np
+import pandas as pd
 
 from studylib.datasets.building import MIN_FRAMES, part_counts
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
@@ -271,3 +273,25 @@ def report(index: Index) -> str:
     lines += [f"  {key} has no {', '.join(names)}: kept as it is" for key, names in facts["gaps"].items()]
     lines.append(f"  {facts['cut']} frames are higher than {index.table['height'][0]} rows and lose those beyond")
     return "\n".join([report_of_index(index), *lines])
+
+
+def describe(root: Path | str) -> pd.DataFrame:
+    """Numbers of each take of both tasks, none of which shows a frame: a row a take.
+
+    Columns: speaker, task, class, take, frames, brightness (mean grey level, 0 to 255), and openings, the heights of
+    the crops over their width, frame by frame, with spaces between: a crop is as wide as the mouth and follows lips.
+    """
+    rows = []
+    for task in CLASSES:
+        for key, video in read(Path(root), task).videos.items():
+            pictures = [_image(path) for path in _numbered(Path(root) / key).values()]
+            speaker, _, _, take = key.split("/")
+            name = CLASSES[task][video.labels[0]]
+            openings = " ".join(f"{picture.shape[0] / picture.shape[1]:.2f}" for picture in pictures)
+            brightness = round(float(np.mean([picture.mean() for picture in pictures])), 1)
+            rows.append((speaker, task, name, int(take), len(pictures), brightness, openings))
+    return pd.DataFrame(rows, columns=["speaker", "task", "class", "take", "frames", "brightness", "openings"])
+
+
+if __name__ == "__main__":  # python -m studylib.datasets.miracl cropped > studylib/datasets/miracl_takes.csv
+    describe(sys.argv[1]).to_csv(sys.stdout, index=False)
