@@ -35,9 +35,15 @@ def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a plan needs of the repository, without plans, in a folder whose name a shell takes for several words."""
-    root = tmp_path / 'it\'s a "check out"'
+def name_of_checkout() -> str:
+    """A folder's name that a shell takes for several words."""
+    return 'it\'s a "check out"'
+
+
+@pytest.fixture
+def checkout(name_of_checkout: str, tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a plan needs of the repository, without plans."""
+    root = tmp_path / name_of_checkout
     root.mkdir()
     (root / ".venv").symlink_to(sys.prefix)
     monkeypatch.setattr(sys, "executable", str(root / ".venv" / Path(sys.executable).relative_to(sys.prefix)))

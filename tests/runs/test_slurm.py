@@ -27,6 +27,12 @@ runs:
 """
 
 
+@pytest.fixture
+def name_of_checkout():
+    """Without quotation marks, which Snakemake itself gets wrong in the commands of a cluster's jobs."""
+    return "a check out"
+
+
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     """The environment of a Slurm of one node."""
