@@ -250,7 +250,8 @@ def test_a_broken_run_stops_the_build_with_its_name(write_pages, tmp_path):
 
 def test_chapters_find_the_runs_that_the_build_has_checked(write_pages, build, tmp_path):
     folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
-    find = f"from pathlib import Path; from studylib import checked; print(checked.find(Path({str(folder)!r})), end='')"
+    find = "from pathlib import Path\nfrom studylib.runs import checked\n"
+    find += f"print(checked.find(Path({str(folder)!r})), end='')"
     assert build(chapter=find) == {"chapter": "None"}
     write_pages()
     assert "r3d-18_8f_seed0" in build(chapter=find)["chapter"]

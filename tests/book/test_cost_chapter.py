@@ -26,7 +26,7 @@ def no_datasets(tmp_path, monkeypatch):
 def test_the_commands_of_the_chapter_are_those_there_are(capsys):
     from studylib.runs.plan import main
 
-    commands = re.findall(r"^python -m studylib\.plan (.*)$", PAGE, re.MULTILINE)
+    commands = re.findall(r"^python -m studylib\.runs\.plan (.*)$", PAGE, re.MULTILINE)
     assert len(commands) == 2
     assert main(commands[0].split()) == 0
     assert "r2plus1d" in capsys.readouterr().out

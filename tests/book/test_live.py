@@ -86,7 +86,7 @@ def test_a_finished_run_shows_its_curve_again_whatever_draws_the_figures_of_scri
     if backend:
         monkeypatch.setenv("MPLBACKEND", backend)
     folder = write_fake_run(tmp_path / "run", SPEC)
-    code = "from pathlib import Path\nfrom studylib.book import experiment as live\n"
+    code = "from pathlib import Path\nfrom studylib.book import experiment\n"
     code += f"with experiment.shown(Path({str(folder)!r})) as show:\n    show('finished already\\n')"
     outputs = execute(tmp_path, code)
     assert printed(outputs) == "finished already\n"

@@ -11,7 +11,7 @@ import pytest
 from studylib.datasets import miracl
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index, write_index
-from studylib.nets import weights
+from studylib.training import start as run_start
 from studylib.training.spec import RunSpec, SpecError
 from studylib.video.clips import starts_for_test
 from studylib.video.reading import read_video
@@ -197,18 +197,18 @@ def test_weights_that_heard_a_tested_speaker_are_refused(
     words = make(crops)
     columns = {name: words.table[name] for name in words.table.column_names}
     write_index("miracl-phrases", words.root, words.classes, columns, words.facts)
-    monkeypatch.setattr(weights, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(run_start, "REPOSITORY", tmp_path)
     of_phrases = {"experiment": "transfer", "net": "r3d", "dataset": "miracl-phrases"}
     RunSpec(**of_phrases, split=2).save(tmp_path / "runs/lips/transfer/phrases")
     RunSpec(**of_phrases | {"dataset": "pantomime-mini"}).save(tmp_path / "runs/lips/transfer/other")
     start = {"experiment": "transfer", "net": "r3d", "dataset": "miracl-words", "new_head": True}
     start["init_from"] = "run:lips/transfer/phrases"
     RunSpec(**start, split=2).save(tmp_path / "runs/lips/transfer/chain")
-    weights.require_strangers(RunSpec(**start, split=2), words)
-    weights.require_strangers(RunSpec(**start | {"init_from": "run:lips/transfer/other"}, split=1), words)
+    run_start.require_strangers(RunSpec(**start, split=2), words)
+    run_start.require_strangers(RunSpec(**start | {"init_from": "run:lips/transfer/other"}, split=1), words)
     for name in ("phrases", "chain"):
         with pytest.raises(SpecError, match=r"split 2 of miracl-.*, with F02, F04, F08, who are tested in split 1"):
-            weights.require_strangers(RunSpec(**start | {"init_from": f"run:lips/transfer/{name}"}, split=1), words)
+            run_start.require_strangers(RunSpec(**start | {"init_from": f"run:lips/transfer/{name}"}, split=1), words)
 
 
 @pytest.mark.skipif(not REAL, reason="the crops are not at hand")

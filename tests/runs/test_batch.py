@@ -116,7 +116,7 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     process.wait()
     assert not (folder / "metrics.json").exists()
 
-    results = checkout / "studylib" / "results.py"
+    results = checkout / "studylib" / "runs" / "results.py"
     working = results.read_text()
     results.write_text("raise ImportError('broken after the training')")
     code, said = run_plan(checkout, "--retries", "0")

@@ -216,7 +216,7 @@ def test_the_lowest_rates_of_new_gpus_are_the_v100s_by_the_bandwidth_of_memory()
 
 
 def test_the_peaks_are_the_data_sheets():
-    text = (REPOSITORY / "studylib" / "evidence" / "device_rates.csv").read_text()
+    text = (REPOSITORY / "studylib" / "runs" / "device_rates.csv").read_text()
     peaks = {row["match"]: row["peak_tflops"] for row in csv.DictReader(text.splitlines())}
     assert peaks == {"A100": "312", "H100": "989.4", "V100": "15.7"}
 

@@ -316,7 +316,7 @@ def test_any_error_ends_the_run_in_one_line_and_leaves_no_process(run_folder, re
     code, told = FAILURES[failure]
     script = tmp_path / "trainer.py"
     script.write_text(
-        "import os, runpy, signal, sys, time\nfrom studylib import epoch, loading\n"
+        "import os, runpy, signal, sys, time\nfrom studylib.training import epoch, loading\n"
         f"{code}\nsys.argv = sys.argv[1:]\nrunpy.run_module('studylib.training.run', run_name='__main__')\n"
     )
     monkeypatch.setattr(

@@ -23,6 +23,7 @@ from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.results import load_plan_runs, load_run
 from studylib.runs.run_reading import BrokenRun
 from studylib.training import run as training
+from studylib.training import start
 from studylib.training.checkpoint import checkpoint_folder
 from studylib.training.init_from import parse
 from studylib.training.run_files import read_metrics
@@ -145,7 +146,7 @@ def test_a_trained_runs_errors_may_not_be_missing(tiny_data, tmp_path):
 def test_a_run_starts_from_another_run_and_an_interrupted_one_goes_on_with_its_epsilon(
     tiny_data, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(weights, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(start, "REPOSITORY", tmp_path)
     monkeypatch.chdir(tmp_path)
     save_torchvision(build_net("r2d", num_classes=16, width=4), tiny_data / "weights" / "start.pt")
     fields = TINY | {"net": "r2d", "epochs": 1}
