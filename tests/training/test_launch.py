@@ -255,8 +255,8 @@ def test_readers_end_with_a_killed_trainer(long_run, start, readers):
     wait_for_epochs(long_run, 1)
     (trainer,) = set(processes_of(long_run)) - set(readers_of(long_run))
     os.kill(trainer, signal.SIGKILL)
-    wait_for(lambda: not processes_of(long_run), patience=4)
-    process.communicate(timeout=30)
+    wait_for(lambda: not processes_of(long_run))
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
 
 
@@ -266,7 +266,7 @@ def test_a_killed_reader_ends_the_run_and_what_to_change_is_told(long_run, start
     process = start(long_run)
     wait_for_epochs(long_run, 2)
     os.kill(readers_of(long_run)[-1], signal.SIGKILL)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert errors.startswith("error: a process that reads videos was killed")
     assert "STUDY_WORKERS" in errors
@@ -279,7 +279,7 @@ def test_a_signal_to_all_processes_saves_and_leaves_none_behind(long_run, start,
     wait_for_epochs(long_run, 2)
     for pid in [*processes_of(long_run), process.pid]:
         os.kill(pid, signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 75
     assert not processes_of(long_run)
 
