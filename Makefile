@@ -14,7 +14,7 @@ CHANGED := $(shell find book studylib runs -type f -newer $(INDEX) \
 	\( -name '*.py' -o -name '*.md' -o -name '*.yml' -o -name '*.yaml' -o -name '*.css' -o -name '*.csv' -o -name '*.bib' \
 	-o -name '*.js' -o -name '*.html' -o -name '*.ipynb' -o -name '*.svg' -o -name '*.png' \
 	-o -name '*.json' -o -name '*.parquet' -o -name '*.npz' \) \
-	-not -path '*/_build/*' -not -path 'book/run_pages/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null | head -n 1)
+	-not -path '*/_build/*' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null | head -n 1)
 
 .PHONY: book test run lint bench picture clean changed
 
@@ -54,4 +54,4 @@ picture: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf book/_build book/run_pages
+	rm -rf book/_build

@@ -19,7 +19,6 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 LAUNCHED = "experiments/"  # notebooks that are files of the repository, and run by themselves
-GENERATED = "run_pages/"  # no files of the repository
 PREVIEW = "_static/preview.png"
 BUTTONS = ("use_repository_button", "use_source_button", "use_issues_button")
 
@@ -57,10 +56,8 @@ def leave_out_thebe(app: Sphinx, _config: Config) -> None:
 
 
 def keep_buttons_that_work(_app: Sphinx, page: str, _template: str, context: dict, _doctree: object) -> None:
-    """Only experiments are started elsewhere, and a generated page has no source in the repository."""
+    """Only experiments are started elsewhere."""
     unwanted = set() if page.startswith(LAUNCHED) else {"launch-buttons"}
-    if page.startswith(GENERATED):
-        unwanted.add("source-file-button")
     buttons = [b for b in context.get("header_buttons", []) if b.get("label") not in unwanted]
     for group in buttons:
         if "buttons" in group:

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from xml.etree import ElementTree
 
-import nbformat
 import pytest
 import yaml
 from jupyter_book.config import get_final_config
@@ -17,9 +17,7 @@ from myst_nb.core.config import NbParserConfig
 from myst_nb.core.execute import create_client
 from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
-from sphinx.addnodes import toctree
 from sphinx.errors import ConfigError, SphinxError
-from sphinx.search.en import SearchEnglish
 
 from studylib import REPOSITORY
 from studylib.runs import checked
@@ -105,10 +103,15 @@ def write_pages(extension, tmp_path, monkeypatch):
     monkeypatch.setattr(extension, "load_all_runs", lambda: load_plan_runs(PLAN, tmp_path))
     (tmp_path / "book").mkdir()
 
-    def write() -> Path:
-        extension.write_pages(SimpleNamespace(srcdir=tmp_path / "book", outdir=tmp_path / "html"), None)
-        return tmp_path / "book" / "run_pages"
+    app = SimpleNamespace(srcdir=tmp_path / "book", outdir=tmp_path / "html")
 
+    def write() -> Path:
+        extension.read_runs(app, None)
+        (tmp_path / "html").mkdir(exist_ok=True)
+        extension.write_pages(app, None)
+        return tmp_path / "html" / "run_pages"
+
+    write.read = lambda: extension.read_runs(app, None)  # what comes before the chapters
     yield write
     checked.forget()
 
@@ -118,7 +121,6 @@ def test_every_chapter_of_the_contents_is_there():
     chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     for name in [toc["root"], *chapters]:
         assert list(BOOK.glob(f"{name}.*")), name
-    assert "run_pages/*" in [s.get("glob") for p in toc["parts"] for c in p["chapters"] for s in c.get("sections", [])]
 
 
 def test_chapters_run_at_each_build_and_recorded_notebooks_never_do():
@@ -131,7 +133,7 @@ def test_chapters_run_at_each_build_and_recorded_notebooks_never_do():
     assert config["nb_execution_mode"] == "cache"
     assert "execute_chapters" in config["extensions"]  # which empties it
     assert config["nb_execution_raise_on_error"] is True
-    assert {"run_pages/*", "experiments/*"} <= set(config["nb_execution_excludepatterns"])
+    assert "experiments/*" in config["nb_execution_excludepatterns"]
     assert config["html_theme_options"]["repository_url"] == ""
 
 
@@ -202,42 +204,29 @@ def test_no_run_no_page(write_pages):
     assert list(write_pages().iterdir()) == []
 
 
-def test_a_complete_run_becomes_a_page_with_its_title_label_and_settings(write_pages, tmp_path):
-    write_fake_run(tmp_path / PLANNED.folder, SPEC)
-    (path,) = write_pages().iterdir()
-    assert path.name == "quick_conv_types_r3d-18_8f_seed0.ipynb"
-    page = nbformat.read(path, as_version=4)
-    nbformat.validate(page)
-    front, notebook_title = page.cells[0].source, page.cells[1].source
-    assert front.startswith("# R3D-18, quick: r3d-18_8f_seed0\n")
-    assert "*quick: a smoke check*" in front
-    for expected in (
-        "| dataset | `pantomime-quick` |",
-        "| epochs | `3` |",
-        "0123456789abcdef",
-        "Imagined CPU",
-        SPEC.hash,
-    ):
-        assert expected in front
-    assert notebook_title.startswith("## Types of convolution")
-    assert "\n# a comment" in notebook_title  # inside a code block it is no heading
-    assert "/somewhere" not in path.read_text()
-    assert "output_scroll" in page.cells[3].metadata["tags"]
-
-
-def test_an_unchanged_page_is_not_written_again_and_a_vanished_run_loses_its_page(write_pages, tmp_path):
+def test_a_complete_run_becomes_a_page_with_its_result_curve_settings_and_provenance(write_pages, tmp_path):
     folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
     (path,) = write_pages().iterdir()
-    before = path.stat().st_mtime_ns
-    write_pages()
-    assert path.stat().st_mtime_ns == before
-    built = tmp_path / "html" / "run_pages" / f"{path.stem}.html"
-    built.parent.mkdir(parents=True)
-    built.touch()
+    assert path.name == "quick_conv_types_r3d-18_8f_seed0.html"
+    page = ElementTree.fromstring(re.sub(r"<!DOCTYPE.*?>|<meta[^>]*>|<link[^>]*>", "", path.read_text()))
+    assert page.findtext("body/h1") == "R3D-18, quick: r3d-18_8f_seed0"
+    assert [head.text for head in page.iter("h2")] == ["Result", "Error curve", "Settings", "Provenance"]
+    rows = {row.findtext("th"): row.findtext("td") for row in page.iter("tr")}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert rows["clip@1"] == f"{metrics['clip_top1']:.1f}%"
+    assert (rows["dataset"], rows["epochs"], rows["spec hash"]) == ("pantomime-quick", "3", SPEC.hash)
+    assert rows["device"].startswith("cpu; Imagined CPU")
+    points = [line.get("points").split() for line in page.iter("polyline")]
+    assert [len(of_line) for of_line in points] == [3, 3]  # epochs, of training and test
+    assert "/somewhere" not in path.read_text()
+
+
+def test_a_vanished_run_loses_its_page(write_pages, tmp_path):
+    folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
+    assert len(list(write_pages().iterdir())) == 1
     (folder / "metrics.json").unlink()
     write_notebook(folder, ended=False)
     assert list(write_pages().iterdir()) == []
-    assert not built.exists()
 
 
 def test_a_broken_run_stops_the_build_with_its_name(write_pages, tmp_path):
@@ -253,7 +242,7 @@ def test_chapters_find_the_runs_that_the_build_has_checked(write_pages, build, t
     find = "from pathlib import Path\nfrom studylib.runs import checked\n"
     find += f"print(checked.find(Path({str(folder)!r})), end='')"
     assert build(chapter=find) == {"chapter": "None"}
-    write_pages()
+    write_pages.read()
     assert "r3d-18_8f_seed0" in build(chapter=find)["chapter"]
     (folder / "predictions.parquet").touch()
     assert build(chapter=find) == {"chapter": "None"}
@@ -267,29 +256,6 @@ def test_a_run_that_breaks_between_two_builds_stops_the_second(write_pages, tmp_
         write_pages()
 
 
-def test_runs_are_pages_but_not_in_the_navigation_of_every_page(extension):
-    contents = toctree(entries=[(None, "runs"), (None, "run_pages/a"), (None, "citing")])
-    extension.leave_out_of_navigation(None, SimpleNamespace(tocs={"runs": contents}))
-    assert contents["entries"] == [(None, "runs"), (None, "citing")]
-
-
-def test_the_navigation_of_runs_is_made_once_and_that_of_chapters_each_time(extension):
-    asked, made = [], {}
-    for page in ("run_pages/a", "run_pages/b", "index", "table2"):
-        context = {"toctree": lambda page=page, **options: asked.append(page) or f"of {page}, {options}"}
-        extension.share_navigation(made, None, page, "page.html", context, None)
-        shown = [context["toctree"](maxdepth=depth) for depth in (1, 2, 1)]
-        of = "run_pages/a" if page.startswith("run_pages/") else page
-        assert shown == [f"of {of}, {{'maxdepth': {depth}}}" for depth in (1, 2, 1)]
-    assert asked == ["run_pages/a"] * 2 + ["index"] * 3 + ["table2"] * 3
-
-
-def test_words_are_searched_by_the_stems_that_sphinx_finds(extension):
-    ours, sphinxs = extension.English({}), SearchEnglish({})
-    words = ("Networks", "convolutions", "trained", "networks", "Networks")
-    assert [ours.stem(word) for word in words] == [sphinxs.stem(word) for word in words]
-
-
 def test_computed_chapters_are_read_again_at_each_build(extension):
-    env = SimpleNamespace(found_docs={"index", "table2", "run_pages/a", "experiments/conv_types"})
+    env = SimpleNamespace(found_docs={"index", "table2", "experiments/conv_types"})
     assert set(extension.chapters(None, env, set(), set(), set())) == {"index", "table2"}

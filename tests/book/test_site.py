@@ -170,7 +170,6 @@ def test_without_an_address_there_is_no_button(online):
     [
         ("experiments/depth", ["launch-buttons", "source-file-button"]),
         ("index", ["source-file-button"]),
-        ("run_pages/some_run", []),
     ],
 )
 def test_only_buttons_that_work_are_on_a_page(online, page, left):
