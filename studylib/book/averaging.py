@@ -28,7 +28,7 @@ def right_with(predictions: Predictions, clips: int) -> np.ndarray:
     counts = {len(own) for own in predictions.clip_scores}
     if len(counts) != 1 or min(counts) < clips:
         raise Undecidable(f"{clips} clips of each video cannot be averaged: the videos have {sorted(counts)}")
-    scores = np.stack(predictions.clip_scores).astype(np.float32)  # (V, N clips, K)
+    scores = np.stack(predictions.whole_clip_scores).astype(np.float32)  # (V, N clips, K)
     right = np.zeros(scores[:, 0].shape, bool)  # (V, K)
     if predictions.label_sets is None:
         right[np.arange(len(right)), predictions.labels] = True

@@ -152,7 +152,7 @@ def clip_correlation(predictions: Predictions) -> np.ndarray:
     Raises:
         Undecidable: a video has one clip only.
     """
-    scored = zip(predictions.clip_scores, predictions.right_classes, strict=True)
+    scored = zip(predictions.whole_clip_scores, predictions.right_classes, strict=True)
     p = [scores[:, own].astype(float).sum(1) for scores, own in scored]
     if single := [video for video, own in zip(predictions.videos, p, strict=True) if len(own) < 2]:
         raise Undecidable(f"{single[0]} was tested on one clip: there are no two to correlate")

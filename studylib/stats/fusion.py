@@ -26,7 +26,7 @@ def fuse(rgb: Predictions, flow: Predictions, rgb_weight: float = PAPER_RGB_WEIG
     if not 0 <= rgb_weight <= 1:
         raise ValueError(f"rgb_weight: {rgb_weight} is not between 0 (flow alone) and 1 (RGB alone)")
     _require_same_videos(rgb, flow)
-    clips = [rgb.clip_scores, flow.clip_scores]
+    clips = [rgb.whole_clip_scores, flow.whole_clip_scores]
     if any(len(a) != len(b) for a, b in zip(*clips, strict=True)):
         clips = [list(stream.scores[:, None]) for stream in (rgb, flow)]  # V arrays (1, K)
     fused = [_weighted(a, b, rgb_weight) for a, b in zip(*clips, strict=True)]

@@ -1,11 +1,22 @@
 """Clip and video accuracy, with values computed by hand."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from studylib.training.evaluation import Predictions, clip_top1, read_predictions, video_top_k, write_predictions
+from studylib.stats.fusion import fuse
+from studylib.training.evaluation import (
+    Predictions,
+    clip_top1,
+    condense,
+    named_right,
+    read_predictions,
+    video_top_k,
+    write_predictions,
+)
 
 
 @pytest.fixture
@@ -40,6 +51,32 @@ def test_predictions_survive_their_file(predictions, tmp_path, speakers):
     for mine, theirs in zip(predictions.clip_scores, back.clip_scores, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     np.testing.assert_array_equal(back.scores, predictions.scores)
+
+
+@pytest.mark.parametrize("speakers", [None, ["F01", "M02"] * 20])
+def test_condensed_predictions_name_the_same_classes_in_the_same_ranks(tmp_path, speakers):
+    rng = np.random.default_rng(0)
+    scores = [rng.dirichlet(np.ones(7), rng.integers(1, 6)).astype(np.float16) for _ in range(40)]
+    whole = Predictions(
+        [f"{i}.mp4" for i in range(40)], rng.integers(0, 7, 40), scores, tuple("abcdefg"), None, speakers
+    )
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, whole)
+    original = hashlib.sha256(path.read_bytes()).hexdigest()
+    condense(path)
+    kept, size = read_predictions(path), path.stat().st_size
+    assert (kept.videos, kept.classes, kept.speakers) == (whole.videos, whole.classes, whole.speakers)
+    assert clip_top1(kept) == clip_top1(whole)
+    for k in range(1, 8):
+        np.testing.assert_array_equal(named_right(kept, k), named_right(whole, k))
+    np.testing.assert_array_equal(kept.scores.argmax(1), whole.scores.argmax(1))
+    for mine, theirs in zip(kept.clip_scores, scores, strict=True):
+        np.testing.assert_array_equal(mine.argmax(1), theirs.argmax(1))
+    assert pq.read_schema(path).metadata[b"sha256 of the whole file"].decode() == original
+    with pytest.raises(ValueError, match="only the answers were kept"):
+        fuse(kept, whole)
+    condense(path)
+    assert path.stat().st_size == size
 
 
 @pytest.mark.parametrize("keep", [0, 100])
