@@ -1,5 +1,7 @@
 """What the notebook of an experiment calls: from its parameters to a run, its training as it goes, its result."""
 
+import base64
+import io
 import os
 import re
 import sys
@@ -169,10 +171,6 @@ class Progress:
         if begun < self.due:
             return
         try:
-            if self.picture is None and in_notebook():
-                from studylib.book.figures import in_kernel
-
-                in_kernel()
             if (figure := curve(self.run_folder)) is not None:
                 self.picture = self._display(figure, self.picture)
             took = time.monotonic() - begun
@@ -194,9 +192,18 @@ class Progress:
         """Display a line or a figure, in place of what `handle` shows where there is one; gives the handle."""
         from IPython.display import display
 
-        what = {"raw": True} if isinstance(content, str) else {}
-        content = {"text/plain": content} if isinstance(content, str) else content
+        content = {"text/plain": content} if isinstance(content, str) else {"image/png": small_png(content)}
         if handle is None:
-            return display(content, display_id=True, **what)
-        handle.update(content, **what)
+            return display(content, display_id=True, raw=True)
+        handle.update(content, raw=True)
         return handle
+
+
+def small_png(figure: "Figure") -> str:
+    """A figure as PNG of 16 colours, in base64: a quarter of the bytes, and hundreds of recorded notebooks have one."""
+    from PIL import Image
+
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=100, bbox_inches="tight")
+    Image.open(drawn).convert("RGB").quantize(16).save(small, "png", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()

@@ -47,17 +47,12 @@ KINDS = {
 }
 
 
-def in_kernel(form: str = "png") -> None:
-    """Show figures in this notebook, whatever MPLBACKEND says: PNG, which GitHub shows, or another format."""
+def in_book() -> None:
+    """Show figures as SVG in this kernel, whatever MPLBACKEND says: sharp at every size."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     matplotlib.use("module://matplotlib_inline.backend_inline")
-    set_matplotlib_formats(form)
-
-
-def in_book() -> None:
-    """Show figures as SVG in this kernel: sharp at every size."""
-    in_kernel("svg")
+    set_matplotlib_formats("svg")
 
 
 def kind_of(name: str) -> str:

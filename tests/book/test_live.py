@@ -90,7 +90,8 @@ def test_a_finished_run_shows_its_curve_again_whatever_draws_the_figures_of_scri
     code += f"with experiment.shown(Path({str(folder)!r})) as show:\n    show('finished already\\n')"
     outputs = execute(tmp_path, code)
     assert printed(outputs) == "finished already\n"
-    assert len(pictures(outputs)) == 1
+    (picture,) = pictures(outputs)
+    assert len(picture) < 15_000  # hundreds of recorded notebooks have one
 
 
 def test_a_terminal_sees_every_line(tmp_path, capsys):
