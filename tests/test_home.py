@@ -11,7 +11,6 @@ from studylib.runs.importing import NotImported, import_results
 from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.results import load_run
 from studylib.training import run as training
-from studylib.training import tensorboard
 from studylib.training.launch import RunFailed, launch
 from studylib.video.files import user_path
 from tests.fake_runs import write_fake_run
@@ -30,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert not list(Path().iterdir())
 
 
-def test_a_run_lies_in_it(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_a_run_lies_in_it(home: Path, capsys: pytest.CaptureFixture) -> None:
     spec, folder = spec_of_parameters(TINY | {"run_folder": "~/run"})
     assert folder == home / "run"
     write_fake_run(home / "done", spec)
@@ -39,9 +38,6 @@ def test_a_run_lies_in_it(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         launch("~/none")
     assert training.main(["~/none"]) == 1
     assert f"error: {home}/none" in capsys.readouterr().err
-    monkeypatch.setenv("STUDY_TENSORBOARD", "~/board")
-    tensorboard.write_row(folder, {"epoch": 1, "lr": 0.1})
-    assert (home / "board" / "run").is_dir()
 
 
 def test_an_index_is_made_of_videos_and_lists_in_it(home: Path, capsys: pytest.CaptureFixture) -> None:

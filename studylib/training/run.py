@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from studylib.nets.weights import bn_eps, set_bn_eps
-from studylib.training import devices, tensorboard
+from studylib.training import devices
 from studylib.training.checkpoint import (
     CheckpointError,
     checkpoint_folder,
@@ -179,7 +179,6 @@ def train(session: Session, progress: Progress) -> None:
         save(session, progress, best)
         if processes.leads:
             write_history(run_folder, progress.history)
-            tensorboard.write_row(run_folder, row)
         left = (spec.epochs - progress.epoch) * progress.seconds / progress.epoch
         session.say(said(progress.epoch, spec.epochs, row, left))
         if stop := processes.largest([asked()])[0]:
