@@ -15,8 +15,7 @@ import pandas as pd
 from studylib.datasets.index import SHOWN
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs.results import Run
-from studylib.training.init_from import parse
-from studylib.training.spec import RunSpec
+from studylib.training.spec import RunSpec, parse_init_from
 
 USUAL = {"depth": 18, "modality": "rgb", "frame_order": "normal"}  # of a network, unless a rule says another
 ANY = None  # of a field: whichever value the plan's one such network has
@@ -153,7 +152,7 @@ class Evidence:
 
     def start(self, planned: Planned) -> Planned | None:
         """The run of this plan that gave the first weights."""
-        source = parse(planned.spec.init_from)
+        source = parse_init_from(planned.spec.init_from)
         return None if source is None or source.kind != "run" else self._by_folder.get(f"runs/{source.name}")
 
     def trainer(self, planned: Planned) -> Planned:

@@ -24,8 +24,7 @@ from studylib import REPOSITORY
 from studylib.datasets.index import DatasetError, difference, load_index
 from studylib.datasets.pantomime.actions import training_videos
 from studylib.runs.resources import Resources, ResourcesError
-from studylib.training.init_from import parse
-from studylib.training.spec import RunSpec, SpecError, did_you_mean, load_spec, require_same_spec
+from studylib.training.spec import RunSpec, SpecError, did_you_mean, load_spec, parse_init_from, require_same_spec
 from studylib.video.files import user_path
 
 PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
@@ -66,7 +65,7 @@ class Plan:
 
     def start_of(self, run: PlannedRun) -> PlannedRun | None:
         """The run of this plan that `run` takes its first weights from; None for other weights, or none."""
-        source = parse(run.spec.init_from)
+        source = parse_init_from(run.spec.init_from)
         if source is None or source.kind != "run" or source.name.split("/")[0] != self.name:
             return None
         return self._by_folder.get(f"runs/{source.name}")
@@ -103,6 +102,8 @@ def load_plan(path: Path | str) -> Plan:
         PlanError: names the file, the entry and the field, and says what it takes.
     """
     path = user_path(path)
+    if not re.fullmatch(PLAN_NAME, path.stem):
+        raise PlanError(f"{path}: not the name of a plan; rename the file: letters, digits, '_', '-' and '.'")
     try:
         content = yaml.load(path.read_text(), _UniqueKeyLoader)
     except FileNotFoundError:

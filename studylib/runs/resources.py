@@ -6,10 +6,13 @@ runs:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
-from studylib.training.spec import did_you_mean
+from pydantic import BeforeValidator, ValidationError
+from pydantic.dataclasses import dataclass
+
+from studylib.training.spec import STRICT, Count, FromZero, Positive, explained
 
 MARGIN = 1.5  # of the time that is asked for over the longest estimate
 LEAST_MINUTES = 15
@@ -21,22 +24,23 @@ class ResourcesError(ValueError):
     """Resources that are none; the message names the field and what it takes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+def _hours(value: Any) -> Any:
+    if isinstance(value, int | float) and value >= MOST_HOURS:
+        raise ValueError(f"hours: {value} is not less than {MOST_HOURS}; YAML reads 24:00:00 as 86400, write 24")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Resources:
     """What one run asks for. A number of `None` is left to the cluster, or to the estimate."""
 
-    nodes: int = 1
-    gpus: int | None = None  # of each node; a process for each; None: 1 where this machine has GPUs, else 0
-    cores: int = 1  # of each node
-    memory_gb: float | None = None  # of each node
-    hours: float | None = None  # None: estimated where the device's speed is known
+    nodes: Count = 1
+    gpus: FromZero | None = None  # of each node; a process for each; None: 1 where this machine has GPUs, else 0
+    cores: Count = 1  # of each node
+    memory_gb: Positive | None = None  # of each node
+    hours: Annotated[Positive | None, BeforeValidator(_hours)] = None  # None: the estimate where there is one
     device: str = ""  # whose speed the estimate is of, such as A100; "": this machine's
     requeue: bool = True  # back into the queue when it is preempted or its time is over; it goes on where it stopped
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            if problem := _problem(field.name, getattr(self, field.name)):
-                raise ResourcesError(f"resources: {field.name}: {problem}")
 
     def with_changes(self, given: Any) -> "Resources":
         """These resources with those that `given`, a mapping from YAML, names.
@@ -46,15 +50,12 @@ class Resources:
         """
         if given is None:
             return self
-        known = [field.name for field in fields(self)]
         if not isinstance(given, Mapping):
-            raise ResourcesError(
-                f"resources: {given!r} is not a mapping of names to values; it takes {', '.join(known)}"
-            )
-        for name in given:
-            if name not in known:
-                raise ResourcesError(f"resources: {name}: no such resource{did_you_mean(str(name), known)}")
-        return replace(self, **given)
+            raise ResourcesError(f"resources: {given!r} is not a mapping of names to values, such as gpus: 1")
+        try:
+            return replace(self, **{str(name): value for name, value in given.items()})
+        except ValidationError as error:
+            raise ResourcesError(f"resources: {explained(error, Resources, 'resource')}") from None
 
     def of_slurm(self) -> dict[str, int | str]:
         """As the resources of a Snakemake rule that its Slurm executor reads, all but the time."""
@@ -79,21 +80,3 @@ class Resources:
         if most_seconds is None:
             return None
         return max(LEAST_MINUTES, round(MARGIN * most_seconds / 60 / processes))
-
-
-def _problem(name: str, value: Any) -> str | None:
-    """What is wrong with a value, None where nothing is."""
-    if name == "requeue":
-        return None if isinstance(value, bool) else f"{value!r} is not true or false"
-    if name == "device":
-        return None if isinstance(value, str) else f"{value!r} is not a device's name, such as A100"
-    if value is None and name in ("gpus", "memory_gb", "hours"):
-        return None
-    whole = name in ("nodes", "gpus", "cores")
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        return f"{value!r} is not a {'whole ' if whole else ''}number"
-    if name == "gpus":
-        return None if value >= 0 else f"{value!r} is out of range, it takes 0 or more"
-    if name == "hours" and value >= MOST_HOURS:
-        return f"{value!r} is out of range, it takes less than {MOST_HOURS}; YAML reads 24:00:00 as 86400, write 24"
-    return None if 0 < value < float("inf") else f"{value!r} is out of range, it takes more than 0"

@@ -8,13 +8,16 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from studylib.nets.table import BLOCKS, INITIALISATIONS, PRINTED_NAMES
-from studylib.training.init_from import parse
 from studylib.video.files import write_text
 
 # The first word of a dataset's name says how it is made and read; the rest tells versions apart ("pantomime-quick").
@@ -22,71 +25,118 @@ DATASET_FAMILIES = (
     "pantomime", "ucf101", "hmdb51", "kinetics400", "kinetics600", "kinetics700", "sports1m", "miracl", "folder",
 )  # fmt: skip
 
+TORCHVISION_NETS = ("r3d_18", "mc3_18", "r2plus1d_18")
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_SOURCES = {  # of the first weights: kind -> what its name looks like
+    "torchvision": "|".join(TORCHVISION_NETS),
+    "run": rf"{_NAME}/{_NAME}/{_NAME}",
+    "folder": rf"{_NAME}(/{_NAME})*",
+    "file": rf"{_NAME}(\.pkl|\.pt|\.pth)",  # VMZ's Caffe2 pickles; state dicts and checkpoints of PyTorch
+}
+
+
+@plain_dataclass(frozen=True)
+class Source:
+    """A parsed `init_from`: where a run's first weights come from. Loading them is `start`'s part."""
+
+    kind: str  # "torchvision", "run", "folder" or "file"
+    name: str  # what follows the colon
+
+
+def parse_init_from(init_from: str) -> Source | None:
+    """The source that `init_from` names, None for "" (from scratch).
+
+    Raises:
+        ValueError: says what it takes.
+    """
+    if init_from == "":
+        return None
+    kind, _, name = init_from.partition(":") if isinstance(init_from, str) else ("", "", "")
+    if kind not in _SOURCES or not re.fullmatch(_SOURCES[kind], name):
+        raise ValueError(
+            f'init_from: {init_from!r} names no weights; it takes "" (from scratch), torchvision:NAME '
+            f"({', '.join(TORCHVISION_NETS)}), run:PLAN/EXPERIMENT/RUN (a run of a plan), folder:PATH (another run "
+            "folder, relative to the working directory) or file:NAME (.pkl, .pt or .pth in the data folder's weights/)"
+        )
+    return Source(kind, name)
+
+
+def _init_from(value: Any) -> Any:
+    parse_init_from(value)
+    return value
+
+
+def _dataset(value: str) -> str:
+    if value.partition("-")[0] not in DATASET_FAMILIES:
+        families = ", ".join(DATASET_FAMILIES)
+        raise ValueError(f"dataset: {value!r} does not start with one of {families} (such as pantomime-quick)")
+    return value
+
+
+# A text is no number, and 2.0 no whole one.
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
+Count = Annotated[int, Field(gt=0)]
+FromZero = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
 
 class SpecError(ValueError):
     """Parameters that make no run; the message names each field and what it takes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class RunSpec:
     """One run: what is trained, on what, how, and how it is tested. Defaults are the paper's (section 4.1)."""
 
-    experiment: str  # the notebook in book/experiments
-    net: str  # a key of net_table.PRINTED_NAMES: a net of Table 2, a variant, or c3d
-    dataset: str  # name of an indexed dataset, "kinetics400" or "pantomime-quick"
-    depth: int = 18  # 18 or 34, Table 1
-    width: int = 64  # filters of conv1
-    clip_length: int = 8  # frames
-    frame_step: int = 1  # frames of the video from one frame of a clip to the next; the paper's are consecutive
-    resolution: int = 112  # pixels, side of the crop; frames are scaled in proportion to 128 x 171
-    modality: str = "rgb"  # "rgb" frames or optical "flow" (section 4.4), the two streams
-    split: int = 1  # official split, from 1
-    seed: int = 0
-    init_from: str = ""  # where the first weights come from: "" from scratch, else see init_from.TAKES
+    experiment: Name  # the notebook in book/experiments
+    net: Literal[*PRINTED_NAMES]  # a net of Table 2, a variant, or c3d
+    dataset: Annotated[Name, AfterValidator(_dataset)]  # an indexed dataset, "kinetics400" or "pantomime-quick"
+    depth: Literal[*BLOCKS] = 18  # Table 1
+    width: Count = 64  # filters of conv1
+    clip_length: Count = 8  # frames
+    frame_step: Count = 1  # frames of the video from one frame of a clip to the next; the paper's are consecutive
+    resolution: Count = 112  # pixels, side of the crop; frames are scaled in proportion to 128 x 171
+    modality: Literal["rgb", "flow"] = "rgb"  # frames or optical flow (section 4.4), the two streams
+    split: Count = 1  # official split
+    seed: FromZero = 0
+    init_from: Annotated[str, BeforeValidator(_init_from)] = ""  # where the first weights come from, see `Source`
     new_head: bool = False  # with init_from: the classifier starts anew, for other classes
-    initialisation: str = "fan_out"  # of convolutions: He normal by "fan_out" or "fan_in"; not read with init_from
-    epochs: int = 45  # 0: tests the weights of init_from as they are
-    clips_per_epoch: int = 1_000_000
-    batch_size: int = 32  # clips a step and GPU
-    lr: float = 0.01  # learning rate per GPU
-    lr_schedule: str = "step"  # "step": divided by 10 every lr_step epochs; "cosine": to 0 at the end
-    lr_step: int = 10  # epochs; only read by the step schedule
-    warmup_epochs: int = 0  # the learning rate rises linearly over them
-    weight_decay: float = 1e-4  # on convolution, FC and BN scale
+    initialisation: Literal[*INITIALISATIONS] = "fan_out"  # of convolutions: He normal; not read with init_from
+    epochs: FromZero = 45  # 0: tests the weights of init_from as they are
+    clips_per_epoch: Count = 1_000_000
+    batch_size: Count = 32  # clips a step and GPU
+    lr: Positive = 0.01  # learning rate per GPU
+    lr_schedule: Literal["step", "cosine"] = "step"  # divided by 10 every lr_step epochs, or to 0 at the end
+    lr_step: Count = 10  # epochs; only read by the step schedule
+    warmup_epochs: FromZero = 0  # the learning rate rises linearly over them
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4  # on convolution, FC and BN scale
     flip: bool = True  # horizontal flip of half of the training clips
-    standardise: str = "dataset"  # "dataset": fixed RGB mean and deviation; "clip": each clip's own
-    test_clips: int = 10  # clips a video; not read by dense sampling
-    test_sampling: str = "random"  # "random" (Table 2), "uniform" (Figure 5) or "dense"
-    # Order of the frames within a test clip: "normal", "shuffled", "reversed" or "frozen" (the middle one repeated). Of
-    # the test at the end alone: training and the test after each epoch see the frames as they follow one another.
-    frame_order: str = "normal"
+    standardise: Literal["dataset", "clip"] = "dataset"  # fixed RGB mean and deviation, or each clip's own
+    test_clips: Count = 10  # clips a video; not read by dense sampling
+    test_sampling: Literal["random", "uniform", "dense"] = "random"  # Table 2 "random", Figure 5 "uniform"
+    # Order of the frames within a test clip; "frozen" repeats the middle one. Of the test at the end alone: training
+    # and the test after each epoch see the frames as they follow one another.
+    frame_order: Literal["normal", "shuffled", "reversed", "frozen"] = "normal"
     sync_bn: bool = False  # BN statistics over the clips of all processes; the paper's are per GPU
     recompute: bool = False  # the backward pass computes blocks' activations again; same result, less memory
-    amp: str = "bf16"  # "bf16" (checked before it is used) or "fp32"
+    amp: Literal["bf16", "fp32"] = "bf16"  # bf16 is checked before it is used
 
     def __post_init__(self) -> None:
-        problems = [problem for field in fields(self) if (problem := _problem(field, getattr(self, field.name)))]
-        if problems:
-            raise SpecError("; ".join(problems))
-        for field in fields(
-            self
-        ):  # a whole number is a fine learning rate, but hashes must not depend on how it is typed
-            if field.type is float:
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
         if not self.init_from and (self.epochs == 0 or self.new_head):
             wrong = "epochs: 0 is out of range" if self.epochs == 0 else "new_head: is true"
-            raise SpecError(f"{wrong} without init_from, which names the weights to start from")
+            raise ValueError(f"{wrong} without init_from, which names the weights to start from")
         if self.epochs == 0 and self.new_head:
-            raise SpecError("new_head: a new classifier has to be trained, epochs is 0")
+            raise ValueError("new_head: a new classifier has to be trained, epochs is 0")
         if self.warmup_epochs >= max(self.epochs, 1):
-            raise SpecError(f"warmup_epochs: {self.warmup_epochs} leaves nothing of {self.epochs} epochs")
-        if self.frame_order != "normal" and self.modality == "flow":
-            raise SpecError(
+            raise ValueError(f"warmup_epochs: {self.warmup_epochs} leaves nothing of {self.epochs} epochs")
+        if self.modality == "flow" and self.frame_order != "normal":
+            raise ValueError(
                 f"frame_order: {self.frame_order!r} needs modality rgb; flow is computed between frames as they follow "
                 "one another, and moving flows about is not the flow of moved frames"
             )
-        if self.frame_step != 1 and self.modality == "flow":
-            raise SpecError(
+        if self.modality == "flow" and self.frame_step != 1:
+            raise ValueError(
                 f"frame_step: {self.frame_step} needs modality rgb; flow is between neighbouring frames, and takes 1"
             )
 
@@ -95,16 +145,12 @@ class RunSpec:
         """A spec from names and values, of a plan, a JSON file or a papermill call.
 
         Raises:
-            SpecError: a name that is no field (with the nearest one), a missing one, a wrong type or value.
+            SpecError: every name that is no field (with the nearest one), missing one, wrong type or value.
         """
-        known = [field.name for field in fields(cls)]
-        unknown = [name for name in parameters if name not in known]
-        if unknown:
-            raise SpecError("; ".join(f"{name}: no such parameter{did_you_mean(name, known)}" for name in unknown))
-        missing = [name for name in ("experiment", "net", "dataset") if name not in parameters]
-        if missing:
-            raise SpecError(f"{', '.join(missing)}: missing, give a value")
-        return cls(**parameters)
+        try:
+            return cls(**parameters)
+        except ValidationError as error:
+            raise SpecError(explained(error, cls)) from None
 
     @property
     def in_channels(self) -> int:
@@ -179,56 +225,43 @@ def require_same_spec(wanted: RunSpec, found: RunSpec, run_folder: Path) -> None
         )
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
     """ "; did you mean 'clip_length'?" or what there is to choose from."""
     near = difflib.get_close_matches(name, known, 1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
 
 
-CHOICES: dict[str, tuple] = {
-    "net": tuple(PRINTED_NAMES),
-    "depth": tuple(BLOCKS),
-    "modality": ("rgb", "flow"),
-    "initialisation": INITIALISATIONS,
-    "lr_schedule": ("step", "cosine"),
-    "standardise": ("dataset", "clip"),
-    "test_sampling": ("random", "uniform", "dense"),
-    "frame_order": ("normal", "shuffled", "reversed", "frozen"),
-    "amp": ("bf16", "fp32"),
+_NOT = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "string_pattern_mismatch": "a plain name (letters, digits, _ . -)",
 }
-MAY_BE_ZERO = ("seed", "epochs", "warmup_epochs", "weight_decay")
+_RANGES = {"greater_than": "more than {gt:g}", "greater_than_equal": "{ge:g} or more", "less_than": "less than {lt:g}"}
 
 
-def _problem(field: Any, value: Any) -> str | None:
-    """What is wrong with the value of a field, None where nothing is."""
-    name = field.name
-    if name in CHOICES and value not in CHOICES[name]:
-        choices = [str(choice) for choice in CHOICES[name]]
+def explained(error: ValidationError, of: type, what: str = "parameter") -> str:
+    """What is wrong with each field of a dataclass that pydantic refused: its name, its value and what it takes."""
+    types = {field.name: field.type for field in fields(of)}
+    return "; ".join(_problem(one, types, what) for one in error.errors())
+
+
+def _problem(error: Mapping[str, Any], types: Mapping[str, Any], what: str) -> str:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    name = error["loc"][0]
+    if kind == "missing":
+        return f"{name}: missing, give a value"
+    if kind == "unexpected_keyword_argument":
+        return f"{name}: no such {what}{did_you_mean(name, list(types))}"
+    if kind == "literal_error":
+        choices = [str(choice) for choice in get_args(types[name])]
         near = difflib.get_close_matches(str(value), choices, 1)
         hint = f"; did you mean {near[0]!r}?" if near and near[0] != str(value) else ""
         return f"{name}: {value!r} is not one of {', '.join(choices)}{hint}"
-    if name == "init_from":
-        try:
-            parse(value)
-        except ValueError as error:
-            return str(error)
-        return None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if field.type is str:
-        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
-            return f"{name}: {value!r} is not a plain name (letters, digits, _ . -)"
-        if name == "dataset" and value.partition("-")[0] not in DATASET_FAMILIES:
-            families = ", ".join(DATASET_FAMILIES)
-            return f"dataset: {value!r} does not start with one of {families} (such as pantomime-quick)"
-        return None
-    if field.type is bool:
-        return None if isinstance(value, bool) else f"{name}: {value!r} is not true or false"
-    if field.type is int and not (number and isinstance(value, int)):
-        return f"{name}: {value!r} ({type(value).__name__}) is not a whole number"
-    if field.type is float and not number:
-        hint = "; YAML reads 1e-3 as a text, write 0.001" if isinstance(value, str) else ""
-        return f"{name}: {value!r} ({type(value).__name__}) is not a number{hint}"
-    least = 0 if name in MAY_BE_ZERO else 1 if field.type is int else 1e-12
-    if not least <= value < float("inf"):
-        return f"{name}: {value!r} is out of range, it takes " + ("0 or more" if least == 0 else "more than 0")
-    return None
+    if kind in _NOT:
+        hint = "; YAML reads 1e-3 as a text, write 0.001" if kind == "float_type" and isinstance(value, str) else ""
+        return f"{name}: {value!r} ({type(value).__name__}) is not {_NOT[kind]}{hint}"
+    return f"{name}: {value!r} is out of range, it takes {_RANGES.get(kind, 'a finite number').format(**context)}"

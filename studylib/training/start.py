@@ -11,9 +11,8 @@ from studylib import REPOSITORY
 from studylib.datasets.index import Index, data_root, load_index
 from studylib.nets.weights import WeightsError, load_weights, read_weights
 from studylib.training.checkpoint import checkpoint_folder, clips_seen, newest_checkpoint
-from studylib.training.init_from import Source, parse
 from studylib.training.run_files import read_metrics
-from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
+from studylib.training.spec import RunSpec, Source, SpecError, load_spec, parse_init_from, recorded_hash
 
 
 def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> dict[str, object]:
@@ -23,7 +22,7 @@ def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> d
         WeightsError: as `read_weights` and `load_weights`, or a run that is not finished here.
         ValueError: `init_from` names no weights.
     """
-    path = weights_path(parse(init_from))
+    path = weights_path(parse_init_from(init_from))
     weights = read_weights(path)
     load_weights(net, weights, new_head)
     with path.open("rb") as file:
@@ -40,8 +39,8 @@ def require_strangers(spec: RunSpec, index: Index) -> None:
         SpecError: names the speakers and both runs' splits.
     """
     tested = _speakers(index, spec.split, "test")
-    name, seen = spec.init_from, set()
-    while tested and (source := parse(name)) is not None and source.kind in ("run", "folder") and name not in seen:
+    name, seen = spec.init_from, {""}
+    while tested and name not in seen and (source := parse_init_from(name)).kind in ("run", "folder"):
         seen.add(name)
         start = load_spec(_run_folder(source))
         if start.dataset_family == spec.dataset_family:

@@ -14,8 +14,7 @@ from studylib.nets.caffe2_weights import blob_names, read_blobs
 from studylib.nets.table import NETS
 from studylib.nets.weights import Weights, WeightsError, bn_eps, load_weights, read_weights
 from studylib.training.checkpoint import checkpoint_folder, save_checkpoint
-from studylib.training.init_from import parse
-from studylib.training.spec import RunSpec, recorded_hash
+from studylib.training.spec import RunSpec, parse_init_from, recorded_hash
 from studylib.training.start import initialise_from, weights_path
 from tests.fake_runs import write_fake_run
 from tests.foreign_weights import save_torchvision, save_vmz
@@ -300,7 +299,7 @@ def test_weights_of_a_run_are_those_of_the_end_of_its_training(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     spec = RunSpec(experiment="conv_types", net="r2d", dataset="pantomime-tiny", width=4, epochs=3, clips_per_epoch=20)
     write_fake_run(tmp_path / "run", spec)
-    folder, source = checkpoint_folder(recorded_hash(tmp_path / "run")), parse("folder:run")
+    folder, source = checkpoint_folder(recorded_hash(tmp_path / "run")), parse_init_from("folder:run")
 
     def refused_after(clips):
         told = rf"folder:run: its checkpoint (best-)?0+{clips}-\w+\.pt in the data folder has seen {clips} of the 60 "

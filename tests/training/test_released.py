@@ -25,9 +25,8 @@ from studylib.runs.run_reading import BrokenRun
 from studylib.training import run as training
 from studylib.training import start
 from studylib.training.checkpoint import checkpoint_folder
-from studylib.training.init_from import parse
 from studylib.training.run_files import read_metrics
-from studylib.training.spec import RunSpec, SpecError, load_spec
+from studylib.training.spec import RunSpec, SpecError, load_spec, parse_init_from
 from studylib.video.reading import write_video
 from tests.foreign_weights import save_torchvision, save_vmz
 from tests.trainings import saved_state
@@ -208,7 +207,7 @@ def test_fine_tuning_to_other_classes_is_asked_for(tiny_data, tmp_path, capsys):
 )
 def test_init_from_takes_what_it_says(init_from):
     assert RunSpec(**TINY, init_from=init_from).init_from == init_from
-    source = parse(init_from)
+    source = parse_init_from(init_from)
     assert (source is None) == (init_from == "")
 
 

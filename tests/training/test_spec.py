@@ -34,7 +34,7 @@ def test_the_defaults_are_the_papers():
         ({"epochs": True}, r"epochs: True \(bool\) is not a whole number"),
         ({"epochs": 0}, "epochs: 0 is out of range"),
         ({"lr": float("nan")}, "lr: nan is out of range"),
-        ({"flip": "no"}, "flip: 'no' is not true or false"),
+        ({"flip": "no"}, "flip: 'no' .* is not true or false"),
         ({"depth": "18"}, "depth: '18' is not one of 18, 34"),
         ({"dataset": "pantomime/../x"}, "dataset: .* is not a plain name"),
         ({"warmup_epochs": 45}, "warmup_epochs: 45 leaves nothing of 45 epochs"),
@@ -50,8 +50,8 @@ def test_the_defaults_are_the_papers():
             {"initialisation": "fan_inn"},
             "initialisation: 'fan_inn' is not one of fan_out, fan_in; did you mean 'fan_in'",
         ),
-        ({"sync_bn": 1}, "sync_bn: 1 is not true or false"),
-        ({"recompute": "yes"}, "recompute: 'yes' is not true or false"),
+        ({"sync_bn": 1}, "sync_bn: 1 .* is not true or false"),
+        ({"recompute": "yes"}, "recompute: 'yes' .* is not true or false"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_it_takes(change, message):
@@ -65,7 +65,7 @@ def test_every_wrong_parameter_is_named_at_once():
 
 
 def test_a_missing_parameter_is_named():
-    with pytest.raises(SpecError, match="net, dataset: missing"):
+    with pytest.raises(SpecError, match=r"net: missing.*dataset: missing"):
         RunSpec.from_parameters({"experiment": "conv_types"})
 
 
@@ -116,7 +116,7 @@ def test_a_run_folder_of_another_run_is_refused_and_untouched(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "missing"), ("{", "not JSON"), ('{"net": "r3d"}', "experiment, dataset: missing")],
+    [(None, "missing"), ("{", "not JSON"), ('{"net": "r3d"}', "experiment: missing.*dataset: missing")],
 )
 def test_a_broken_spec_file_is_named(tmp_path, content, message):
     if content is not None:
