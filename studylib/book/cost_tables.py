@@ -11,9 +11,20 @@ from IPython.display import Markdown
 from studylib import REPOSITORY
 from studylib.book import benchmarks
 from studylib.book.tables import NOT_RUN, Table, run_link
-from studylib.runs.cost import Cost, by_experiment, costs_of, seconds
+from studylib.runs.cost import (
+    PASSES,
+    SHORTEST,
+    Cost,
+    by_experiment,
+    costs_of,
+    given_gpus,
+    given_rate,
+    measured_rates,
+    on_cpu,
+    rate_of,
+    seconds,
+)
 from studylib.runs.plan import Plan
-from studylib.runs.rates import PASSES, SHORTEST, given_rates, measured_rates, on_cpu, rate_of
 from studylib.runs.results import Run
 from studylib.training.magnitudes import disk, duration, span, two
 from studylib.training.memory import GIB, gib, largest_batch, memory_of
@@ -56,8 +67,9 @@ def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
         row["training clips"] = f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M"
         row["test clips"] = f"{two(sum(c.tested_clips for c in own) / 1e6)}\u00a0M"
         row["multiply-adds"] = f"{two(sum(c.multiply_adds for c in own) / 1e18)}\u00a0×\u00a010<sup>18</sup>"
-        for gpu in given_rates():
-            row[f"{gpu.match}, GPU-hours"] = span(*(t / 3600 for t in seconds(own, [gpu.rate] * len(own))))
+        for gpu in given_gpus():
+            least_most = given_rate(gpu.match).seconds(sum(c.multiply_adds for c in own))
+            row[f"{gpu.match}, GPU-hours"] = span(*(t / 3600 for t in least_most))
         if cpu is not None:
             rates = [rate_of(c.spec, cpu, measured) for c in own]
             row["our CPU"] = "–" if None in rates else duration(*seconds(own, rates))
@@ -70,18 +82,40 @@ def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
     )
 
 
+def hours_table(plan: Plan) -> Table:
+    """What the plan takes on the CPU of the recorded benchmarks, a row an experiment, and all."""
+    cpu, measured = cpu_of_benchmarks(), measured_rates()
+    rows = []
+    for name, own in by_experiment(costs_of(plan)).items():
+        rates = [rate_of(cost.spec, cpu, measured) for cost in own] if cpu else [None]
+        rows.append(
+            {
+                "experiment": escape(name),
+                "runs": len(own),
+                "training clips": f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M",
+                "one core": "time not known" if None in rates else duration(*seconds(own, rates)),
+            }
+        )
+    return Table(
+        pd.DataFrame(rows),
+        f"The plan {plan.name} on one core of {cpu or 'a processor that has no record'}, estimated from recorded "
+        f"speeds of the nearest networks and clips. Two runs side by side halve it; asked was 24 hours at most.",
+    )
+
+
 def rates_table() -> Table:
     """What the GPU-hours rest on, a row a GPU."""
+    rates = {gpu.match: given_rate(gpu.match) for gpu in given_gpus()}
     rows = [
         {
             "GPU": escape(gpu.device),
-            "peak (TFLOPS)": f"{gpu.peak / 1e12:g} {gpu.precision}",
+            "peak (TFLOPS)": f"{gpu.peak_tflops:g} {gpu.precision}",
             "share of it": f"{gpu.low_share:.0%} to {gpu.high_share:.0%}",
-            "multiply-adds a second": f"{span(gpu.rate.low / 1e12, gpu.rate.high / 1e12)}\u00a0T",
+            "multiply-adds a second": f"{span(rates[gpu.match].low / 1e12, rates[gpu.match].high / 1e12)}\u00a0T",
             "the peak is from": _prose(gpu.peak_source),
             "the share is": _prose(gpu.share_source),
         }
-        for gpu in given_rates()
+        for gpu in given_gpus()
     ]
     return Table(
         pd.DataFrame(rows),
@@ -127,15 +161,15 @@ def published_table() -> Table:
 
 def published_note() -> Markdown:
     """What the estimate makes of a network that others trained, on the GPU whose rates they gave."""
-    gpu = next(row for row in given_rates() if row.match == "V100")
     told = []
     for frames in (8, 16):
         spec = RunSpec(experiment="clip_length", net="r2plus1d", dataset="kinetics400", clip_length=frames)
-        least, most = (time / 3600 for time in Cost(spec, None).training_seconds(gpu.rate))
+        work = Cost(spec, None).training_multiply_adds
+        least, most = (time / 3600 for time in given_rate("V100").seconds(work))
         told.append(f"{span(least, most)} GPU-hours at {frames} frames")
     return Markdown(
         f"By the arithmetic of the plan, training R(2+1)D-18 on 45 epochs of a million clips takes "
-        f"{' and '.join(told)} on {gpu.device}. For A100 and H100 we have found no published time of these networks to "
+        f"{' and '.join(told)} on a V100. For A100 and H100 we have found no published time of these networks to "
         "hold the ranges against."
     )
 
@@ -168,16 +202,14 @@ def memory_table() -> Table:
 
 def disk_table(plan: Plan) -> Table:
     """Disk of a plan's results by experiment, beside its datasets."""
-    groups: dict[str, list[Cost]] = {}
-    for cost in costs_of(plan):
-        groups.setdefault(cost.spec.experiment, []).append(cost)
     rows = [
         {
             "experiment": escape(name),
             "checkpoints": disk(sum(c.checkpoint_bytes for c in own)),
-            "predictions": disk(sum(c.prediction_bytes or 0 for c in own)),
+            "predictions": disk(sum(c.prediction_bytes for c in own)),
         }
-        for name, own in groups.items()
+        for name, own in by_experiment(costs_of(plan)).items()
+        if name != "all"
     ]
     return Table(
         pd.DataFrame(rows),
@@ -200,7 +232,7 @@ def check_table(runs: list[Run], repository: Path = REPOSITORY) -> Table | Markd
         rate = rate_of(run.spec, device, measured, without_plan=plan)
         if rate is None:
             continue
-        estimate, _ = Cost(run.spec, None).training_seconds(rate)
+        estimate, _ = rate.seconds(Cost(run.spec, None).training_multiply_adds)
         seconds = run.metrics["seconds"]
         rows.append(
             {

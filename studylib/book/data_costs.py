@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from html import escape
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from studylib.book import benchmarks
 from studylib.book.tables import Table
 from studylib.datasets.report import published_counts
 from studylib.datasets.transcoding import Format
-from studylib.runs.data_costs import FLOW_BYTES, RGB_BYTES, all_of, measured_preparing, sizes
+from studylib.runs.cost import FLOW_BYTES, RGB_BYTES, dataset_sizes
 from studylib.training.magnitudes import disk, duration, two
 from studylib.video.clips import scaled_size
 
@@ -21,10 +22,10 @@ CORES = 16
 def counts_table() -> Table:
     """The published counts with their sources, a row a dataset and split."""
     rows = []
-    for size in sizes():
+    for size in dataset_sizes():
         counts = published_counts(size.dataset)
         source = next((source for _, source in counts.values()), size.videos_source)
-        whole = f"{all_of(counts):,}" if counts else f"about {size.videos:,}"
+        whole = f"{size.videos:,}" if counts else f"about {size.videos:,}"
         splits = sorted({part.split()[0] for part in counts if " " in part}) or [""]
         for n, split in enumerate(splits):
             train, test = (_count(counts, split, names) for names in (("train",), ("test", "val")))
@@ -43,25 +44,35 @@ def _count(counts: dict[str, tuple[int, str]], split: str, names: tuple[str, ...
     return f"{found[0]:,}" if found else ""
 
 
+def measured_preparing(folder: Path = benchmarks.FOLDER) -> tuple[float, float] | None:
+    """(bytes, milliseconds of one core) a frame of the format that `--prepare` makes, by the benchmark `preparing` at
+    the defaults of `Format`; None where it is not recorded."""
+    rows = benchmarks.rows_of("preparing", "settings", folder)
+    for column, value in asdict(Format()).items():
+        if column != "resolution" and len(rows):
+            rows = rows[rows[column] == value]
+    if rows.empty:
+        return None
+    return float(rows["bytes_a_frame"].iloc[0]), 1e3 / float(rows["prepared_per_second"].iloc[0])
+
+
 def estimates_table(folder: Path = benchmarks.FOLDER) -> Table:
     """Frames, disk and hours of each dataset: estimates, with "–" for what needs a benchmark that is not recorded."""
     measured = measured_preparing(folder)
     height, width = scaled_size(Format().resolution)
-    work = "preparing" if measured is None or measured.whole else "scaling and encoding alone"
     rows = []
-    for size in sizes():
-        prepared = None if measured is None else size.frames * measured.bytes_a_frame
-        seconds = None
-        if measured is not None and measured.ms_a_frame is not None:
-            seconds = size.frames * measured.ms_a_frame / 1e3 / CORES
+    for size in dataset_sizes():
+        prepared, seconds = None, None
+        if measured is not None:
+            prepared, seconds = size.frames * measured[0], size.frames * measured[1] / 1e3 / CORES
         rows.append(
             {
                 "dataset": escape(size.dataset),
                 "videos": f"{size.videos:,}",
                 "frames": f"{two(size.frames / 1e6)}\u00a0M",
-                "originals, as published": disk(size.original_gb and size.original_gb * 1e9),
+                "originals, as published": disk(None if isnan(size.original_gb) else size.original_gb * 1e9),
                 "prepared": disk(prepared),
-                f"{work}, {CORES} cores": duration(seconds),
+                f"preparing, {CORES} cores": duration(seconds),
                 f"frames at {height} x {width}": disk(size.frames * height * width * RGB_BYTES),
                 "their flow": disk(size.frames * height * width * FLOW_BYTES),
             }
@@ -78,11 +89,11 @@ def assumptions_table() -> Table:
     rows = [
         {
             "dataset": escape(size.dataset),
-            "length": _prose(size.length),
-            "frames a second": _prose(size.rate),
+            "length": _prose(size.length_source),
+            "frames a second": _prose(f"{size.fps:g}, {size.fps_source}"),
             "originals": _prose(size.original_source or "not known to us"),
         }
-        for size in sizes()
+        for size in dataset_sizes()
     ]
     return Table(pd.DataFrame(rows), 'What is assumed, with its source; "assumed" is a guess of ours.')
 
@@ -96,14 +107,11 @@ def measured_note(folder: Path = benchmarks.FOLDER) -> Markdown:
     measured = measured_preparing(folder)
     if measured is None:
         return Markdown("Bytes and time of a prepared frame: the benchmark `preparing` is not recorded.")
-    told = f"{measured.bytes_a_frame:,.0f} bytes"
-    if measured.ms_a_frame is not None:
-        told += f" and {benchmarks.figures3(measured.ms_a_frame)} ms of one core"
-        told += "" if measured.whole else " for scaling and encoding; decoding the original and comparing come on top"
+    size, milliseconds = measured
     return Markdown(
-        f"A prepared frame takes {told}. {benchmarks.load('preparing', folder).origin}, on videos of 320 x 240; larger "
-        f"originals take longer to decode. {CORES} cores are taken to be {CORES} times as fast as one, and the disk to "
-        "keep pace."
+        f"A prepared frame takes {size:,.0f} bytes and {benchmarks.figures3(milliseconds)} ms of one core. "
+        f"{benchmarks.load('preparing', folder).origin}, on videos of 320 x 240; larger originals take "
+        f"longer to decode. {CORES} cores are taken to be {CORES} times as fast as one, and the disk to keep pace."
     )
 
 

@@ -4,15 +4,20 @@
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from studylib import REPOSITORY
+from studylib.training.spec import explained
 
 FOLDER = REPOSITORY / "runs" / "benchmarks"
+
+
+Rows = Annotated[list[dict[str, Any]], Field(min_length=1), AfterValidator(pd.DataFrame)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +32,7 @@ class Benchmark:
     cpu: str
     threads: int
     versions: dict[str, str]  # package -> version
-    tables: dict[str, pd.DataFrame]
+    tables: dict[str, Rows]  # name -> a DataFrame
 
     @property
     def origin(self) -> str:
@@ -35,19 +40,6 @@ class Benchmark:
         threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
         modified = "" if self.source_clean else " (modified)"
         return f"Measured on {self.cpu}, {threads}, on {self.measured[:10]} at commit {self.commit[:10]}{modified}"
-
-
-_FIELDS = {
-    "name": str,
-    "command": str,
-    "measured": str,
-    "commit": str,
-    "source_clean": bool,
-    "cpu": str,
-    "threads": int,
-    "versions": dict,
-    "tables": dict,
-}
 
 
 def load(name: str, folder: Path = FOLDER) -> Benchmark | None:
@@ -61,19 +53,14 @@ def load(name: str, folder: Path = FOLDER) -> Benchmark | None:
         return None
     again = f"record it again: python -m tests.bench {name} --record"
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path}: not JSON ({error}); {again}") from None
-    wrong = [key for key, kind in _FIELDS.items() if not (isinstance(told, dict) and isinstance(told.get(key), kind))]
-    if wrong:
-        raise ValueError(f"{path}: no record of a benchmark, {', '.join(wrong)} missing or of another type; {again}")
-    if told["name"] != name:
-        raise ValueError(f"{path}: records the benchmark {told['name']}; {again}")
-    for key, rows in told["tables"].items():
-        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-            raise ValueError(f"{path}: table {key} is no list of rows; {again}")
-    tables = {key: pd.DataFrame(rows) for key, rows in told["tables"].items()}
-    return Benchmark(**{key: told[key] for key in _FIELDS} | {"tables": tables})
+        record = Benchmark(**json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ValueError(f"{path}: no record of a benchmark: {explained(error, Benchmark)}; {again}") from None
+    except (ValueError, TypeError, OSError) as error:
+        raise ValueError(f"{path}: not a JSON record ({error}); {again}") from None
+    if record.name != name:
+        raise ValueError(f"{path}: records the benchmark {record.name}; {again}")
+    return record
 
 
 def rows_of(name: str, key: str, folder: Path = FOLDER) -> pd.DataFrame:

@@ -1,41 +1,53 @@
-"""What a run takes before it starts: multiply-adds and hours, disk and memory.
+"""What a run takes before it starts: multiply-adds and hours, memory and disk; and what the paper's datasets hold.
 
-Time is counted work over a rate (see `rates`): training is three passes over its clips, tests are one. Reading the
-videos is taken to keep pace; the progress lines of a run tell whether it does ("waiting for data").
+Time is counted work over a rate. Training is three passes over its clips, tests are one. A rate is what a training step
+sustains over its passes: as recorded benchmarks and runs show it, or for GPUs a share of the peak in the vendor's data
+sheet, from a low to a high one (`device_rates.csv`). Reading the videos is taken to keep pace; the progress lines of a
+run tell whether it does ("waiting for data").
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cache
+from importlib.resources import files
+from math import log2
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import torch
 
+from studylib import REPOSITORY
 from studylib.datasets.frame_cache import default_budget
 from studylib.datasets.index import DatasetError, Index, load_index
 from studylib.datasets.pantomime.actions import VOCABULARIES
 from studylib.datasets.pantomime.knobs import KNOBS
 from studylib.datasets.report import published_counts
 from studylib.nets.complexity import Complexity, count_by_name
-from studylib.runs.data_costs import FLOW_BYTES, RGB_BYTES, sizes
+from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
+from studylib.runs import benchmarks
 from studylib.runs.plan import Plan
-from studylib.runs.rates import PASSES, Rate
-from studylib.training.memory import Memory, memory_of
-from studylib.training.spec import RunSpec
+from studylib.training.magnitudes import disk, duration, span
+from studylib.training.memory import gib, memory_of
+from studylib.training.provenance import of_code
+from studylib.training.run_files import RunFolderError, read_metrics
+from studylib.training.spec import RunSpec, SpecError, load_spec
 from studylib.video.clips import clip_span, scaled_size
+from studylib.video.parallel import available_cores
 
+PASSES = 3  # forward, and backward for the input and for the weights
 CHECKPOINTS = 3  # files kept: the newest two and the best
-# First word of a dataset's name -> its name in the published counts, and its classes.
-PUBLISHED = {
-    "kinetics400": ("Kinetics-400", 400),
-    "kinetics600": ("Kinetics-600", 600),
-    "kinetics700": ("Kinetics-700", 700),
-    "sports1m": ("Sports-1M", 487),
-    "ucf101": ("UCF101", 101),
-    "hmdb51": ("HMDB51", 51),
-}
+RGB_BYTES, FLOW_BYTES = 3, 4  # a pixel: uint8 x 3, float16 x 2
 # Of all videos, where only their sum is published: Sports-1M's, 70% / 10% / 20% by Karpathy et al., CVPR 2014.
 TEST_SHARE = 0.2
+SHORTEST = 10.0  # seconds of training: a shorter run shows how training starts, not how fast it is
+SIZES = ("width", "clip_length", "resolution")
+GPUS = 8  # at a time, for which a plan's days are told
+
+_count = cache(count_by_name)
 
 
 @dataclass(frozen=True)
@@ -45,8 +57,7 @@ class Videos:
     tested: int  # videos of the test part
     test_clips: int  # clips of the final test
     classes: int
-    frames: float | None  # of the whole dataset; None where it is not known
-    source: str  # where it is known from
+    frames: float  # of the whole dataset
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Cost:
         """Parameters and multiply-adds of a clip."""
         s = self.spec
         classes = 400 if self.videos is None else self.videos.classes
-        return _counts(s.net, s.depth, classes, s.clip_length, s.in_channels, s.width, s.resolution)
+        return _count(s.net, s.depth, classes, s.clip_length, s.in_channels, s.width, s.resolution)
 
     @property
     def training_clips(self) -> int:
@@ -83,40 +94,22 @@ class Cost:
         """Of training and tests."""
         return self.training_multiply_adds + self.counts.flops * self.tested_clips
 
-    def seconds(self, rate: Rate) -> tuple[float, float]:
-        """(least, most) of one process; of several it is shared."""
-        return self.multiply_adds / rate.high, self.multiply_adds / rate.low
-
-    def training_seconds(self, rate: Rate) -> tuple[float, float]:
-        """`seconds` without the tests: what `metrics.json` calls seconds."""
-        return self.training_multiply_adds / rate.high, self.training_multiply_adds / rate.low
-
-    @cached_property
-    def memory(self) -> Memory:
-        """Of one process in training."""
-        return memory_of(self.spec)
-
     @property
     def checkpoint_bytes(self) -> int:
         """Weights and momentum in fp32, in each of `CHECKPOINTS` files; one file more while one is written."""
         return CHECKPOINTS * 2 * 4 * self.counts.params
 
     @property
-    def prediction_bytes(self) -> int | None:
-        """Scores of all test clips and their means, float16, before compression."""
-        return None if self.videos is None else 2 * self.videos.classes * (self.videos.test_clips + self.videos.tested)
+    def prediction_bytes(self) -> int:
+        """Scores of all test clips and their means, float16, before compression; 0 where the videos are not known."""
+        return 2 * self.videos.classes * (self.videos.test_clips + self.videos.tested) if self.videos else 0
 
     @property
-    def cache_bytes(self) -> int | None:
-        """Of the dataset's decoded frames or their flow; None where their number is not known.
-
-        0 where they do not fit their budget: they are decoded each time then.
-        """
-        if self.videos is None or self.videos.frames is None:
-            return None
+    def cache_bytes(self) -> int:
+        """Of the dataset's decoded frames or their flow; 0 where they do not fit their budget, or are not known."""
         height, width = scaled_size(self.spec.resolution)
         pixel = FLOW_BYTES if self.spec.modality == "flow" else RGB_BYTES
-        needed = int(self.videos.frames * height * width * pixel)
+        needed = int(self.videos.frames * height * width * pixel) if self.videos else 0
         return needed if needed <= default_budget() else 0
 
 
@@ -124,13 +117,20 @@ def costs_of(plan: Plan) -> list[Cost]:
     """The cost of each run of a plan, in its order."""
     known: dict[tuple, Videos | None] = {}  # an index may be large
     costs = []
-    for run in plan.runs:
-        s = run.spec
-        key = (s.dataset, s.split, s.clip_length, s.frame_step, s.test_clips, s.test_sampling)
-        if key not in known:
-            known[key] = videos_of(s, plan.datasets)
-        costs.append(Cost(s, known[key]))
+    for s in (run.spec for run in plan.runs):
+        asked = (s.dataset, s.split, s.clip_length, s.frame_step, s.test_clips, s.test_sampling)
+        if asked not in known:
+            known[asked] = videos_of(s, plan.datasets)
+        costs.append(Cost(s, known[asked]))
     return costs
+
+
+def by_experiment(costs: Sequence[Cost]) -> dict[str, list[Cost]]:
+    """Experiment -> its costs, and "all" of them."""
+    groups = {cost.spec.experiment: [] for cost in costs} | {"all": list(costs)}
+    for cost in costs:
+        groups[cost.spec.experiment].append(cost)
+    return groups
 
 
 def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Videos | None:
@@ -146,22 +146,19 @@ def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Vide
         return _of_index(load_index(spec.dataset), spec)
     except DatasetError:
         pass
-    if spec.dataset in generated:
-        arguments = generated[spec.dataset]
+    if (arguments := generated.get(spec.dataset)) is not None:
         test, frames = arguments["test_videos"], KNOBS.num_frames
         classes = len(VOCABULARIES[arguments.get("vocabulary", "source")])
-        whole = (arguments["train_videos"] + test) * frames
-        return Videos(test, _clips(spec, test, frames), classes, whole, "the plan")
-    name, _, rest = spec.dataset.partition("-")
+        return Videos(test, _clips(spec, test, frames), classes, (arguments["train_videos"] + test) * frames)
+    family, _, rest = spec.dataset.partition("-")
+    published = [size for size in dataset_sizes() if size.family == family]
     # a prepared dataset has the videos of its original: kinetics400-128x171
-    if name not in PUBLISHED or (rest and not rest.replace("x", "").isdigit()):
+    if not published or (rest and not rest.replace("x", "").isdigit()):
         return None
-    published, classes = PUBLISHED[name]
-    counts = published_counts(published)
-    size = next(size for size in sizes() if size.dataset == published)
+    size, counts = published[0], published_counts(published[0].dataset)
     parts = [f"{split}{part}" for split in ("", f"split{spec.split} ") for part in ("test", "val")]
     test = next((counts[part][0] for part in parts if part in counts), round(TEST_SHARE * size.videos))
-    return Videos(test, _clips(spec, test, size.frames / size.videos), classes, size.frames, "published counts")
+    return Videos(test, _clips(spec, test, size.frames / size.videos), size.classes, size.frames)
 
 
 def _of_index(index: Index, spec: RunSpec) -> Videos:
@@ -169,33 +166,235 @@ def _of_index(index: Index, spec: RunSpec) -> Videos:
     of_test = frames[index.rows(spec.split, "test")]
     dense = spec.test_sampling == "dense"  # then each video has its own number of clips
     clips = sum(_clips(spec, 1, int(n)) for n in of_test) if dense else _clips(spec, len(of_test), 0)
-    return Videos(len(of_test), clips, len(index.classes), int(np.sum(frames, dtype=np.int64)), "its index")
+    return Videos(len(of_test), clips, len(index.classes), int(np.sum(frames, dtype=np.int64)))
 
 
 def _clips(spec: RunSpec, videos: int, frames: float) -> int:
     """Clips of the final test of `videos` of so many frames each."""
     if spec.test_sampling != "dense":
         return videos * spec.test_clips
-    span = clip_span(spec.clip_length, spec.frame_step)
-    return videos * (1 + -int(-max(0.0, frames - span) // span))
+    length = clip_span(spec.clip_length, spec.frame_step)
+    return videos * (1 + -int(-max(0.0, frames - length) // length))
 
 
-@cache
-def _counts(
-    net: str, depth: int, classes: int, clip_length: int, in_channels: int, width: int, resolution: int
-) -> Complexity:
-    return count_by_name(net, depth, classes, clip_length, in_channels, width, resolution)
+def dataset_sizes() -> list[NamedTuple]:
+    """How much video each dataset holds that the paper trains on, and the larger Kinetics, in the order of the chapter.
+
+    The columns of `dataset_sizes.csv`, which has each number's source or the word "assumed", and `frames` of all
+    videos. Texts that are not there are "", numbers nan; `videos` is the sum of the published parts where there are.
+    """
+    table = _read_csv("dataset_sizes.csv")
+    published = [published_counts(name) for name in table["dataset"]]
+    sums = [counts["all"][0] if "all" in counts else sum(n for n, _ in counts.values()) for counts in published]
+    table["videos"] = table["videos"].fillna(pd.Series(sums)).astype(int)
+    length = (3600 * table["hours"]).fillna(table["videos"] * table["seconds_a_video"])  # seconds
+    return list(table.assign(frames=length * table["fps"]).itertuples(index=False))
 
 
-def by_experiment(costs: list[Cost]) -> dict[str, list[Cost]]:
-    """Experiment -> its costs, and "all" of them."""
-    groups = {cost.spec.experiment: [] for cost in costs} | {"all": costs}
-    for cost in costs:
-        groups[cost.spec.experiment].append(cost)
-    return groups
+def _read_csv(name: str) -> pd.DataFrame:
+    with (files("studylib.runs") / name).open(encoding="utf-8") as file:
+        table = pd.read_csv(file)
+    return table.fillna(dict.fromkeys(table.select_dtypes(exclude="number"), ""))
 
 
-def seconds(costs: list[Cost], rates: list[Rate]) -> tuple[float, float]:
+@dataclass(frozen=True)
+class Rate:
+    """Multiply-adds a second of one process; `low` and `high` are equal where it was measured."""
+
+    low: float
+    high: float
+    source: str  # where it comes from, for the reader
+
+    def seconds(self, multiply_adds: float) -> tuple[float, float]:
+        """(least, most) of one process; several share them."""
+        return multiply_adds / self.high, multiply_adds / self.low
+
+
+def seconds(costs: Sequence[Cost], rates: Sequence[Rate]) -> tuple[float, float]:
     """The least and the most that these take together, each at its rate."""
-    spans = [cost.seconds(rate) for cost, rate in zip(costs, rates, strict=True)]
+    spans = [rate.seconds(cost.multiply_adds) for cost, rate in zip(costs, rates, strict=True)]
     return sum(least for least, _ in spans), sum(most for _, most in spans)
+
+
+def given_gpus() -> list[NamedTuple]:
+    """The GPUs whose peak is known, a row of `device_rates.csv` each; a peak counts two operations a multiply-add."""
+    return list(_read_csv("device_rates.csv").itertuples(index=False))
+
+
+def given_rate(device: str) -> Rate | None:
+    """The range of a GPU by its name ("A100", "NVIDIA A100-SXM4-40GB"); None where none is given."""
+    gpu = next((gpu for gpu in given_gpus() if gpu.match.lower() in device.lower()), None)
+    if gpu is None:
+        return None
+    low, high = (share * gpu.peak_tflops * 1e12 / 2 for share in (gpu.low_share, gpu.high_share))
+    shares = f"{gpu.low_share:.0%} to {gpu.high_share:.0%} of the {gpu.precision} peak of {gpu.device}"
+    return Rate(low, high, f"{shares}, not measured; small nets reach less")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One recorded speed: on what, and with which network and clips."""
+
+    device: str
+    spec: RunSpec
+    precision: str
+    rate: float  # multiply-adds a second of one process
+    source: str
+    plan: str = ""  # of a run; "" for a benchmark
+
+    def distance(self, spec: RunSpec) -> float:
+        """How far its network and clips are from a run's: 1 for each doubling of a size, 1/4 for each group of other
+        convolutions, 1/2 for another depth or precision."""
+        apart = sum(abs(log2(getattr(spec, size) / getattr(self.spec, size))) for size in SIZES)
+        # a run that asks for bf16 gets what the device does then, fp32 perhaps
+        other_precision = spec.amp == "fp32" and self.precision != "fp32"
+        apart += (spec.depth != self.spec.depth) / 2 + other_precision / 2
+        ours, theirs = _groups(spec.net), _groups(self.spec.net)
+        return apart + sum(a != b for a, b in zip(ours, theirs, strict=True)) / 4
+
+
+def _groups(net: str) -> tuple[str, ...]:
+    """The convolutions of a net's five groups; C3D's are 3D."""
+    base = VARIANTS[net].base if net in VARIANTS else net
+    return NETS["r3d" if base == "c3d" else base]
+
+
+def this_device() -> str:
+    """The first GPU's name, or the processor with one thread, which is how the Snakefile runs a plan."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else on_cpu(of_code()["cpu"], 1)
+
+
+def on_cpu(cpu: str, threads: int) -> str:
+    """A processor as a device: its name and how many threads a process uses."""
+    return f"{cpu}, {threads} thread{'s' if threads != 1 else ''}"
+
+
+def rate_of(spec: RunSpec, device: str, measured: Sequence[Measured], without_plan: str = "") -> Rate | None:
+    """The rate at which `device` trains `spec`: the nearest measured one, else the given one, else None.
+
+    Args:
+        device: a name, or a part of one ("A100").
+        measured: `measured_rates()`.
+        without_plan: a plan whose runs are left out, so that they can be compared with the estimate.
+    """
+    known = [m for m in measured if device.lower() in m.device.lower() and (not m.plan or m.plan != without_plan)]
+    if not known:
+        return given_rate(device)
+    distances = [(m.distance(spec), bool(m.plan)) for m in known]  # of equally near ones a benchmark
+    alike = [m for m, distance in zip(known, distances, strict=True) if distance == min(distances)]
+    rate = median(m.rate for m in alike)
+    others = f" and {len(alike) - 1} like it" if len(alike) > 1 else ""
+    return Rate(rate, rate, alike[0].source + others)
+
+
+def measured_rates(repository: Path = REPOSITORY) -> list[Measured]:
+    """The rates of the recorded benchmark `training_step` and of all recorded runs, benchmarks first."""
+    return [*_of_benchmark(repository / "runs" / "benchmarks"), *_of_runs(repository / "runs")]
+
+
+def _of_benchmark(folder: Path) -> list[Measured]:
+    """Our networks in the benchmark `training_step`; none where it is not recorded."""
+    record, found = benchmarks.load("training_step", folder), []
+    for row in [row for rows in record.tables.values() for row in rows.to_dict("records")] if record else []:
+        if row.get("net") not in PRINTED_NAMES or "clips_per_second" not in row:
+            continue  # the peer's, or a table of something else
+        sizes = {size: int(row[size]) for size in SIZES}
+        spec = RunSpec(experiment="training_step", net=row["net"], dataset="pantomime", **sizes)
+        device = on_cpu(record.cpu, int(row["threads"])) if row["device"] == "cpu" else row["device"]
+        clip = f"{spec.clip_length}x{spec.resolution}x{spec.resolution}"
+        source = f"benchmark training_step, {spec.net} at {clip}, width {spec.width}"
+        rate = PASSES * _count(spec.net, **sizes).flops * float(row["clips_per_second"])
+        found.append(Measured(device, spec, row["precision"], rate, source))
+    return found
+
+
+def _of_runs(runs: Path) -> list[Measured]:
+    """The rates of recorded runs that trained; a broken one says nothing of speed, and the book's build names it."""
+    found = []
+    for folder in sorted(path.parent for path in runs.glob("*/*/*/metrics.json")):
+        try:
+            spec, metrics = load_spec(folder), read_metrics(folder)
+            provenance = json.loads((folder / "provenance.json").read_text())
+        except (SpecError, RunFolderError, OSError, ValueError):
+            continue
+        if metrics["seconds"] < SHORTEST:  # 0 where nothing was trained
+            continue
+        device = provenance["device"]
+        if device == "cpu":
+            device = on_cpu(provenance["cpu"], provenance["threads"])
+        rate = (PASSES + spec.recompute) * metrics["flops"] * metrics["clips_per_second"]
+        rate /= provenance.get("processes", 1)
+        name = folder.relative_to(runs)
+        found.append(
+            Measured(device, spec, provenance["precision"], rate, f"recorded run {name.as_posix()}", name.parts[0])
+        )
+    return found
+
+
+def times(plan: Plan) -> list[tuple[tuple[float, float] | None, str]]:
+    """(least, most) seconds of each run on one device of its `resources`, or this machine's, and the words for them.
+
+    None in place of the seconds where the device's speed is not known.
+    """
+    measured, told = measured_rates(), []
+    for run, cost in zip(plan.runs, costs_of(plan), strict=True):
+        device = run.resources.device or this_device()
+        rate = rate_of(cost.spec, device, measured)
+        least_most = rate and rate.seconds(cost.multiply_adds)
+        words = f"{duration(*least_most)} of one {device}" if rate else f"time not known for {device}"
+        told.append((least_most, words))
+    return told
+
+
+def report(plan: Plan, device: str | None = None) -> str:
+    """What `python -m studylib.runs.plan` prints: a run a line, totals, and where the rates are from.
+
+    Args:
+        device: whose hours are counted, "A100" or the name that a recorded run has; None for this machine, on whose
+            processor a run has one thread, as the Snakefile runs it.
+    """
+    costs, measured, name = costs_of(plan), measured_rates(), device or this_device()
+    rates = [rate_of(cost.spec, name, measured) for cost in costs]
+    table = pd.DataFrame(
+        {
+            "dataset": cost.spec.dataset,
+            "epochs": cost.spec.epochs,
+            "clips": f"{cost.training_clips:,}",
+            "GFLOPs a clip": f"{cost.counts.flops / 1e9:.3g}",
+            "time": duration(*rate.seconds(cost.multiply_adds)) if rate else "-",
+            "memory": gib(memory_of(cost.spec).needed(cost.spec.batch_size)) if cost.spec.epochs else "-",
+            "disk": disk(cost.checkpoint_bytes + cost.prediction_bytes),
+        }
+        for cost, rate in zip(costs, rates, strict=True)
+    )
+    table.index = [run.folder.as_posix() for run in plan.runs]
+    frames = {(c.spec.dataset, c.spec.resolution, c.spec.modality): c.cache_bytes for c in costs}
+    kept = sum(c.checkpoint_bytes + c.prediction_bytes for c in costs)
+    lines = [plan.title, table.to_string(), "", *_time_in_all(costs, rates, name, bool(device))]
+    cached = f", {disk(sum(frames.values()))} of decoded frames" if any(frames.values()) else ""
+    lines.append(f"disk: {disk(kept)} of checkpoints and predictions{cached}")
+    lines.append("memory: of one process in training, estimated from shapes; libraries take some more")
+    unknown = dict.fromkeys(c.spec.dataset for c in costs if c.videos is None)
+    return "\n".join(lines + [f"not counted: the tests on {name}, whose index is not here" for name in unknown])
+
+
+def _time_in_all(costs: list[Cost], rates: list[Rate | None], device: str, named: bool) -> list[str]:
+    """Device-hours of a plan and its days by the clock, and the rates that they rest on."""
+    if None in rates or not costs:
+        return [
+            f"time: no speed is recorded for {device}. `python -m tests.bench training_step --record` measures this "
+            "machine's, and so does any run that ends; for GPUs there are assumed ones: --device "
+            + ", ".join(gpu.match for gpu in given_gpus())
+        ]
+    total = least, most = seconds(costs, rates)
+    if device.rstrip("s").endswith(" thread"):  # a processor, see `on_cpu`; a run has one core of it
+        cores = available_cores()
+        longest = np.max([rate.seconds(cost.multiply_adds) for cost, rate in zip(costs, rates, strict=True)], axis=0)
+        clock = f"{duration(*np.maximum(np.array(total) / cores, longest))} with {cores} runs at a time"
+        unit = device if named else f"core of this machine ({device})"
+    else:
+        clock, unit = f"{duration(least / GPUS, most / GPUS)} on {GPUS}", device
+    lines = [f"time: {duration(least, most)} of one {unit} in all, {clock}"]
+    for rate in dict.fromkeys(rates):
+        lines.append(f"  at {span(rate.low / 1e9, rate.high / 1e9)} G multiply-adds a second: {rate.source}")
+    return [*lines, "  reading the videos is taken to keep pace"]

@@ -248,7 +248,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="+", metavar="FILE", help="a plan, such as runs/quick.yaml")
     parser.add_argument("--device", help="whose hours to count instead of this machine's, such as A100")
     given = parser.parse_args(arguments)
-    from studylib.runs.plan_report import report  # counting needs torch, reading a plan does not
+    from studylib.runs.cost import report  # counting needs torch, reading a plan does not
 
     for file in given.files:
         try:

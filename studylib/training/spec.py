@@ -238,7 +238,11 @@ _NOT = {
     "string_type": "a text",
     "string_pattern_mismatch": "a plain name (letters, digits, _ . -)",
 }
-_RANGES = {"greater_than": "more than {gt:g}", "greater_than_equal": "{ge:g} or more", "less_than": "less than {lt:g}"}
+_RANGES = {
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "finite_number": "a finite number",
+}
 
 
 def explained(error: ValidationError, of: type, what: str = "parameter") -> str:
@@ -251,7 +255,7 @@ def _problem(error: Mapping[str, Any], types: Mapping[str, Any], what: str) -> s
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
-    name = error["loc"][0]
+    name = ".".join(map(str, error["loc"]))
     if kind == "missing":
         return f"{name}: missing, give a value"
     if kind == "unexpected_keyword_argument":
@@ -264,4 +268,6 @@ def _problem(error: Mapping[str, Any], types: Mapping[str, Any], what: str) -> s
     if kind in _NOT:
         hint = "; YAML reads 1e-3 as a text, write 0.001" if kind == "float_type" and isinstance(value, str) else ""
         return f"{name}: {value!r} ({type(value).__name__}) is not {_NOT[kind]}{hint}"
-    return f"{name}: {value!r} is out of range, it takes {_RANGES.get(kind, 'a finite number').format(**context)}"
+    if kind in _RANGES:
+        return f"{name}: {value!r} is out of range, it takes {_RANGES[kind].format(**context)}"
+    return f"{name}: {error['msg']}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from studylib.book import calibration, calibration_choice, calibration_freeze, study_hours
+from studylib.book import calibration, calibration_choice, calibration_freeze, cost_tables
 from studylib.book.calibration_seeds import known_variances
 from studylib.datasets import pantomime
 from studylib.runs.results import load_plan_runs
@@ -100,9 +100,9 @@ def test_the_study_is_frozen_to_the_videos_that_its_settings_give(name):
 
 
 def test_the_hours_of_the_study_are_those_of_its_plan_and_at_most_a_day_on_two_cores():
-    rows = study_hours.hours_table(MINI).frame.set_index("experiment")
+    rows = cost_tables.hours_table(MINI).frame.set_index("experiment")
     assert rows.loc["all", "runs"] == len(MINI.runs) == rows["runs"].iloc[:-1].sum()
-    assert float(rows.loc["all", "one core"].removesuffix(" hours")) <= 2 * study_hours.HOURS
+    assert float(rows.loc["all", "one core"].removesuffix(" hours")) <= 2 * 24
 
 
 def limits(study, videos=200, seeds=2):

@@ -8,6 +8,7 @@ from IPython.display import Markdown
 from studylib import REPOSITORY
 from studylib.book import cost_tables
 from studylib.book.cost_tables import check_note, check_table, plan_table, published_table, published_times, sustained
+from studylib.runs.cost import given_rate
 from studylib.runs.plan import Plan, PlannedRun, load_plan
 from studylib.runs.results import load_run
 from studylib.training.spec import RunSpec
@@ -74,9 +75,7 @@ def test_a_published_time_becomes_a_rate_by_hand():
 
 
 def test_the_v100s_range_is_what_the_published_times_come_to():
-    from studylib.runs.rates import given
-
-    v100 = given("V100").rate
+    v100 = given_rate("V100")
     known = sorted(rate for row in published_times() if (rate := sustained(row)) is not None)
     assert (v100.low, v100.high) == pytest.approx((known[0], known[-1]), rel=0.05)
 

@@ -63,14 +63,13 @@ def record(folder, rows):
 def setting(**changes):
     """A row of the benchmark at the settings that `--prepare` has, or others."""
     kept = {key: value for key, value in asdict(Format()).items() if key != "resolution"}
-    kept |= {"bytes_a_frame": 1000.0, "encoded_per_second": 500.0}
+    kept |= {"bytes_a_frame": 1000.0, "prepared_per_second": 500.0}
     return kept | changes
 
 
 def test_the_estimates_take_the_row_of_the_format_that_is_made(tmp_path):
     rows = [setting(crf=0, bytes_a_frame=9.0), setting(tune="none", bytes_a_frame=8.0), setting()]
-    measured = data_costs.measured_preparing(record(tmp_path, rows))
-    assert (measured.bytes_a_frame, measured.ms_a_frame, measured.whole) == (1000, 2, False)
+    assert data_costs.measured_preparing(record(tmp_path, rows)) == (1000, 2)
 
 
 def test_a_format_that_is_not_measured_gives_no_estimate(tmp_path):
@@ -86,23 +85,18 @@ def test_estimates_by_hand(tmp_path):
     ucf101 = rows.loc["UCF101"]
     assert ucf101["frames"] == "2.4\u00a0M"
     assert ucf101["prepared"] == "2.4 GB"
-    assert ucf101["scaling and encoding alone, 16 cores"] == "5.1 min"  # 2.43 M x 2 ms / 16
+    assert ucf101["preparing, 16 cores"] == "5.1 min"  # 2.43 M x 2 ms / 16
     assert ucf101["frames at 128 x 171"] == "160 GB"
     assert ucf101["their flow"] == "210 GB"
     assert rows.loc["Kinetics-400", "videos"] == "266,442"  # 246,535 + 19,907
     assert rows.loc["Kinetics-400", "frames"] == "80\u00a0M"
 
 
-def test_hours_of_the_whole_work_are_called_so(tmp_path):
-    rows = data_costs.estimates_table(record(tmp_path, [setting(prepared_per_second=250.0)])).frame.set_index("dataset")
-    assert rows.loc["UCF101", "preparing, 16 cores"] == "10 min"
-
-
 def test_every_assumption_has_a_source_or_is_called_assumed():
-    for size in data_costs.sizes():
-        for source in (size.length, size.rate):
+    for size in data_costs.dataset_sizes():
+        for source in (size.length_source, size.fps_source):
             assert re.search(r"et al\.|assumed", source), size.dataset
-        assert bool(size.original_source) == (size.original_gb is not None)
+        assert bool(size.original_source) == (size.original_gb > 0)
 
 
 def test_the_counts_are_the_published_ones():

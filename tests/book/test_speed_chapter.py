@@ -14,7 +14,7 @@ from studylib import REPOSITORY
 from studylib.book import speed_figures
 from studylib.book.benchmarks import cell, heading, table
 from studylib.nets import precision
-from studylib.runs.rates import measured_rates
+from studylib.runs.cost import measured_rates
 from studylib.training.devices import Device
 from tests.bench import profile, training_step
 from tests.bench.__main__ import NAMES
@@ -80,7 +80,7 @@ def test_the_benchmark_writes_rows_that_estimates_of_cost_read(monkeypatch, tmp_
     folder.mkdir(parents=True)
     (folder / "training_step.json").write_text(json.dumps(RECORD | {"name": "training_step", "tables": tables}))
     read = measured_rates(tmp_path)
-    assert [(m.net, m.width, m.resolution) for m in read] == [(net, 4, 28) for net in NETS]
+    assert [(m.spec.net, m.spec.width, m.spec.resolution) for m in read] == [(net, 4, 28) for net in NETS]
     for m, row in zip(read, tables["tiny"], strict=True):
         assert m.rate / 1e9 == pytest.approx(row["counted_gmac_per_second"], rel=0.1)  # 400 classes there, 5 here
 
