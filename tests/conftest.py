@@ -14,7 +14,7 @@ from studylib.datasets import pantomime
 def tiny_pantomime(tmp_path_factory):
     """A folder with the dataset pantomime-tiny: 32 training and 16 test videos, made once."""
     root = tmp_path_factory.mktemp("data")
-    pantomime.make("pantomime-tiny", 32, 16, seed=3, data_root=root, progress=False)
+    pantomime.make("pantomime-tiny", 32, 16, seed=3, data_root=root)
     return root / "pantomime-tiny"
 
 

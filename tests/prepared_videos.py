@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studylib.datasets import preparing, transcoding
+from studylib.datasets import preparing
 from studylib.datasets.index import Index, write_index
 from studylib.datasets.preparing import Format, prepare
 from studylib.video.clips import scaled_size
@@ -49,18 +49,18 @@ def index_of(root: Path, name: str = "five", **columns: list) -> Index:
 
 def note_transcoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the originals that are transcoded from now on."""
-    names: list[str] = []
+    names, transcode = [], preparing.transcode
 
     def noted(original: Path, *arguments: object) -> tuple[bytes, dict]:
         names.append(original.name)
-        return transcoding.transcode(original, *arguments)
+        return transcode(original, *arguments)
 
     monkeypatch.setattr(preparing, "transcode", noted)
     return names
 
 
-def again(index: Index, pack: int = 1) -> Index:
-    return prepare(index, SMALL, pack=pack, workers=1)
+def again(index: Index) -> Index:
+    return prepare(index, SMALL, workers=1)
 
 
 def shown(index: Index) -> dict[str, list[int]]:
@@ -81,4 +81,3 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 FIVE = {f"{number}.mp4": list(range(6 + number)) for number in range(5)}
-BOTH = pytest.mark.parametrize("pack", [1, 2])

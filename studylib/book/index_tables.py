@@ -6,7 +6,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib.book.tables import Table
-from studylib.datasets.index_rules import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
+from studylib.datasets.index import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
 from studylib.video import faults
 
 MEANINGS = {
@@ -20,9 +20,6 @@ MEANINGS = {
     **dict.fromkeys(SPLITS[1:], "the same of a further split"),
     "labels": "all right classes, where a video may have several (Sports-1M); label is the first",
     "timeline": "times, keyframes and places of its frames, so that no file is looked through again",
-    "shard": "the file that it lies in with many others, for prepared and packed videos",
-    "offset": "where in the shard it begins, bytes",
-    "size": "how many bytes it has there",
     "sha256": "SHA-256 of the file, of generated videos",
 }
 

@@ -1,16 +1,13 @@
 """Make the index of a dataset: `python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --out data/ucf101`."""
 
 import argparse
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from studylib.datasets import folder, hmdb51, kinetics, miracl, pantomime, sports1m, ucf101
-from studylib.datasets.building import add_options, add_preparing, build, options, preparing
-from studylib.datasets.index import PARTS, DatasetError, load_index
+from studylib.datasets.building import MIN_FRAMES, build
+from studylib.datasets.index import PARTS, DatasetError
 from studylib.datasets.preparing import Format, prepare
 from studylib.datasets.preparing import report as report_prepared
 from studylib.datasets.report import report
@@ -31,9 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with one line on stderr when it did not, 130 after Ctrl-C."""
     args = _parser().parse_args(arguments)
     try:
-        args.name, data_root = name_and_data_root(args.out, args.name, args.default_name)
-        with _data_root_at(data_root):
-            _run(args)
+        args.name, args.data_root = name_and_data_root(args.out, args.name, args.default_name)
+        _run(args)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -65,64 +61,70 @@ def _parser() -> argparse.ArgumentParser:
         first, _, more = module.__doc__.partition("\n")
         about = {"description": first + more, "formatter_class": argparse.RawDescriptionHelpFormatter}
         of_dataset = commands.add_parser(name, help=first, **about)
-        of_dataset.add_argument("--out", type=user_path, metavar="DATA_ROOT/NAME", help="folder of the index")
         of_dataset.set_defaults(default_name=default_name)
-        add_preparing(of_dataset)
+        of_dataset.add_argument("--out", type=user_path, metavar="DATA_ROOT/NAME", help="folder of the index")
+        of_dataset.add_argument(
+            "--name", help=f"name of the index (default: {default_name or 'the last part of --out'})"
+        )
+        of_dataset.add_argument("--workers", type=int, help="processes (default: one for each core)")
+        group = of_dataset.add_argument_group(
+            "prepared videos", "transcoded once, so that training reads its clips faster"
+        )
+        group.add_argument("--prepare", action="store_true", help="make the dataset NAME-<height>x<width> of them, too")
+        group.add_argument(
+            "--resolution", type=int, metavar="CROP", help="side of the crops runs will take (default: 112)"
+        )
+        return of_dataset
+
+    def of_own_videos(name: str, module: ModuleType, default_name: str | None) -> argparse.ArgumentParser:
+        of_dataset = command(name, module, default_name)
+        of_dataset.add_argument("--root", type=user_path, required=True, help="folder under which the videos lie")
+        of_dataset.add_argument("--only-present", action="store_true", help="number only the classes that have a video")
+        of_dataset.add_argument(
+            "--min-frames",
+            type=int,
+            default=MIN_FRAMES,
+            help="count shorter videos as too short (default: %(default)s)",
+        )
         return of_dataset
 
     pantomime.add_arguments(command("pantomime", pantomime, "pantomime-mini"))
     for name, (module, _) in LISTED.items():
-        add_options(command(name, module, name), name, module.LISTS)
-    of_folder = command("folder", folder, None)
-    add_options(of_folder, None, None)
+        of_own_videos(name, module, name).add_argument("--lists", type=user_path, required=True, help=module.LISTS)
+    of_folder = of_own_videos("folder", folder, None)
     of_folder.add_argument("--part", choices=PARTS, help="put all videos in this part (default: by folders, else test)")
     of_folder.add_argument("--classes", type=user_path, help="file of the class names in the order of their numbers")
     of_lips = command("miracl", miracl, None)
     of_lips.add_argument("--root", type=user_path, required=True, help="folder that holds a folder for each speaker")
     of_lips.add_argument("--task", required=True, help=" or ".join(miracl.CLASSES))
-    of_lips.add_argument("--name", help="name of the index (default: the last part of --out)")
     of_lips.add_argument("--close", action="store_true", help="no border: the middle window shows 65%% of the mouth")
     of_lips.add_argument(
         "--validation", action="store_true", help="splits to choose settings by, without split 6's test"
     )
-    of_lips.add_argument("--workers", type=int, help="processes (default: one for each core)")
     return parser
 
 
 def _run(args: argparse.Namespace) -> None:
-    wanted = preparing(args)  # first: the index may take hours
+    if args.resolution is not None and not args.prepare:  # first: the index may take hours
+        raise DatasetError("--resolution says how videos are prepared: give --prepare, too")
+    if args.resolution is not None and args.resolution < 16:
+        raise DatasetError(f"--resolution must be at least 16, not {args.resolution}")
+    where = {"data_root": args.data_root, "workers": args.workers}
     if args.dataset == "pantomime":
-        pantomime.main(args)
+        index = pantomime.main(args)
     elif args.dataset == "miracl":
-        print(
-            miracl.report(
-                miracl.make(args.name, args.root, args.task, args.close, args.validation, workers=args.workers)
-            )
-        )
-    elif args.dataset == "folder":
-        print(report(folder.make(part=args.part, classes=args.classes, **options(args))))
+        index = miracl.make(args.name, args.root, args.task, args.close, args.validation, **where)
+        print(miracl.report(index))
     else:
-        _, read = LISTED[args.dataset]
-        print(report(build(lists=read(args.lists), **options(args))))
-    if wanted is not None:
-        resolution, pack = wanted
-        prepared = prepare(load_index(args.name), Format(resolution), pack, workers=args.workers)
-        print(f"\n{report_prepared(prepared)}")
-
-
-@contextmanager
-def _data_root_at(folder: Path | None) -> Iterator[None]:
-    """Within it, all of the package keeps its data in `folder` (None: where it does already)."""
-    before = os.environ.get("STUDY_DATA")
-    if folder is not None:
-        os.environ["STUDY_DATA"] = str(folder)
-    try:
-        yield
-    finally:
-        if folder is not None:
-            os.environ.pop("STUDY_DATA")
-            if before is not None:
-                os.environ["STUDY_DATA"] = before
+        how = {"only_present": args.only_present, "min_frames": args.min_frames, **where}
+        if args.dataset == "folder":
+            index = folder.make(args.name, args.root, args.part, args.classes, **how)
+        else:
+            _, read = LISTED[args.dataset]
+            index = build(args.name, args.root, read(args.lists), **how)
+        print(report(index))
+    if args.prepare:
+        print(f"\n{report_prepared(prepare(index, Format(args.resolution or 112), workers=args.workers))}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,17 @@
-"""Make an index: the part that is the same for every dataset, and the options that every command has.
+"""Make an index: the part that is the same for every dataset.
 
-Lists -> files (`finding`) -> what is in them (`probing`) -> an index and a report of what is there and what is not.
+Lists -> files (`lists`) -> what is in them (`probing`) -> an index that says what is there and what is not.
 """
 
-import argparse
 from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
 
-from studylib.datasets.finding import Walk, match, pass_over, told, walk
-from studylib.datasets.index import DatasetError, Index, index_folder, write_index
-from studylib.datasets.index_rules import OPTIONAL
-from studylib.datasets.listing import Lists
+from studylib.datasets.index import OPTIONAL, DatasetError, Index, index_folder, write_index
+from studylib.datasets.lists import Lists, Walk, match, pass_over, told, walk
 from studylib.datasets.probing import Probed, probe_all
-from studylib.video.files import locked, user_path
+from studylib.video.files import locked
 
 MIN_FRAMES = 8  # the paper's shortest clip
 
@@ -119,43 +116,3 @@ def part_counts(lists: Lists) -> dict[str, dict[str, int]]:
         for part, of_split in zip(video.parts, counts.values(), strict=True):
             of_split[part or "neither"] += 1
     return counts
-
-
-def add_options(parser: argparse.ArgumentParser, name: str | None, lists: str | None) -> None:
-    """The options that every command on a user's own videos has; `lists` says what the official lists are."""
-    parser.add_argument("--root", type=user_path, required=True, help="folder under which the videos lie")
-    if lists is not None:
-        parser.add_argument("--lists", type=user_path, required=True, help=lists)
-    parser.add_argument("--name", help=f"name of the index (default: {name or 'the last part of --out'})")
-    parser.add_argument("--only-present", action="store_true", help="number only the classes that have a video")
-    parser.add_argument(
-        "--min-frames", type=int, default=MIN_FRAMES, help="count shorter videos as too short (default: %(default)s)"
-    )
-    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
-
-
-def add_preparing(parser: argparse.ArgumentParser) -> None:
-    """The options that every command has to prepare the dataset when its index is made."""
-    group = parser.add_argument_group("prepared videos", "transcoded once, so that training reads its clips faster")
-    group.add_argument("--prepare", action="store_true", help="make the dataset NAME-<height>x<width> of them, too")
-    group.add_argument("--pack", type=int, metavar="N", help="pack N videos into each file (default: 1)")
-    group.add_argument("--resolution", type=int, metavar="CROP", help="side of the crops runs will take (default: 112)")
-
-
-def preparing(args: argparse.Namespace) -> tuple[int, int] | None:
-    """(crop, videos in a file) by what `add_preparing` gave, None without --prepare.
-
-    Errors: DatasetError for an option that needs --prepare, or a number that is too small.
-    """
-    given = {option: getattr(args, option) for option in ("pack", "resolution") if getattr(args, option) is not None}
-    if given and not args.prepare:
-        raise DatasetError(f"--{next(iter(given))} says how videos are prepared: give --prepare, too")
-    for option, least in (("pack", 1), ("resolution", 16)):
-        if given.get(option, least) < least:
-            raise DatasetError(f"--{option} must be at least {least}, not {given[option]}")
-    return (given.get("resolution", 112), given.get("pack", 1)) if args.prepare else None
-
-
-def options(args: argparse.Namespace) -> dict:
-    """What `add_options` gave, as keyword arguments of `build`."""
-    return {key: getattr(args, key) for key in ("name", "root", "only_present", "min_frames", "workers")}

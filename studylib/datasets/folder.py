@@ -9,9 +9,18 @@ a line each, gives their order.
 from pathlib import Path
 
 from studylib.datasets.building import build
-from studylib.datasets.finding import TEST_FOLDERS, Walk, told, walk
 from studylib.datasets.index import DatasetError, Index
-from studylib.datasets.listing import Lists, numbers_by_spelling, read_lines, spelling, without_ending
+from studylib.datasets.lists import (
+    TEST_FOLDERS,
+    Lists,
+    Walk,
+    numbers_by_spelling,
+    read_lines,
+    spelling,
+    told,
+    walk,
+    without_ending,
+)
 
 
 def make(

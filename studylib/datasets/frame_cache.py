@@ -68,26 +68,19 @@ class FrameCache:
         return {name: value for name, value in self.__dict__.items() if name != "frames"}
 
 
-def open_frames(
-    index: Index,
-    size: tuple[int, int],
-    modality: str = "rgb",
-    budget_bytes: int | None = None,
-    workers: int | None = None,
-) -> FrameCache | None:
+def open_frames(index: Index, size: tuple[int, int], modality: str = "rgb") -> FrameCache | None:
     """The cache of `index` at `size` = (height, width), of frames ("rgb") or of the flow between them ("flow"), built
     first if there is none that fits the index.
 
-    Returns None, and logs why, when the frames take more than `budget_bytes`; by default the budget is the
-    environment's STUDY_CACHE_GB, else a quarter of the memory. Of several processes that call at once, one builds and
-    the others wait. `workers` threads decode (FFmpeg works outside Python's lock, so they are as fast as processes).
-    A video that cannot be decoded is noted (`FrameCache.broken`). Errors: VideoError when more than 5% cannot; OSError
-    naming the file when the disk is full. Nothing of a failed build stays.
+    Returns None, and logs why, when the frames take more than `default_budget`. Of several processes that call at once,
+    one builds and the others wait. Threads decode (FFmpeg works outside Python's lock, so they are as fast as
+    processes). A video that cannot be decoded is noted (`FrameCache.broken`). Errors: VideoError when more than 5%
+    cannot; OSError naming the file when the disk is full. Nothing of a failed build stays.
     """
     height, width = size
     offsets = np.concatenate([[0], np.cumsum(index.table["num_frames"].to_numpy(), dtype=np.int64)])
     needed = int(offsets[-1]) * _frame_bytes(modality, size)
-    budget = default_budget() if budget_bytes is None else budget_bytes
+    budget = default_budget()
     if needed > budget:
         log.warning(
             "%s: no frame cache, clips are decoded as they are needed: the frames at %dx%d take %.2f GB, the budget is "
@@ -103,7 +96,7 @@ def open_frames(
         with locked(path.with_suffix(".lock"), f"{index.name}: another process is building the frame cache"):
             broken = _built(path, facts)
             if broken is None:  # else another process has built it while this one waited
-                broken = _build(index, path, offsets, size, modality, workers)
+                broken = _build(index, path, offsets, size, modality)
                 write_text(path.with_suffix(".json"), json.dumps(facts | {"broken": broken}, indent=1) + "\n")
     return FrameCache(path, (height, width), offsets, modality, broken)
 
@@ -137,9 +130,7 @@ def _built(path: Path, facts: dict) -> dict[int, str] | None:
         return None
 
 
-def _build(
-    index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int], modality: str, workers: int | None
-) -> dict[int, str]:
+def _build(index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int], modality: str) -> dict[int, str]:
     """Decode every video into its place of a temporary file, which then becomes `path`; the broken ones, by row."""
     frame_bytes = _frame_bytes(modality, size)
     needed = int(offsets[-1]) * frame_bytes
@@ -167,7 +158,7 @@ def _build(
         temporary.write_bytes(b"")
         if shutil.disk_usage(path.parent).free < needed:  # now, not after an hour
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        with ThreadPoolExecutor(workers or available_cores()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             jobs = [pool.submit(fill, row) for row in range(videos)]
             try:
                 title = f"{index.name}: {'frames' if modality == 'rgb' else 'flow'} at {size[0]}x{size[1]}"

@@ -8,23 +8,13 @@ leaves out have the part "" in it. The classes have no official numbers: they co
 import re
 from pathlib import Path
 
-from studylib.datasets.building import build
-from studylib.datasets.finding import KEYS
-from studylib.datasets.index import DatasetError, Index
-from studylib.datasets.listing import Lists, hash_of, is_plain_name, read_lines
+from studylib.datasets.index import DatasetError
+from studylib.datasets.lists import KEYS, Lists, hash_of, is_plain_name, read_lines
 from studylib.video.files import name_of, on_disk
 
 LISTS = "folder with the files <class>_test_split<1-3>.txt"
 _SPLITS = (1, 2, 3)
 _PARTS = {"0": "", "1": "train", "2": "test"}
-
-
-def make(name: str, root: Path | str, lists: Path | str, **options: object) -> Index:
-    """Write the index `name` of the videos under `root` by the lists in the folder `lists`; options as of `build`.
-
-    Errors: DatasetError naming the folder, the list or the line that is wrong, or when no video is there.
-    """
-    return build(name, root, read(Path(lists)), **options)
 
 
 def read(folder: Path) -> Lists:

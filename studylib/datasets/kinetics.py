@@ -15,23 +15,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from studylib.datasets.building import build
-from studylib.datasets.index import DatasetError, Index
-from studylib.datasets.listing import Lists, hash_of, numbers_by_spelling, read_text, spelling
+from studylib.datasets.index import DatasetError
+from studylib.datasets.lists import Lists, hash_of, numbers_by_spelling, read_text, spelling
 
 LISTS = "the official csv file, or a folder of them (train.csv, validate.csv, ...)"
 _PARTS = {"train": "train", "val": "test", "validate": "test", "validation": "test", "test": ""}
 _HEADER = "label,youtube_id,time_start,time_end,split"
 _ALL_COLUMNS = _HEADER.split(",")
 _COLUMNS = _ALL_COLUMNS[1:]  # the list of a hidden test has no labels
-
-
-def make(name: str, root: Path | str, lists: Path | str, num_classes: int = 400, **options: object) -> Index:
-    """Write the index `name` of the videos under `root` by the csv file or folder `lists`; options as of `build`.
-
-    Errors: DatasetError naming the folder, the list or the line that is wrong, or when no video is there.
-    """
-    return build(name, root, read(Path(lists), num_classes), **options)
 
 
 class _Row(NamedTuple):

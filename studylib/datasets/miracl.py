@@ -31,7 +31,7 @@ import pandas as pd
 
 from studylib.datasets.building import MIN_FRAMES, part_counts
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
-from studylib.datasets.listing import Lists
+from studylib.datasets.lists import Lists
 from studylib.datasets.report import report as report_of_index
 from studylib.video.files import locked, write_bytes
 from studylib.video.parallel import in_processes, progress_bar

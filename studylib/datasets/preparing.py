@@ -1,53 +1,84 @@
 """Transcode a dataset once to short groups of pictures at the scaled size, so that any clip is a few frames away.
 
-    python -m studylib.datasets ucf101 --root UCF-101 --lists LISTS --prepare [--pack 500]
+    python -m studylib.datasets ucf101 --root UCF-101 --lists LISTS --prepare
 
 What is prepared is a dataset of its own, `<name>-128x171`, with the same videos, labels and splits; runs name it and
-read it as any other. Its videos are H.264 files, or shards of many of them, with a keyframe every few frames and no
-B-frames; the originals are not touched. A file is whole or not there, and a journal tells of each video that is done
-(`packing`): a call makes what is missing and what is made of an original that has changed.
+read it as any other. Its videos are H.264 files with a keyframe every few frames and no B-frames; the originals are not
+touched. A file is whole or not there, and a journal tells of each video that is done: a call makes what is missing and
+what is made of an original that has changed.
 """
 
 import base64
+import math
 import shutil
 from collections import Counter
-from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
+import av
+import cv2
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from studylib.datasets.index import DatasetError, Index, index_folder, write_index
-from studylib.datasets.index_rules import OPTIONAL
-from studylib.datasets.packing import Prepared, pack_shard, read_journal, stamp_of, tell, tidy, unpacked
+from studylib.datasets.index import OPTIONAL, DatasetError, Index, index_folder, write_index
 from studylib.datasets.probing import in_one_line
-from studylib.datasets.production import claim
-from studylib.datasets.transcoding import MEASURED, Format, transcode
+from studylib.datasets.production import claim, going_on_later, journal_line, read_journal, work
+from studylib.datasets.report import unreadable_lines
 from studylib.video.clips import scaled_size
 from studylib.video.files import locked, on_disk, write_bytes
-from studylib.video.parallel import in_processes, progress_bar
+from studylib.video.reading import Timeline, VideoError, encode, frames, scan
 
-__all__ = ["Format", "prepare", "report", "transcode"]
-
-_FEW = 32  # videos that are made without a word on the way, if it goes to a log
-_LINES = 20  # videos that could not be prepared and are told; all of them are in the manifest
+# Coloured noise can lose as much as another picture differs (10 dB). Whether a frame is the right one is told by
+# the mean colours of its cells: in real videos they differ by 2 of 255 where it is, by 50 where it is not.
+_CELLS = (8, 6)  # across, down
+_MOST_DIFFERENT = 20  # root mean square, of 255
 _GONE = [-1, -1]  # the stamp of a file that is not there
 
 
+@dataclass(frozen=True)
+class Format:
+    """How videos are prepared; the defaults are the trade-off that the chapter on data shows."""
+
+    resolution: int = 112  # pixels, the crop that runs will take; frames are scaled in proportion (`clips.scaled_size`)
+    gop: int = 12  # frames from one keyframe to the next
+    crf: int = 18  # x264's constant quality, lower is better
+    preset: str = "veryfast"
+    # Without arithmetic coding and deblocking a frame is decoded in half the time, for a tenth more bytes; without
+    # x264's psychovisual moves of bits it is nearer to the original by 1 dB.
+    tune: str = "psnr,fastdecode"
+    # Colours as large as the picture: the very pixels that are read, at any size. Halved ones cap the PSNR at 39 dB.
+    pixels: str = "yuv444p"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames stored: those that are read."""
+        return scaled_size(self.resolution)
+
+
+MEASURED = Format()
+
+
+class Prepared(NamedTuple):
+    """A video that is done, as a line of the journal tells."""
+
+    path: str  # of the original, relative to its dataset's root
+    stamp: list[int]  # the original's size in bytes, and when it was last changed in ns
+    file: str  # where the video lies, relative to the new dataset's folder
+    size: int  # bytes
+    num_frames: int
+    psnr: float  # dB
+    timeline: str  # base64 of Timeline.to_bytes
+
+
 def prepare(
-    source: Index,
-    how: Format = MEASURED,
-    pack: int = 1,
-    data_root: Path | str | None = None,
-    workers: int | None = None,
+    source: Index, how: Format = MEASURED, data_root: Path | str | None = None, workers: int | None = None
 ) -> Index:
     """Transcode the videos of `source`, on all cores, and write the index of the prepared ones.
 
     Args:
         source: the dataset as it is.
         how: size and quality.
-        pack: videos in a shard; 1 gives each a file that players show.
         data_root: where the prepared videos and their index will live; by default where the source's index does.
         workers: processes.
 
@@ -57,22 +88,16 @@ def prepare(
     """
     if "prepared" in source.facts:
         raise DatasetError(f"{source.name}: is prepared already; prepare the original videos")
-    if pack < 1:
-        raise DatasetError(f"{source.name}: a shard must hold at least 1 video, not {pack}")
     name = "{}-{}x{}".format(source.name, *scaled_size(how.resolution))
     folder = index_folder(name, data_root or source.folder.parent)
     with locked(folder / ".lock", f"{name}: another process is preparing these videos"):
-        claim(folder / "settings.json", asdict(how) | {"pack": pack})
+        claim(folder, asdict(how))
         shutil.rmtree(folder / "unfinished", ignore_errors=True)
-        names, done = _names(source.table["path"].to_pylist()), read_journal(folder)
-        try:
-            unreadable = _make(source, folder, names, how, pack, done, workers)
-            index = _write(source, name, folder, names, how, pack > 1, done, unreadable)
-            tidy(folder, done)  # after that: an index that is replaced names its videos until then
-        except OSError as error:
-            there = f"stopped after {sum(path in done for path in names)} of {len(names)} videos"
-            message = f"{folder}: {there} ({error.strerror or error}); they stay: call again to go on"
-            raise OSError(error.errno, message) from error
+        names, done = _names(source.table["path"].to_pylist()), videos_done(folder)
+        with going_on_later(folder, lambda: sum(path in done for path in names), len(names)):
+            unreadable = _make(source, folder, names, how, done, workers)
+            index = _write(source, name, folder, names, how, done, unreadable)
+            _tidy(folder, done)  # after that: an index that is replaced names its videos until then
         return index
 
 
@@ -84,65 +109,57 @@ def _names(paths: list[str]) -> dict[str, str]:
     return {path: name if uses[name] == 1 else f"{path}.mp4" for path, name in zip(paths, names, strict=True)}
 
 
+def videos_done(folder: Path) -> dict[str, Prepared]:
+    """The videos that are done and whose files are there and whole, by their originals' paths; the last line holds.
+
+    Those of originals that the index no longer lists are among them: it may list them again.
+    """
+    told: dict[str, Prepared] = {}
+    for video in read_journal(folder / "prepared.jsonl", lambda line: Prepared(*line)):
+        told.pop(video.path, None)  # so that the latest stands last
+        told[video.path] = video
+    latest = {video.file: path for path, video in told.items()}
+    whole = {video.file: _stamp(on_disk(folder, video.file))[0] == video.size for video in told.values()}
+    return {path: video for path, video in told.items() if whole[video.file] and latest[video.file] == path}
+
+
+def _stamp(path: Path) -> list[int]:
+    """Size in bytes and time of change in ns; `_GONE` where there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return _GONE
+    return [status.st_size, status.st_mtime_ns]
+
+
 def _make(
-    source: Index,
-    folder: Path,
-    names: dict[str, str],
-    how: Format,
-    pack: int,
-    done: dict[str, Prepared],
-    workers: int | None,
+    source: Index, folder: Path, names: dict[str, str], how: Format, done: dict[str, Prepared], workers: int | None
 ) -> dict[str, str]:
-    """Make what is missing of the videos and their shards, and add it to `done` and to the journal; returns the
-    originals that cannot be prepared, and why."""
-    paths, jobs = list(names), {}
-    shard_of = {path: row // pack for row, path in enumerate(paths)}
-    for row, path in enumerate(paths):
-        original = source.path(path)
-        file = f"videos/{names[path]}" if pack == 1 else unpacked(path)
+    """Make what is missing of the videos, and add it to `done` and to the journal; returns the originals that cannot be
+    prepared, and why."""
+    jobs, unreadable = {}, {}
+    for row, (path, name) in enumerate(names.items()):
+        original, file = source.path(path), f"videos/{name}"
         # An original that is gone is as it was: what is made of it stays.
-        current = path in done and stamp_of(original) in (done[path].stamp, _GONE)
-        if not current or (pack == 1 and done[path].file != file):
+        if path not in done or _stamp(original) not in (done[path].stamp, _GONE) or done[path].file != file:
             done.pop(path, None)
-            jobs[path] = (path, original, folder, file, row, how, pack > 1)
+            jobs[path] = (path, original, folder, file, row, how)
 
-    def complete(shard: int) -> None:
-        if pack > 1:
-            rows = paths[shard * pack : (shard + 1) * pack]
-            packed = pack_shard(folder, shard, [done[path] for path in rows if path in done], journal)
-            done.update((video.path, video) for video in packed)
+    def tell(path: str, result: Prepared | str) -> Prepared | None:
+        return None if isinstance(result, str) else result
 
-    unreadable: dict[str, str] = {}
-    missing = Counter(shard_of[path] for path in jobs)
-    bar = progress_bar(
-        f"{source.name}: preparing", len(paths), len(paths) - len(jobs), disable=None if len(jobs) < _FEW else False
-    )
-    results = in_processes(make_one, jobs, workers)
-    with bar, open(folder / "prepared.jsonl", "ab") as journal, closing(results):
-        journal.write(b"\n")  # ends a torn line
-        for shard in sorted(set(shard_of.values()) - set(missing)):
-            complete(shard)
-        for path, result in results:
-            if isinstance(result, str):
-                unreadable[path] = result
-            else:
-                done[path] = result
-                tell(journal, [result])
-            missing[shard_of[path]] -= 1
-            if not missing[shard_of[path]]:
-                complete(shard_of[path])
-            bar.update()
-    return {path: unreadable[path] for path in paths if path in unreadable}
+    title = f"{source.name}: preparing"
+    for path, result in work(make_one, jobs, folder / "prepared.jsonl", tell, title, len(names), workers):
+        (unreadable if isinstance(result, str) else done)[path] = result
+    return {path: unreadable[path] for path in names if path in unreadable}
 
 
-def make_one(
-    path: str, original: Path, folder: Path, file: str, row: int, how: Format, for_shard: bool
-) -> Prepared | str:
+def make_one(path: str, original: Path, folder: Path, file: str, row: int, how: Format) -> Prepared | str:
     """Prepare one video, or say in one line, without naming the machine's folders, why it cannot be."""
     scratch = folder / "unfinished" / f"{row}.mp4"  # not beside `file`, whose name may leave no room for an ending
-    stamp = stamp_of(original)  # before it is read: a change meanwhile will be seen
+    stamp = _stamp(original)  # before it is read: a change meanwhile will be seen
     try:
-        content, facts = transcode(original, how, scratch, for_shard)
+        content, facts = transcode(original, how, scratch)
     except OSError:  # a full disk; those of the original are VideoErrors
         raise
     except Exception as error:
@@ -151,7 +168,7 @@ def make_one(
     place = on_disk(folder, file)
     place.parent.mkdir(parents=True, exist_ok=True)
     scratch.replace(place)
-    return Prepared(path, stamp, file, 0, len(content), **facts)
+    return Prepared(path, stamp, file, len(content), **facts)
 
 
 def _write(
@@ -160,7 +177,6 @@ def _write(
     folder: Path,
     names: dict[str, str],
     how: Format,
-    packed: bool,
     done: dict[str, Prepared],
     unreadable: dict[str, str],
 ) -> Index:
@@ -180,9 +196,6 @@ def _write(
         "psnr": pa.array([video.psnr for video in videos], pa.float32()),
         "timeline": pa.array([base64.b64decode(video.timeline) for video in videos], OPTIONAL["timeline"]),
     }
-    if packed:
-        new["shard"] = [video.file.removeprefix("videos/") for video in videos]
-        new |= {column: [getattr(video, column) for video in videos] for column in ("offset", "size")}
     table = source.table.take(rows)
     kept = {column: table[column] for column in table.column_names if column != "sha256"}  # it is the original's
     facts = asdict(how) | {
@@ -190,10 +203,19 @@ def _write(
         "original_bytes": sum(video.stamp[0] for video in videos),
         "unreadable": unreadable,
     }
-    # Not whether they are packed: they are the same videos.
     return write_index(
         name, folder / "videos", source.classes, kept | new, {**source.facts, "prepared": facts}, folder.parent
     )
+
+
+def _tidy(folder: Path, done: dict[str, Prepared]) -> None:
+    """Shorten the journal to what holds; remove the videos that it does not tell of, and scratch files."""
+    write_bytes(folder / "prepared.jsonl", b"".join(map(journal_line, done.values())))
+    used = {on_disk(folder, video.file) for video in done.values()}
+    for path in (folder / "videos").rglob("*"):
+        if path not in used and path.is_file():
+            path.unlink()
+    shutil.rmtree(folder / "unfinished", ignore_errors=True)
 
 
 def report(index: Index) -> str:
@@ -201,20 +223,77 @@ def report(index: Index) -> str:
     facts, table = index.facts["prepared"], index.table
     size, before = pc.sum(table["bytes"]).as_py(), facts["original_bytes"]
     psnr, unreadable = table["psnr"].to_numpy(), facts["unreadable"]
-    shards = f" in {pc.count_distinct(table['shard']).as_py()} shards" if "shard" in table.column_names else ""
-    lines = [
-        f"{index.name}: {len(table)} videos prepared{shards}, {index.folder}",
-        f"  {len(unreadable)} could not be prepared (left out)",
-        *(f"    {path}: {reason}" for path, reason in list(unreadable.items())[:_LINES]),
-    ]
-    if (more := len(unreadable) - _LINES) > 0:
-        lines.append(f"    and {more} more: {index.folder / 'manifest.json'} names them")
     lowest = table["path"][int(psnr.argmin())].as_py()
     return "\n".join(
         [
-            *lines,
+            f"{index.name}: {len(table)} videos prepared, {index.folder}",
+            f"  {len(unreadable)} could not be prepared (left out)",
+            *unreadable_lines(unreadable, index),
             f"  {size / 1e6:,.1f} MB, {size / before:.2f} of the originals' {before / 1e6:,.1f} MB",
             f"  PSNR {psnr.mean():.1f} dB on average, {psnr.min():.1f} dB at the lowest ({lowest})",
             f"  manifest {index.manifest_hash}",
         ]
     )
+
+
+def transcode(original: Path, how: Format, scratch: Path) -> tuple[bytes, dict]:
+    """The prepared video as the bytes of an mp4, and what an index tells of it: num_frames, psnr (dB) and timeline
+    (base64).
+
+    Frames are streamed, only the result is in memory. `scratch` is a path for a file that is gone afterwards.
+    Errors: VideoError when a frame of the original cannot be decoded or encoded, or the result does not show the same
+    frames; OSError when the disk is full.
+    """
+    try:
+        known = scan(original)
+    except OSError as error:  # a folder that may not be entered, a disk that fails
+        raise VideoError(f"{original}: cannot be read ({error.strerror})") from error
+    # x264 without B-frames: a clip's frames come in order, and none waits for a later one.
+    options = {"crf": str(how.crf), "preset": how.preset, "tune": how.tune, "g": str(how.gop)}
+    options |= {"bf": "0", "sc_threshold": "0"}
+    try:
+        content = encode(frames(original, how.size, known), *how.size, _rate(known.info.fps), options, how.pixels)
+    except av.FFmpegError as error:
+        raise VideoError(f"{original}: its frames cannot be encoded ({error.strerror})") from error
+    try:
+        write_bytes(scratch, content)
+        made = scan(scratch)
+        if made.info.num_frames != known.info.num_frames or made.packets is None:
+            raise VideoError(f"{original}: has {known.info.num_frames} frames, prepared {made.info.num_frames}")
+        psnr = compare(original, scratch, how.size, known, made)
+    finally:
+        scratch.unlink(missing_ok=True)
+    timeline = base64.b64encode(made.to_bytes()).decode()
+    return content, {"num_frames": made.info.num_frames, "psnr": psnr, "timeline": timeline}
+
+
+def _rate(fps: float) -> float:
+    """Frames per second that the mp4 tells players; frames are read by number.
+
+    Rates that no camera has are those of a container's clock (1000) or unknown (0). x264 gives a frame fewer bits the
+    shorter it is shown, so they would cost quality.
+    """
+    return fps if 5 <= fps <= 60 else 25.0
+
+
+def compare(
+    original: Path,
+    prepared: Path,
+    size: tuple[int, int],
+    known: Timeline | None = None,
+    made: Timeline | None = None,
+) -> float:
+    """PSNR in dB, over all frames of a video as a run reads them, RGB at `size`; 100 where they are equal. `known` and
+    `made` are the two files' timelines, if they are at hand.
+
+    Errors: VideoError naming the first frame that shows something else.
+    """
+    squares, values = 0.0, 0
+    pairs = zip(frames(original, size, known), frames(prepared, size, made), strict=True)
+    for number, (one, other) in enumerate(pairs):
+        cells = [cv2.resize(frame, _CELLS, interpolation=cv2.INTER_AREA) for frame in (one, other)]
+        if cv2.norm(*cells, cv2.NORM_L2) > _MOST_DIFFERENT * math.sqrt(cells[0].size):
+            raise VideoError(f"{original}: frame {number} shows something else once it is prepared")
+        squares += cv2.norm(one, other, cv2.NORM_L2SQR)  # a sum of whole numbers: the same on every machine
+        values += one.size
+    return round(min(100.0, 10 * math.log10(255**2 * values / max(squares, 1e-9))), 3)

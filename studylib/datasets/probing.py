@@ -5,15 +5,13 @@ told. An unreadable one is tried again by each call: what was wrong may have bee
 """
 
 import base64
-import json
 import os
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+from studylib.datasets.production import going_on_later, read_journal, work
 from studylib.video.files import on_disk
-from studylib.video.parallel import in_processes, progress_bar
 from studylib.video.reading import VideoError, scan
 
 JOURNAL_VERSION = 2  # raise it with any change of what a scan gives
@@ -44,28 +42,19 @@ def probe_all(
     """
     paths = list(paths)
     stamps, unreadable = _stamps(root, paths)
-    probed = read_journal(journal, stamps)
+    probed = known_files(journal, stamps)
     jobs = {path: (str(on_disk(root, path)),) for path in stamps if path not in probed}
-    few = len(jobs) < _FEW
-    bar = progress_bar(f"{root.name}: probing", len(paths), len(paths) - len(jobs), disable=None if few else False)
-    results = in_processes(probe_one, jobs, 1 if few else workers)
-    try:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        with bar, open(journal, "ab+") as file, closing(results):
-            _end_torn_line(file)
-            for path, result in results:
-                if isinstance(result, str):
-                    unreadable[path] = result
-                else:
-                    probed[path] = result
-                    file.write(_line(path, stamps[path], result))
-                    file.flush()
-                bar.update()
-    except OSError as error:
-        done = f"stopped after {len(probed)} of {len(paths)} videos ({error.strerror or error})"
-        raise OSError(error.errno, f"{journal}: {done}; what is probed stays: call again to go on") from error
-    in_order = {path: probed[path] for path in paths if path in probed}
-    return in_order, {path: unreadable[path] for path in paths if path in unreadable}
+
+    def tell(path: str, result: Probed | str) -> list | None:
+        if isinstance(result, str):
+            return None
+        return [JOURNAL_VERSION, path, *stamps[path], *result[:4], base64.b64encode(result.timeline).decode()]
+
+    with going_on_later(journal, lambda: len(probed), len(paths)):
+        workers = 1 if len(jobs) < _FEW else workers
+        for path, result in work(probe_one, jobs, journal, tell, f"{root.name}: probing", len(paths), workers):
+            (unreadable if isinstance(result, str) else probed)[path] = result
+    return tuple({path: results[path] for path in paths if path in results} for results in (probed, unreadable))
 
 
 def probe_one(file: str) -> Probed | str:
@@ -88,34 +77,16 @@ def in_one_line(error: Exception, file: Path | str) -> str:
     return kind + " ".join(text.split())
 
 
-def read_journal(journal: Path, stamps: dict[str, Stamp]) -> dict[str, Probed]:
+def known_files(journal: Path, stamps: dict[str, Stamp]) -> dict[str, Probed]:
     """What is known of those files whose size and time are still as they were."""
-    known: dict[str, Probed] = {}
-    if not journal.exists():
-        return known
-    with open(journal, "rb") as lines:
-        for line in lines:
-            try:
-                version, path, *stamp_and_values, timeline = json.loads(line)
-                stamp, values = tuple(stamp_and_values[:2]), stamp_and_values[2:]
-                if version == JOURNAL_VERSION and stamps.get(path) == stamp:
-                    known[path] = Probed(*values, stamp[0], base64.b64decode(timeline))
-            except (ValueError, TypeError):
-                continue  # a kill can tear a line
-    return known
 
+    def parse(line: list) -> tuple[str, Probed] | None:
+        version, path, size, changed, *values, timeline = line
+        if version != JOURNAL_VERSION or stamps.get(path) != (size, changed):
+            return None
+        return path, Probed(*values, size, base64.b64decode(timeline))
 
-def _line(path: str, stamp: Stamp, probed: Probed) -> bytes:
-    timeline = base64.b64encode(probed.timeline).decode()
-    return json.dumps([JOURNAL_VERSION, path, *stamp, *probed[:4], timeline]).encode() + b"\n"
-
-
-def _end_torn_line(file: BinaryIO) -> None:
-    """See to it that the next line begins on its own."""
-    if file.tell() > 0:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b"\n":
-            file.write(b"\n")
+    return dict(filter(None, read_journal(journal, parse)))
 
 
 def _stamps(root: Path, paths: list[str]) -> tuple[dict[str, Stamp], dict[str, str]]:

@@ -3,9 +3,8 @@
 import csv
 from importlib.resources import files
 
-from studylib.datasets.finding import told
-from studylib.datasets.index import Index
-from studylib.datasets.index_rules import HOW_TO_PART
+from studylib.datasets.index import HOW_TO_PART, Index
+from studylib.datasets.lists import told
 
 _LINES = 20  # unreadable files that are told; all of them are in the manifest
 
@@ -26,14 +25,19 @@ def report(index: Index) -> str:
         lines.append(f"  to train and test, {HOW_TO_PART}")
     lines += ["", *_aligned(_part_rows(index, published)), ""]
     lines += [f"  {line}" for line in _faults(facts) + told(facts.get("passed_over", {}))]
-    lines += [f"    {path}: {reason}" for path, reason in list(facts["unreadable"].items())[:_LINES]]
-    if (more := len(facts["unreadable"]) - _LINES) > 0:
-        lines.append(f"    and {more} more: {index.folder / 'manifest.json'} names them")
+    lines += unreadable_lines(facts["unreadable"], index)
     if published:
         lines.append(f"  published: {'; '.join(dict.fromkeys(source for _, source in published.values()))}")
     else:
         lines.append("  published: no count is known here")
     return "\n".join([*lines, f"  manifest {index.manifest_hash}"])
+
+
+def unreadable_lines(unreadable: dict[str, str], index: Index) -> list[str]:
+    """A line for each of the first videos that cannot be read, and where all are named."""
+    lines = [f"    {path}: {reason}" for path, reason in list(unreadable.items())[:_LINES]]
+    more = len(unreadable) - _LINES
+    return lines + [f"    and {more} more: {index.folder / 'manifest.json'} names them"] * (more > 0)
 
 
 def _part_rows(index: Index, published: dict[str, tuple[int, str]]) -> list[list[str]]:

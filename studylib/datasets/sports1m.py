@@ -9,9 +9,8 @@ none is tested on that was trained on.
 import re
 from pathlib import Path
 
-from studylib.datasets.building import build
-from studylib.datasets.index import DatasetError, Index
-from studylib.datasets.listing import Lists, hash_of, read_lines
+from studylib.datasets.index import DatasetError
+from studylib.datasets.lists import Lists, hash_of, read_lines
 
 LISTS = "folder with labels.txt, train_partition.txt and test_partition.txt"
 _PARTITIONS = {"train": "train_partition.txt", "test": "test_partition.txt"}  # train first: its lines hold
@@ -19,14 +18,6 @@ _LINE = re.compile(
     r"(?:https?://)?(?:www\.|m\.)?(?:youtube\.com/watch\?(?:[^\s#]*&)?v=|youtu\.be/)([A-Za-z0-9_-]{11})(?:[&?#]\S*)?"
     r"\s+([0-9]+(?:,[0-9]+)*)"
 )
-
-
-def make(name: str, root: Path | str, lists: Path | str, **options: object) -> Index:
-    """Write the index `name` of the videos under `root` by the lists in the folder `lists`; options as of `build`.
-
-    Errors: DatasetError naming the folder, the list or the line that is wrong, or when no video is there.
-    """
-    return build(name, root, read(Path(lists)), **options)
 
 
 def read(folder: Path) -> Lists:

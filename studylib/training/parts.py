@@ -6,8 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from studylib.datasets.frame_cache import FrameCache, open_frames
-from studylib.datasets.index import DatasetError, Index
-from studylib.datasets.index_rules import HOW_TO_PART
+from studylib.datasets.index import HOW_TO_PART, DatasetError, Index
 from studylib.training.spec import RunSpec
 from studylib.video.clips import scaled_size
 from studylib.video.faults import Fault

@@ -44,13 +44,10 @@ def uniform_starts(num_frames: int, clip_length: int, n: int, step: int = 1) -> 
     return np.arange(n) * last // (n - 1)
 
 
-def dense_starts(num_frames: int, clip_length: int, stride: int | None = None, step: int = 1) -> np.ndarray:
-    """First frames of clips every `stride` frames over the whole video, the last one ending with it.
-
-    `stride` is the clip's span by default: clips that touch. 1 gives every clip there is.
-    """
+def dense_starts(num_frames: int, clip_length: int, step: int = 1) -> np.ndarray:
+    """First frames of clips that touch, over the whole video, the last one ending with it."""
     last = last_start(num_frames, clip_length, step)
-    starts = np.arange(0, last + 1, stride or clip_span(clip_length, step))
+    starts = np.arange(0, last + 1, clip_span(clip_length, step))
     return starts if starts[-1] == last else np.append(starts, last)
 
 

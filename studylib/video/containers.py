@@ -9,10 +9,12 @@ import av
 from av.stream import Discard, Disposition
 from av.video.frame import PictureType
 
-from studylib.video.timeline import VideoError
-
 # By default FFmpeg paints over what it cannot decode and says nothing.
 NO_CONCEALING = {"err_detect": "explode"}
+
+
+class VideoError(ValueError):
+    """A video that cannot be read; the message names the file and the reason, in one line."""
 
 
 @contextmanager

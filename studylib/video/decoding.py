@@ -20,24 +20,23 @@ import cv2
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from studylib.video.containers import NO_CONCEALING, opened, sound, whole_frames
-from studylib.video.scanning import timeline
-from studylib.video.timeline import Piece, Timeline, VideoError
+from studylib.video.containers import NO_CONCEALING, VideoError, opened, sound, whole_frames
+from studylib.video.timeline import Timeline, timeline
 
 # The same bytes on every processor: FFmpeg's other paths round differently from one instruction set to another.
 SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 _KEPT_DECODERS = 8  # of each thread: opening one takes as long as decoding a frame
 
 
-def decode(video: Path | str | Piece, wanted: list[int], out: np.ndarray, known: Timeline | None = None) -> None:
+def decode(video: Path | str, wanted: list[int], out: np.ndarray, known: Timeline | None = None) -> None:
     """Decode the frames `wanted` (ascending, each once) into `out`, uint8 RGB (len(wanted), H, W, 3), at its size.
 
-    `known` is the file's timeline, if an index has it; a piece of a shard needs one with packets.
+    `known` is the file's timeline, if an index has it.
     Errors: VideoError naming the file and the frame that cannot be decoded.
     """
     times = known or timeline(video)
     row_of = {number: row for row, number in enumerate(wanted)}
-    ways = [_from_start(video, wanted[-1])] if not isinstance(video, Piece) else []
+    ways = [_from_start(video, wanted[-1])]
     if times.packets is not None:
         ways.insert(0, _from_packets(video, times, wanted))
     elif times.times is not None:
@@ -55,9 +54,14 @@ def decode(video: Path | str | Piece, wanted: list[int], out: np.ndarray, known:
     raise VideoError(f"{video}: frame {min(row_of)} cannot be decoded; the file is damaged: fetch or make it again")
 
 
-def frames_from_start(video: Path | str, size: tuple[int, int], known: Timeline) -> Iterator[np.ndarray]:
-    """All frames in order, uint8 RGB (H, W, 3); see `video.frames`."""
-    given = 0
+def frames(
+    video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None
+) -> Iterator[np.ndarray]:
+    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
+
+    Errors: VideoError naming the first frame that cannot be decoded, after those before it.
+    """
+    known, given = known or timeline(video), 0
     for _, frame in _from_start(video, known.info.num_frames - 1):
         out = np.empty((*size, 3), np.uint8)
         _write(frame, out, known.rotation)
@@ -90,21 +94,19 @@ def _from_start(video: Path | str, last: int) -> Iterator[tuple[int, av.VideoFra
         yield from zip(range(last + 1), whole_frames(container, stream), strict=False)
 
 
-def _from_packets(video: Path | str | Piece, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+def _from_packets(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Frames from the packets' known places, without FFmpeg's opening the file."""
-    table = times.packets
-    path, offset, size = video if isinstance(video, Piece) else (video, 0, times.file_size)
+    table, size = times.packets, times.file_size
     packet_of = np.empty_like(table.numbers)
     packet_of[table.numbers] = np.arange(len(packet_of))
-    with _opened_raw(path) as file:
-        found = os.fstat(file.fileno()).st_size
-        if found < offset + size or (found > size and not isinstance(video, Piece)):
+    with _opened_raw(video) as file:
+        if os.fstat(file.fileno()).st_size != size:
             raise VideoError(f"{video}: is no longer the file of {size} bytes that was indexed; make the index again")
         for keyframe, numbers in _stretches(times, wanted):
             rows = slice(int(packet_of[keyframe]), int(packet_of[numbers].max()) + 1)
             positions, sizes = table.positions[rows], table.sizes[rows]
             begin = int(positions.min())
-            data = os.pread(file.fileno(), int((positions + sizes).max()) - begin, offset + begin)
+            data = os.pread(file.fileno(), int((positions + sizes).max()) - begin, begin)
             places = zip((positions - begin).tolist(), sizes.tolist(), table.numbers[rows].tolist(), strict=True)
             packets = ((number, _packet(data[place : place + length], number)) for place, length, number in places)
             context = _thread.decoder(*table[:3])

@@ -6,7 +6,7 @@ for it.
 
 import io
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,16 +15,15 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from studylib.video.decoding import SCALING, decode, frames_from_start
+from studylib.video.containers import VideoError
+from studylib.video.decoding import SCALING, decode, frames
 from studylib.video.files import write_bytes
-from studylib.video.scanning import scan, timeline
-from studylib.video.timeline import Piece, Timeline, VideoError, VideoInfo
+from studylib.video.timeline import Timeline, VideoInfo, scan, timeline
 
 if TYPE_CHECKING:  # torch takes seconds to import; processes that only write videos or fill caches do without it
     import torch
 
 __all__ = [
-    "Piece",
     "Timeline",
     "VideoError",
     "VideoInfo",
@@ -41,9 +40,6 @@ __all__ = [
 ]
 
 
-Video = Path | str | Piece  # a file, or a part of a shard
-
-
 def probe(path: Path | str) -> VideoInfo:
     """Count the frames of `path` and read its size and rate: from its packets alone (milliseconds) where that is safe,
     else by decoding it once.
@@ -54,7 +50,7 @@ def probe(path: Path | str) -> VideoInfo:
 
 
 def read_clip(
-    video: Video,
+    video: Path | str,
     start: int,
     length: int,
     size: tuple[int, int] = (128, 171),
@@ -71,7 +67,7 @@ def read_clip(
 
 
 def read_clips(
-    video: Video,
+    video: Path | str,
     starts: Sequence[int],
     length: int,
     size: tuple[int, int] = (128, 171),
@@ -87,34 +83,24 @@ def read_clips(
     known = known or timeline(video)
     rows = clip_frames(starts, length, known.info.num_frames, video, step)  # (N, T)
     wanted, inverse = np.unique(rows, return_inverse=True)
-    frames = np.empty((len(wanted), *size, 3), np.uint8)
-    decode(video, wanted.tolist(), frames, known)
+    shown = np.empty((len(wanted), *size, 3), np.uint8)
+    decode(video, wanted.tolist(), shown, known)
     if len(rows) == 1 and len(wanted) == length:
-        return torch.from_numpy(frames[None])
-    return torch.from_numpy(frames[inverse.reshape(rows.shape)])
+        return torch.from_numpy(shown[None])
+    return torch.from_numpy(shown[inverse.reshape(rows.shape)])
 
 
-def read_video(video: Video, size: tuple[int, int] = (128, 171), known: Timeline | None = None) -> "torch.Tensor":
+def read_video(video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None) -> "torch.Tensor":
     """All frames as uint8 RGB (N, H, W, 3), scaled to `size` = (height, width). Errors: VideoError."""
     import torch
 
     known = known or timeline(video)
-    frames = np.empty((known.info.num_frames, *size, 3), np.uint8)
-    decode_into(video, frames, known)
-    return torch.from_numpy(frames)
+    shown = np.empty((known.info.num_frames, *size, 3), np.uint8)
+    decode_into(video, shown, known)
+    return torch.from_numpy(shown)
 
 
-def frames(
-    video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None
-) -> Iterator[np.ndarray]:
-    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
-
-    Errors: VideoError naming the first frame that cannot be decoded, after those before it.
-    """
-    return frames_from_start(video, size, known or timeline(video))
-
-
-def decode_into(video: Video, out: np.ndarray, known: Timeline | None = None) -> None:
+def decode_into(video: Path | str, out: np.ndarray, known: Timeline | None = None) -> None:
     """Fill `out`, uint8 RGB (num_frames, H, W, 3), with all frames of `video` scaled to its size.
 
     Errors: VideoError when the file is bad or has another number of frames than `out`.
@@ -129,7 +115,7 @@ def decode_into(video: Video, out: np.ndarray, known: Timeline | None = None) ->
     decode(video, list(range(num_frames)), out, known)
 
 
-def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Video, step: int = 1) -> np.ndarray:
+def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path | str, step: int = 1) -> np.ndarray:
     """Frame numbers of the clips at `starts`, (N, T): `start`, `start + step`, ..., and the one place of the rule that
     the last frame is repeated.
 

@@ -1,24 +1,36 @@
 """The timeline of a video: the time of every frame, where the keyframes are, and where in the file the packets lie.
 
-It fits into a few hundred bytes and is kept in a dataset's index, so that a clip is reached without looking through its
-file again (`decoding`). `scanning` makes one.
+`scan` makes one from the packets alone where that is safe, else by decoding the file, or says why it is no good video.
+A timeline fits into a few hundred bytes and is kept in a dataset's index, so that a clip is reached without looking
+through its file again (`decoding`).
 """
 
 import json
+import os
 import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import av
 import numpy as np
+from av.video.frame import PictureType
+
+from studylib.video.containers import VideoError, opened, sound, whole_frames
 
 # Bytes of a kept timeline up to which the packets' places are part of it: half a minute of video, not the minutes of
 # Sports-1M, whose index would grow to tens of gigabytes. Such a file is opened by FFmpeg at each clip (1 ms).
 _MOST_BYTES = 4096
-
-
-class VideoError(ValueError):
-    """A video that cannot be read; the message names the file and the reason, in one line."""
+# Containers that store a presentation time for every frame, and codecs that give one frame for each packet. AVI stores
+# no times (those FFmpeg makes up come out of order for H.264), VP8 has packets that show nothing.
+_TIMED_CONTAINERS = {"mov", "mp4", "matroska", "webm"}
+_ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1"}
+_CHECKED_PACKETS = 8
+# Containers that keep a frame's bytes together; in others, streams, a parser looks for where each begins.
+_FRAMING_CONTAINERS = _TIMED_CONTAINERS | {"avi", "flv"}
 
 
 @dataclass(frozen=True)
@@ -56,11 +68,11 @@ class Timeline:
     packets: Packets | None = None
     numbers: np.ndarray | None = None  # (N,) int64
 
-    def to_bytes(self, whole: bool = False) -> bytes:
+    def to_bytes(self) -> bytes:
         """The timeline without its info, compressed, for the column `timeline` of an index; without the packets' places
-        where they would make it long, unless the `whole` is asked for, which a piece of a shard needs."""
+        where they would make it long."""
         kept = self._packed(self.packets)
-        return kept if whole or self.packets is None or len(kept) <= _MOST_BYTES else self._packed(None)
+        return kept if self.packets is None or len(kept) <= _MOST_BYTES else self._packed(None)
 
     def _packed(self, packets: Packets | None) -> bytes:
         head = {"size": self.file_size, "rotation": self.rotation}
@@ -101,12 +113,172 @@ class Timeline:
         return cls(info, head["size"], head["rotation"], times, keyframes, packets)
 
 
-class Piece(NamedTuple):
-    """A video that is a part of a larger file, a shard of many."""
+def timeline(path: Path | str) -> Timeline:
+    """The timeline of `path`, from memory if the file has not changed. Errors: VideoError for whatever is no video."""
+    status = _status(path)
+    return _remembered(str(path), status.st_mtime_ns, status.st_size)
 
-    path: Path
-    offset: int  # bytes from the start of the shard
-    size: int  # bytes
 
-    def __str__(self) -> str:
-        return f"{self.path} at byte {self.offset}"
+def _status(path: Path | str) -> os.stat_result:
+    if not Path(path).is_file():
+        raise VideoError(f"{path}: no such file; check the path")
+    return Path(path).stat()
+
+
+@lru_cache(maxsize=4096)  # about 8 kB for a video of 300 frames
+def _remembered(path: str, mtime_ns: int, file_size: int) -> Timeline:
+    return scan(path)
+
+
+def scan(path: Path | str) -> Timeline:
+    """Read the packets of `path`, and decode its first frame; all of it where frames can only be counted that way.
+
+    Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream.
+    """
+    path = Path(path)
+    file_size = _status(path).st_size
+    if file_size == 0:
+        raise VideoError(f"{path}: empty file (0 bytes); fetch or make it again")
+    packets, contents, end = [], {}, 0.0  # end: seconds, of any stream, as the sound may be longer than the picture
+    with opened(path) as (container, stream):
+        for packet in container.demux():
+            if packet.size and packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.size and packet.stream_index == stream.index:
+                if packet.is_keyframe and len(contents) < _CHECKED_PACKETS:
+                    contents[packet.pos] = bytes(packet)
+                placed = not packet.has_sidedata("new_extradata")
+                flags = (packet.is_keyframe, packet.is_discard, packet.is_corrupt, placed)
+                packets.append((packet.pts, packet.pos, packet.size, *flags))
+        kinds = set(container.format.name.split(","))
+        # The table of an mp4 tells where each frame's bytes are, of frames behind an edit's end too.
+        beyond = "mov" in kinds and any(entry.pos + entry.size > file_size for entry in stream.index_entries)
+        duration = (container.duration or 0) / 1e6 if "matroska" in kinds else 0.0  # its header counts no frames
+        fps, context = float(stream.average_rate or stream.guessed_rate or 0), stream.codec_context
+        codec, one_a_packet = context.name, context.codec.canonical_name in _ONE_FRAME_A_PACKET
+        extradata, colours = bytes(context.extradata or b""), (context.colorspace, context.color_range)
+    columns = list(zip(*packets, strict=True)) or [()] * 7
+    pts, positions, sizes, keys, discarded, corrupt, placed = columns
+    short = beyond or end < 0.95 * duration or ("avi" in kinds and _is_cut_riff(path))
+    if not packets or corrupt[-1] or short:
+        raise VideoError(f"{path}: truncated, ends after {len(packets)} frames; fetch or make it again")
+    times = np.array([-1 if time is None else time for time in pts], np.int64)
+    if not (
+        kinds & _TIMED_CONTAINERS
+        and one_a_packet
+        and None not in pts
+        and len(np.unique(times)) == len(times)
+        # A file cut out of a longer one may begin with frames that cannot be decoded.
+        and keys[0]
+        and times[0] == times.min()
+        and not any(discarded)
+        and not any(corrupt)
+    ):
+        return _counted(path, fps, file_size)
+    with opened(path) as (container, stream):
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
+        info, rotation = _as_shown(first, len(times), fps)
+    order = np.argsort(times, kind="stable")  # packet numbers in the order of showing
+    numbers = np.empty_like(order)
+    numbers[order] = np.arange(len(order))
+    keyframes = np.sort(numbers[np.array(keys)])
+    table = None
+    if all(placed) and _lie_there(path, contents):
+        places = (np.array([place or 0 for place in column], np.int64) for column in (positions, sizes))
+        table = Packets(codec, extradata, colours, numbers, *places)
+    return Timeline(info, file_size, rotation, times[order], keyframes, table)
+
+
+def _counted(path: Path, fps: float, file_size: int) -> Timeline:
+    """The timeline of a file whose times cannot be trusted: its frames are counted by decoding them."""
+    first, num_frames = None, 0
+    with opened(path) as (container, stream):
+        try:
+            for frame in whole_frames(container, stream):
+                first = first or frame
+                num_frames += 1
+        except av.FFmpegError:
+            framed = _FRAMING_CONTAINERS & set(container.format.name.split(","))
+            if not framed or (timeline := _past_damage(path, fps, file_size)) is None:
+                raise
+            return timeline
+    if first is None:
+        raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
+    info, rotation = _as_shown(first, num_frames, fps)
+    return Timeline(info, file_size, rotation)
+
+
+def _past_damage(path: Path, fps: float, file_size: int) -> Timeline | None:
+    """The timeline of a damaged file whose frames can only be counted; None where its packets do not tell them either.
+
+    Each packet must give one frame. Decoding begins again at each keyframe after a damage. The number of a keyframe is
+    that of its packet, plus the B-frames that follow it and are shown before it; they are lost with what is damaged.
+    """
+    with opened(path) as (container, stream):
+        keys = np.array([packet.is_keyframe for packet in container.demux(stream) if packet.size])
+    numbers, first, head = np.full(len(keys), -1), None, 0
+    while head is not None:
+        frame, places, ahead, held = _shown_from(path, head)
+        if places[:1] == [head]:
+            behind = places[1:] or [head]
+            if len(set(places)) < len(places) or max(behind) - min(behind) + 1 - len(behind) > held:
+                return None
+            if ahead is not None:
+                first, numbers[places] = first or frame, ahead - 1 + np.arange(len(places))
+        passed = max(places, default=head) + 1
+        head = next((passed + int(place) for place in np.flatnonzero(keys[passed:])), None)
+    if first is None:
+        return None
+    info, rotation = _as_shown(first, len(numbers), fps)
+    keyframes = np.sort(numbers[keys & (numbers >= 0)])
+    return Timeline(info, file_size, rotation, keyframes=keyframes, numbers=numbers)
+
+
+def _shown_from(path: Path, head: int) -> tuple[av.VideoFrame | None, list[int], int | None, int]:
+    """What is shown when decoding begins at the packet `head`, up to the next damage.
+
+    The first frame; the places of all frames' packets; how many packets lie ahead of the next frame that is no B-frame,
+    None where none is shown; how many frames the decoder holds back.
+    """
+    first, places, ahead = None, [], 1 if head == 0 else None
+    with opened(path) as (container, stream), suppress(av.FFmpegError):
+        context = stream.codec_context
+
+        def decoded() -> Iterator[av.VideoFrame]:
+            for place, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
+                if place >= head:
+                    packet.pts = place
+                    yield from context.decode(packet)
+            yield from context.decode(None)
+
+        for frame in sound(decoded(), context):
+            first = first or frame
+            places.append(frame.pts)
+            if ahead is None and (context.reorder_depth == 0 or (len(places) > 1 and frame.pict_type != PictureType.B)):
+                ahead = head + 1 if context.reorder_depth == 0 else frame.pts
+    return first, places, ahead, context.reorder_depth
+
+
+def _as_shown(frame: av.VideoFrame, num_frames: int, fps: float) -> tuple[VideoInfo, int]:
+    """The info of a video with this first frame, and the quarter turns that bring it upright."""
+    turns = round(frame.rotation / 90) % 4
+    width, height = (frame.width, frame.height) if turns % 2 == 0 else (frame.height, frame.width)
+    return VideoInfo(num_frames, fps, width, height), turns
+
+
+def _is_cut_riff(path: Path) -> bool:
+    """Whether an AVI file is shorter than its outermost chunk says; 0 stands in a file that was never closed."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8)[4:], "little")
+    return size + 8 > path.stat().st_size
+
+
+def _lie_there(path: Path, contents: dict[int | None, bytes]) -> bool:
+    """Whether the packets' bytes stand at their positions as they are."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return all(pos is not None and os.pread(descriptor, len(b), pos) == b for pos, b in contents.items())
+    finally:
+        os.close(descriptor)

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from studylib.datasets.transcoding import MEASURED, transcode
+from studylib.datasets.preparing import MEASURED, transcode
 from studylib.video.reading import Timeline, read_clip, read_video, scan
 from tests.video_folders import REAL_VIDEOS, SHARED
 

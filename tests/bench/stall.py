@@ -60,7 +60,7 @@ def prepared_index(folder: Path, videos: int) -> Index:
     """An index of prepared videos below `folder`, made where they are not there yet."""
     originals = REAL_VIDEOS[:: max(1, len(REAL_VIDEOS) // videos)]
     if not originals:
-        pantomime.make("pantomime-stall", videos, 16, data_root=folder, progress=False)
+        pantomime.make("pantomime-stall", videos, 16, data_root=folder)
         originals = sorted((folder / "pantomime-stall").rglob("*.mp4"))
     files = prepare(originals, folder / "prepared")
     return write_index("ucf101-stall", folder / "prepared", ["any"], columns_of(files), {}, folder)

@@ -14,8 +14,8 @@ from studylib import REPOSITORY
 from studylib.book import data_costs, data_figures, flow_checks, gallery, index_tables
 from studylib.datasets import index
 from studylib.datasets.__main__ import LISTED, _parser
-from studylib.datasets.index_rules import OPTIONAL, REQUIRED, SPLITS
-from studylib.datasets.transcoding import Format
+from studylib.datasets.index import OPTIONAL, REQUIRED, SPLITS
+from studylib.datasets.preparing import Format
 from studylib.training.spec import DATASET_FAMILIES
 from studylib.video import faults
 from tests.book.test_benchmarks import RECORD

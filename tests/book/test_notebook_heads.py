@@ -1,6 +1,5 @@
 """Each notebook of an experiment opens with its claim, the paper's numbers, what it costs and a command that runs."""
 
-import argparse
 import csv
 import re
 from dataclasses import replace
@@ -9,7 +8,7 @@ import pytest
 
 from studylib import REPOSITORY
 from studylib.claims import published
-from studylib.datasets import pantomime
+from studylib.datasets.__main__ import _parser
 from studylib.datasets.report import published_counts
 from studylib.nets.complexity import count_by_name
 from studylib.nets.table import NETS, PAPER_NAMES
@@ -160,12 +159,10 @@ def test_a_notebook_tells_what_its_command_takes(experiment: str) -> None:
 @pytest.mark.parametrize("experiment", SMALL)
 def test_the_commands_of_a_notebook_run_anywhere(experiment: str) -> None:
     """On rendered videos, which they render as the plan quick does, and from what they trained themselves."""
-    parser = argparse.ArgumentParser()
-    pantomime.add_arguments(parser)
     rendered = {}
     for words in shell(experiment):
         if words[:3] == ["python", "-m", "studylib.datasets"]:
-            given = vars(parser.parse_args(words[4:]))
+            given = vars(_parser().parse_args(words[3:]))
             rendered[given["name"]] = given
     specs = commanded(experiment)
     assert specs

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.book import card
 from studylib.datasets.pantomime.actions import training_videos
 from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, at_difficulty
 
@@ -31,14 +30,6 @@ def test_every_knob_of_the_hardest_differs_and_moves_in_a_straight_line():
         assert easy != hard, name
         np.testing.assert_allclose(between, 0.75 * np.array(easy) + 0.25 * np.array(hard), atol=1e-6)
     assert quarter.difficulty == 0.25
-
-
-def test_the_dataset_card_tells_every_knob_that_difficulty_moves():
-    table = card.difficulty_table(0, 1).frame
-    assert len(table) == len(HARDEST) + 1
-    haze = table[table["knob"] == card.MOVED["haze"][0]].iloc[0]
-    assert (haze["at 0"], haze["at 1"]) == tuple("{:.2f} to {:.2f}".format(*k.haze) for k in map(at_difficulty, (0, 1)))
-    assert table.iloc[-1].tolist()[1:] == [1520, 1200]
 
 
 @pytest.mark.parametrize("difficulty", [-0.1, 1.1, float("nan")])

@@ -10,9 +10,8 @@ import pytest
 
 from studylib import REPOSITORY
 from studylib.datasets import folder
-from studylib.datasets.__main__ import main, name_and_data_root
-from studylib.datasets.index import DatasetError, Index, index_folder, load_index
-from studylib.datasets.index_rules import HOW_TO_PART
+from studylib.datasets.__main__ import main
+from studylib.datasets.index import HOW_TO_PART, DatasetError, Index, index_folder, load_index
 from studylib.training.parts import open_parts
 from studylib.training.spec import RunSpec
 from studylib.video.reading import read_clip
@@ -200,11 +199,6 @@ def test_a_folder_of_one_part_says_how_to_make_two(
         open_parts(load_index("folder-flat"), spec)
 
 
-def test_a_folder_of_two_parts_needs_no_hint(parted: Path, capsys: pytest.CaptureFixture) -> None:
-    assert main(["folder", "--root", str(parted), "--name", "folder-parted"]) == 0
-    assert HOW_TO_PART not in capsys.readouterr().out
-
-
 def test_a_video_of_which_one_frame_is_damaged_is_kept(root: Path) -> None:
     for name in ("mpeg4_odd.avi", "b_frames.mp4"):
         overwritten(make(name, root), 13, 255, root / "wave" / name)
@@ -244,16 +238,9 @@ def test_out_is_the_folder_of_the_index(root: Path, tmp_path: Path, capsys: pyte
     assert "--name NAME, or --out DATA_ROOT/NAME" in capsys.readouterr().err
 
 
-def test_out_and_name_say_where_an_index_goes(tmp_path: Path) -> None:
-    assert name_and_data_root(None, None, "ucf101") == ("ucf101", None)
-    assert name_and_data_root(None, "mine", "ucf101") == ("mine", None)
-    assert name_and_data_root(tmp_path / "mine", None, "ucf101") == ("mine", tmp_path)
-    assert name_and_data_root(tmp_path / "mine", "ucf101", "ucf101") == ("mine", tmp_path)
-
-
 def test_a_generated_dataset_goes_where_out_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    monkeypatch.setattr("studylib.datasets.pantomime.main", lambda args: made.append(index_folder(args.name, None)))
+    made, main_of = [], "studylib.datasets.pantomime.main"
+    monkeypatch.setattr(main_of, lambda args: made.append(index_folder(args.name, args.data_root)))
     assert main(["pantomime", "--out", str(tmp_path / "there" / "small")]) == 0
     assert main(["pantomime"]) == 0
     assert made == [tmp_path / "there" / "small", tmp_path / "data" / "pantomime-mini"]

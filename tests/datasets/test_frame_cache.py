@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import json
 import os
 import pickle
 import shutil
@@ -88,12 +87,6 @@ def test_the_frames_are_decoded_once(index: Index, monkeypatch: pytest.MonkeyPat
     np.testing.assert_array_equal(open_frames(index, SIZE).frames, first.frames)
 
 
-def test_each_size_has_its_cache(index: Index) -> None:
-    assert open_frames(index, SIZE).clip(0, 0, 2).shape == (2, 24, 32, 3)
-    assert open_frames(index, (12, 16)).clip(0, 0, 2).shape == (2, 12, 16, 3)
-    assert {"frames_24x32.bin", "frames_12x16.bin"} < files(index)
-
-
 def test_a_cache_of_another_index_is_built_anew(index: Index, tmp_path: Path) -> None:
     old = open_frames(index, SIZE)
     old_clip = old.clip(0, 0, 8)
@@ -123,13 +116,15 @@ def test_frames_that_do_not_fit_the_budget_are_not_cached(
     index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     needed = sum(LENGTHS) * 24 * 32 * 3
-    assert open_frames(index, SIZE, budget_bytes=needed - 1) is None
+    monkeypatch.setenv("STUDY_CACHE_GB", repr((needed - 1) / 1e9))
+    assert open_frames(index, SIZE) is None
     assert len(caplog.records) == 1
     assert "no frame cache" in caplog.text
     monkeypatch.setenv("STUDY_CACHE_GB", "0")
     assert open_frames(index, SIZE) is None
     assert files(index) == {"index.arrow", "manifest.json"}
-    assert open_frames(index, SIZE, budget_bytes=needed) is not None
+    monkeypatch.setenv("STUDY_CACHE_GB", repr((needed + 1) / 1e9))
+    assert open_frames(index, SIZE) is not None
 
 
 def test_the_budget_is_the_environments_or_a_part_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,10 +188,3 @@ def test_too_little_room_is_told_before_any_work(index: Index, monkeypatch: pyte
         open_frames(index, SIZE)
     assert raised.value.errno == errno.ENOSPC
     assert "frames_24x32.bin" not in files(index)
-
-
-def test_the_facts_beside_the_frames_name_the_index(index: Index) -> None:
-    path = open_frames(index, SIZE).path
-    facts = json.loads(path.with_suffix(".json").read_text())
-    assert facts["manifest_hash"] == index.manifest_hash
-    assert facts["bytes"] == path.stat().st_size == sum(LENGTHS) * 24 * 32 * 3

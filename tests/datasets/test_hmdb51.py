@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from studylib.datasets import hmdb51
-from studylib.datasets.__main__ import main
+from studylib.datasets.building import build
 from studylib.datasets.index import DatasetError
 from studylib.datasets.report import published_counts
-from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
+from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem
 
 pytestmark = pytest.mark.usefixtures("data_root")
 
@@ -44,7 +44,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path) -> None:
-    index = hmdb51.make("h", root, lists)
+    index = build("h", root, hmdb51.read(lists))
     assert index.classes == ("chew", "climb", "climb_stairs")
     rows = rows_by_stem(index.table)
     for key, numbers in LISTED.items():
@@ -59,7 +59,7 @@ def test_a_folder_in_other_letter_case_and_one_that_is_a_link_are_found(root: Pa
     (root / "chew").rename(root.parent / "elsewhere")
     (root / "chew").symlink_to(root.parent / "elsewhere")
     (root / "chew" / "loop").symlink_to(root)
-    index = hmdb51.make("h", root, lists)
+    index = build("h", root, hmdb51.read(lists))
     assert len(index.table) == 4
     assert index.facts["missing"] == 0
 
@@ -78,26 +78,19 @@ def test_a_folder_in_other_letter_case_and_one_that_is_a_link_are_found(root: Pa
 def test_a_wrong_line_is_refused_by_file_and_line(root: Path, lists: Path, line: str, complaint: str) -> None:
     put_lines(lists / "climb_test_split2.txt", "b.avi 1", line)
     with pytest.raises(DatasetError, match=rf"climb_test_split2\.txt:2: .*{complaint}"):
-        hmdb51.make("h", root, lists)
+        build("h", root, hmdb51.read(lists))
 
 
 def test_a_video_in_both_parts_of_a_split_and_a_missing_list_are_refused(root: Path, lists: Path) -> None:
     put_lines(lists / "climb_test_split2.txt", "b.avi 1", "b.avi 2")
     with pytest.raises(DatasetError, match=r"climb_test_split2\.txt:2: 'b\.avi' has another part in split 2"):
-        hmdb51.make("h", root, lists)
+        build("h", root, hmdb51.read(lists))
     (lists / "climb_test_split2.txt").unlink()
     with pytest.raises(DatasetError, match=r"climb_test_split2\.txt: cannot read this official list"):
-        hmdb51.make("h", root, lists)
+        build("h", root, hmdb51.read(lists))
     shutil.rmtree(lists)
     with pytest.raises(DatasetError, match=r"no <class>_test_split<1-3>\.txt here"):
-        hmdb51.make("h", root, lists)
-
-
-def test_the_command_makes_the_index(root: Path, lists: Path, capsys: pytest.CaptureFixture) -> None:
-    assert main(["hmdb51", "--root", str(root), "--lists", str(lists)]) == 0
-    out = capsys.readouterr().out
-    assert "hmdb51: 4 videos of 3 classes" in out
-    assert ["split1", "test", "1", "1", "1,530"] in table_rows(out)
+        build("h", root, hmdb51.read(lists))
 
 
 @needs_official_lists

@@ -7,6 +7,7 @@ import pytest
 
 from studylib.datasets import kinetics
 from studylib.datasets.__main__ import main
+from studylib.datasets.building import build
 from studylib.datasets.index import DatasetError, load_index
 from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
 
@@ -53,7 +54,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_every_listed_clip_is_found_whatever_its_folder_is_called(root: Path, lists: Path) -> None:
-    index = kinetics.make("k", root, lists)
+    index = build("k", root, kinetics.read_400(lists))
     classes = {stem: index.classes[row["label"]] for stem, row in rows_by_stem(index.table).items()}
     assert classes == {
         "trainspaces_000000_000010": "riding a bike",
@@ -69,20 +70,14 @@ def test_every_listed_clip_is_found_whatever_its_folder_is_called(root: Path, li
 
 
 def test_a_few_classes_still_have_their_official_numbers(root: Path, lists: Path) -> None:
-    index = kinetics.make("k", root, lists)
+    index = build("k", root, kinetics.read_400(lists))
     assert len(index.classes) == 400
     assert index.classes.index("abseiling") == 0
     assert index.classes.index("zumba") == 399
 
 
-def test_only_present_numbers_the_classes_that_have_a_video(root: Path, lists: Path) -> None:
-    index = kinetics.make("k", root, lists, only_present=True)
-    assert index.classes == ("abseiling", "massaging person's head", "riding a bike", "zumba")
-    assert set(index.table["label"].to_pylist()) == {0, 1, 2, 3}
-
-
 def test_the_faults_of_the_folder_are_counted(root: Path, lists: Path) -> None:
-    facts = kinetics.make("k", root, lists).facts
+    facts = build("k", root, kinetics.read_400(lists)).facts
     assert (facts["listed"], facts["found"], facts["missing"]) == (10, 9, 1)
     assert (facts["duplicates"], facts["not_listed"], facts["too_short"]) == (1, 1, 1)
     assert list(facts["unreadable"]) == ["train/zumba/trainbroken_000001_000011.mp4"]
@@ -90,7 +85,9 @@ def test_the_faults_of_the_folder_are_counted(root: Path, lists: Path) -> None:
 
 
 def test_of_two_files_of_a_clip_the_one_in_its_class_folder_is_taken(root: Path, lists: Path) -> None:
-    assert rows_by_stem(kinetics.make("k", root, lists).table)["traintwices_000007_000017"]["num_frames"] == 12
+    assert (
+        rows_by_stem(build("k", root, kinetics.read_400(lists)).table)["traintwices_000007_000017"]["num_frames"] == 12
+    )
 
 
 def test_a_copy_that_can_be_read_wins_over_one_that_cannot(root: Path, lists: Path) -> None:
@@ -98,7 +95,7 @@ def test_a_copy_that_can_be_read_wins_over_one_that_cannot(root: Path, lists: Pa
     broken = "train/zumba/trainbroken_000001_000011.mp4"
     for place, num_frames in (("old", 13), ("zumba", 14)):  # in its class, but not in its part
         put_video(root / place / Path(broken).name, num_frames)
-    index = kinetics.make("k", root, lists)
+    index = build("k", root, kinetics.read_400(lists))
     assert rows_by_stem(index.table)["trainbroken_000001_000011"]["num_frames"] == 14
     assert (index.facts["unreadable"], index.facts["found"]) == ({}, 9)
     named = {name: reason for reason, told in index.facts["passed_over"].items() for name in told["names"]}
@@ -110,13 +107,13 @@ def test_a_replacement_wins_over_the_video_that_it_replaces(root: Path, lists: P
     replacements = root / "replacement" / "replacement_for_corrupted_k400"
     put_video(replacements / "traintwices_000007_000017.mp4", 15)  # its first frame can be read, which says little
     put_video(replacements / "trainspaces_000000_000010.mp4").write_bytes(b"a download that failed")
-    rows = rows_by_stem(kinetics.make("k", root, lists).table)
+    rows = rows_by_stem(build("k", root, kinetics.read_400(lists)).table)
     assert rows["traintwices_000007_000017"]["num_frames"] == 15
     assert rows["trainspaces_000000_000010"]["path"].startswith("train/")
 
 
 def test_every_row_holds_the_timeline_and_the_size_of_its_file(root: Path, lists: Path) -> None:
-    index = kinetics.make("k", root, lists)
+    index = build("k", root, kinetics.read_400(lists))
     for number, row in enumerate(index.table.to_pylist()):
         file, timeline = index.video(number)
         assert row["bytes"] == file.stat().st_size == timeline.file_size
@@ -128,7 +125,7 @@ def test_lists_that_repeat_or_contradict_themselves_are_counted_and_the_first_li
 ) -> None:
     more = ["zumba,trainspaces,0,10,train,0", "riding a bike,trainunders,5,15,train,0", "zumba,traintwices,7,17,val,0"]
     put_lines(lists / "later.csv", HEADER, *more)
-    index = kinetics.make("k", root, lists)
+    index = build("k", root, kinetics.read_400(lists))
     assert (index.facts["repeated_lines"], index.facts["conflicting_lines"]) == (1, 2)
     rows = rows_by_stem(index.table)
     assert index.classes[rows["trainspaces_000000_000010"]["label"]] == "riding a bike"
@@ -137,10 +134,10 @@ def test_lists_that_repeat_or_contradict_themselves_are_counted_and_the_first_li
 
 def test_the_hidden_test_set_is_in_no_part(root: Path, lists: Path) -> None:
     put_lines(lists / "test.csv", "youtube_id,time_start,time_end,split", "notinalists,3,13,test")
-    index = kinetics.make("k", root, lists)
+    index = build("k", root, kinetics.read_400(lists))
     assert (index.facts["lines_without_label"], index.facts["not_listed"]) == (1, 1)
     put_lines(lists / "test.csv", HEADER, "abseiling,notinalists,3,13,test,0")
-    index = kinetics.make("k", root, lists)
+    index = build("k", root, kinetics.read_400(lists))
     assert rows_by_stem(index.table)["notinalists_000003_000013"]["split1"] == ""
     assert index.counts() == {"split1": {"train": 5, "test": 3}}
 
@@ -162,18 +159,18 @@ def test_the_hidden_test_set_is_in_no_part(root: Path, lists: Path) -> None:
 def test_a_wrong_line_is_refused_by_file_and_line(root: Path, lists: Path, line: str, complaint: str) -> None:
     put_lines(lists / "wrong.csv", HEADER, TRAIN[0], line)
     with pytest.raises(DatasetError, match=rf"wrong\.csv:3: .*{complaint}") as raised:
-        kinetics.make("k", root, lists)
+        build("k", root, kinetics.read_400(lists))
     assert "\n" not in str(raised.value)
 
 
 def test_a_csv_file_of_something_else_is_refused(root: Path, lists: Path) -> None:
     put_lines(lists / "other.csv", "path,label", "a.mp4,3")
     with pytest.raises(DatasetError, match=r"other\.csv:1: expected the official header label,youtube_id"):
-        kinetics.make("k", root, lists)
+        build("k", root, kinetics.read_400(lists))
     with pytest.raises(DatasetError, match="no csv file here"):
-        kinetics.make("k", root, root)
+        build("k", root, kinetics.read_400(root))
     with pytest.raises(DatasetError, match=r"nowhere: cannot read this official list"):
-        kinetics.make("k", root, lists / "nowhere")
+        build("k", root, kinetics.read_400(lists / "nowhere"))
 
 
 def test_the_larger_editions_take_their_numbers_from_complete_lists(tmp_path: Path) -> None:
@@ -181,7 +178,7 @@ def test_the_larger_editions_take_their_numbers_from_complete_lists(tmp_path: Pa
     lines = [f"{name},{n:011d},0,10,validate" for n, name in enumerate(names)]
     put_lines(tmp_path / "k600" / "validate.csv", HEADER.removesuffix(",is_cc"), *lines)
     put_video(tmp_path / "videos" / "class_599" / f"{599:011d}_000000_000010.mp4")
-    index = kinetics.make("k600", tmp_path / "videos", tmp_path / "k600", num_classes=600)
+    index = build("k600", tmp_path / "videos", kinetics.read_600(tmp_path / "k600"))
     assert index.classes == tuple(names)
     assert index.table["label"].to_pylist() == [599]
     with pytest.raises(DatasetError, match="names 600 classes where Kinetics-700 has 700"):
@@ -206,7 +203,7 @@ def test_the_command_reports_what_is_there_beside_the_published_counts(
 def test_no_listed_video_is_an_error_that_says_what_was_expected(lists: Path, tmp_path: Path) -> None:
     put_video(tmp_path / "empty" / "train" / "trainspaces.mp4")
     with pytest.raises(DatasetError, match=r"none of the 10 listed videos is here; .*<youtube_id>_<start:06d>"):
-        kinetics.make("k", tmp_path / "empty", lists)
+        build("k", tmp_path / "empty", kinetics.read_400(lists))
 
 
 @needs_official_lists

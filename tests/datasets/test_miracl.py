@@ -13,7 +13,6 @@ from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index, write_index
 from studylib.training import start as run_start
 from studylib.training.spec import RunSpec, SpecError
-from studylib.video.clips import starts_for_test
 from studylib.video.reading import read_video
 from tests.video_folders import SHARED
 
@@ -176,19 +175,6 @@ def test_a_task_or_a_speaker_that_is_not_there_is_named(crops: Path) -> None:
     shutil.rmtree(crops / "F07")
     with pytest.raises(DatasetError, match="F07/words is missing"):
         make(crops)
-
-
-def test_there_is_no_split_7(crops: Path) -> None:
-    with pytest.raises(DatasetError, match="split 7; splits: 1, 2, 3, 4, 5, 6"):
-        make(crops).rows(7, "test")
-
-
-@pytest.mark.parametrize("sampling", ["uniform", "random"])
-def test_clips_of_a_short_video_are_not_drawn_twice(sampling: str) -> None:
-    rng = np.random.default_rng(0)
-    assert starts_for_test(sampling, 10, 8, 10, rng).tolist() == [0, 1, 2]
-    assert starts_for_test(sampling, 5, 8, 10, rng).tolist() == [0]
-    assert len(starts_for_test(sampling, 30, 8, 10, rng)) == 10
 
 
 def test_weights_that_heard_a_tested_speaker_are_refused(

@@ -1,8 +1,8 @@
 """Pantomime's files: the same videos however often, wherever and by how many processes they are made."""
 
-import argparse
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from studylib.datasets import pantomime, production
+from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.pantomime.actions import SOURCE, VOCABULARIES
 from studylib.datasets.pantomime.knobs import Knobs, at_difficulty
@@ -27,7 +28,7 @@ SHORT = Knobs(num_frames=3)  # files for tests of the making, not of what they s
 def made(tmp_path_factory):
     """32 training and 16 test videos of three frames, made by one process."""
     root = tmp_path_factory.mktemp("data")
-    return pantomime.make("tiny", 32, 16, data_root=root, workers=1, progress=False, knobs=SHORT)
+    return pantomime.make("tiny", 32, 16, data_root=root, workers=1, knobs=SHORT)
 
 
 def test_the_files_are_h264_videos_that_show_the_frames(made):
@@ -53,14 +54,14 @@ def test_every_class_has_as_many_videos_and_the_manifest_tells_how_they_were_mad
 
 
 def test_two_processes_make_the_same_dataset_as_one(made, tmp_path):
-    other = pantomime.make("tiny", 32, 16, data_root=tmp_path, workers=2, progress=False, knobs=SHORT)
+    other = pantomime.make("tiny", 32, 16, data_root=tmp_path, workers=2, knobs=SHORT)
     assert other.table == made.table
     assert other.manifest_hash == made.manifest_hash
 
 
 def test_files_that_another_machine_writes_otherwise_are_the_same_videos(made, tmp_path, monkeypatch):
     monkeypatch.setattr(pantomime, "write_video", partial(pantomime.write_video, preset="medium"))
-    other = pantomime.make("tiny", 32, 16, data_root=tmp_path, workers=1, progress=False, knobs=SHORT)
+    other = pantomime.make("tiny", 32, 16, data_root=tmp_path, workers=1, knobs=SHORT)
     assert other.table["sha256"] != made.table["sha256"]
     assert other.table.drop_columns("sha256") == made.table.drop_columns("sha256")
     assert other.manifest_hash == made.manifest_hash
@@ -77,7 +78,7 @@ def test_the_manifest_of_a_plans_dataset_is_known_before_a_video_of_it_is_made(t
 
 def test_called_again_it_makes_only_what_is_missing_or_damaged(tmp_path):
     def make(train):
-        return pantomime.make("again", train, 16, data_root=tmp_path, workers=1, progress=False, knobs=SHORT)
+        return pantomime.make("again", train, 16, data_root=tmp_path, workers=1, knobs=SHORT)
 
     first = make(16)
     lost, damaged, *kept = [first.path(path) for path in first.table["path"].to_pylist()]
@@ -99,7 +100,7 @@ def test_called_again_it_makes_only_what_is_missing_or_damaged(tmp_path):
 
 
 def test_other_settings_under_the_same_name_are_refused(made):
-    make = {"data_root": made.folder.parent, "workers": 1, "progress": False}
+    make = {"data_root": made.folder.parent, "workers": 1}
     with pytest.raises(DatasetError, match=r"settings.json: .* made with seed 7, not 8: take another name"):
         pantomime.make("tiny", 32, 16, seed=8, knobs=SHORT, **make)
     with pytest.raises(DatasetError, match=r"num_frames 3, not 64"):
@@ -134,16 +135,16 @@ def write_bytes_until_full(path: Path, content: str) -> None:
 def test_a_full_disk_is_one_clear_error_and_what_is_there_stays(tmp_path):
     jobs = {f"videos/train/{name}": (name,) for name in ("a", "b", "too much", "c")}
     with pytest.raises(OSError, match=r"stopped after 2 of 4 videos .*No space left.*call again") as caught:
-        production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1, progress=False)
+        production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1)
     assert caught.value.errno == errno.ENOSPC
     assert sorted(production.whole_files(tmp_path)) == ["videos/train/a", "videos/train/b"]
     jobs["videos/train/too much"] = ("less",)
-    hashes = production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1, progress=False)
+    hashes = production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1)
     assert list(hashes) == list(jobs)
 
 
 def test_a_kill_leaves_no_half_video_and_the_next_call_goes_on(tmp_path):
-    arguments = "'killed', 64, 16, data_root=sys.argv[1], workers=2, progress=False"
+    arguments = "'killed', 64, 16, data_root=sys.argv[1], workers=2"
     code = f"import sys; from studylib.datasets import pantomime as p; p.make({arguments})"
     making = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     journal = tmp_path / "killed" / "videos.jsonl"
@@ -157,7 +158,7 @@ def test_a_kill_leaves_no_half_video_and_the_next_call_goes_on(tmp_path):
 
 
 def test_the_target_has_three_splits_whose_test_folds_share_nothing(tmp_path):
-    target = pantomime.make("t", 24, 8, vocabulary="target", data_root=tmp_path, workers=1, progress=False, knobs=SHORT)
+    target = pantomime.make("t", 24, 8, vocabulary="target", data_root=tmp_path, workers=1, knobs=SHORT)
     assert target.splits == (1, 2, 3)
     assert target.classes == tuple(action.name for action in VOCABULARIES["target"])
     tested = []
@@ -173,15 +174,13 @@ def test_the_target_has_three_splits_whose_test_folds_share_nothing(tmp_path):
 
 def test_the_command_line_makes_a_dataset_and_reports_its_counts(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("STUDY_DATA", str(tmp_path))
-    parser = argparse.ArgumentParser()
-    pantomime.add_arguments(parser)
-    given = "--name small --vocabulary target --train 16 --test 8 --seed 2 --difficulty 0.5 --workers 1"
-    pantomime.main(parser.parse_args(given.split()))
+    given = "pantomime --name small --vocabulary target --train 16 --test 8 --seed 2 --difficulty 0.5 --workers 1"
+    assert main(given.split()) == 0
     assert "split3: 16 train, 8 test" in capsys.readouterr().out
     assert len(load_index("small").table) == 24
     settings = load_index("small").facts["settings"]
     assert settings["difficulty"] == 0.5
     assert settings["yaw"] == list(at_difficulty(0.5).yaw)
-    pantomime.main(parser.parse_args([*given.split(), "--manifest", load_index("small").manifest_hash]))
-    with pytest.raises(DatasetError, match=r"dataset small: its manifest is \w+, the plan fixes ababababab"):
-        pantomime.main(parser.parse_args([*given.split(), "--manifest", "ab" * 32]))
+    assert main([*given.split(), "--manifest", load_index("small").manifest_hash]) == 0
+    assert main([*given.split(), "--manifest", "ab" * 32]) == 1
+    assert re.search(r"dataset small: its manifest is \w+, the plan fixes ababababab", capsys.readouterr().err)

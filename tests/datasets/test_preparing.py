@@ -1,25 +1,18 @@
-"""Prepared datasets: the same frames, in files or in shards."""
+"""Prepared datasets: the same frames in other files."""
 
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from studylib.datasets import folder, transcoding
+from studylib.datasets import folder
 from studylib.datasets.index import Index
-from studylib.datasets.preparing import prepare, report
-from studylib.training import run as training
-from studylib.training.evaluation import read_predictions
-from studylib.video import timeline
-from studylib.video.reading import VideoError, encode, probe, read_clips, read_video, scan, write_video
-from studylib.video.timeline import Piece
-from tests.made_videos import NUM_FRAMES, Kind, encode_kind, make, numbered_frames
-from tests.prepared_videos import BOTH, FIVE, KINDS, SIZE, SMALL, again, index_of, make_five, make_originals, shown
-from tests.training.test_loading import make_index
-from tests.trainings import start
+from studylib.datasets.preparing import compare, prepare, report
+from studylib.video.reading import VideoError, encode, read_video, scan, write_video
+from tests.made_videos import NUM_FRAMES, Kind, encode_kind, numbered_frames
+from tests.prepared_videos import KINDS, SIZE, SMALL, again, index_of, make_five, make_originals, shown
 from tests.video_folders import REAL_VIDEOS
 
 REAL = REAL_VIDEOS[::70]
@@ -45,29 +38,9 @@ def in_files(source: Index, tmp_path_factory: pytest.TempPathFactory) -> Index:
     return prepare(source, SMALL, data_root=tmp_path_factory.mktemp("files"), workers=1)
 
 
-@pytest.fixture(scope="module")
-def in_shards(source: Index, tmp_path_factory: pytest.TempPathFactory) -> Index:
-    return prepare(source, SMALL, pack=3, data_root=tmp_path_factory.mktemp("shards"), workers=1)
-
-
-def test_frame_i_shows_frame_i_of_the_original(in_files: Index, in_shards: Index) -> None:
+def test_frame_i_shows_frame_i_of_the_original(in_files: Index) -> None:
     numbers = {f"count/{Path(name).stem}.mp4": list(range(NUM_FRAMES)) for name in KINDS} | {"count/single.mp4": [0]}
-    assert shown(in_files) == shown(in_shards) == dict(sorted(numbers.items()))
-
-
-def test_files_and_shards_give_the_same_bytes_of_any_clip(in_files: Index, in_shards: Index) -> None:
-    assert in_files.manifest_hash == in_shards.manifest_hash
-    rng = np.random.default_rng(0)
-    for row in range(len(in_files.table)):
-        (file, known), (piece, known_too) = in_files.video(row), in_shards.video(row)
-        assert isinstance(file, Path)
-        assert isinstance(piece, Piece)
-        starts = rng.integers(0, known.info.num_frames, 5).tolist()
-        for step in (1, 4):
-            clips = read_clips(file, starts, 8, SIZE, known, step).numpy()
-            np.testing.assert_array_equal(clips, read_clips(piece, starts, 8, SIZE, known_too, step).numpy())
-            # without the index's help
-            np.testing.assert_array_equal(clips, read_clips(file, starts, 8, SIZE, step=step).numpy())
+    assert shown(in_files) == dict(sorted(numbers.items()))
 
 
 def test_keyframes_come_every_few_frames_and_no_frame_waits_for_a_later_one(in_files: Index) -> None:
@@ -77,21 +50,6 @@ def test_keyframes_come_every_few_frames_and_no_frame_waits_for_a_later_one(in_f
         assert known.keyframes.tolist() == list(range(0, num_frames, SMALL.gop))
         assert known.packets.numbers.tolist() == list(range(num_frames))
         assert (known.info.height, known.info.width, known.rotation) == (*SMALL.size, 0)
-
-
-def test_a_shard_holds_as_many_videos_as_asked_for_and_nothing_between(in_shards: Index) -> None:
-    rows = in_shards.table.to_pylist()
-    shards = sorted({row["shard"] for row in rows})
-    assert [sum(row["shard"] == shard for row in rows) for shard in shards] == [2, 3, 2]  # of 3, 3, 2 one is damaged
-    assert sum((in_shards.root / shard).stat().st_size for shard in shards) == sum(row["bytes"] for row in rows)
-    assert not (in_shards.folder / "unpacked").exists()
-
-
-def test_a_long_video_can_be_read_from_a_shard(five: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline, "_MOST_BYTES", 0)  # where an index of files leaves the packets' places out
-    assert again(five).video(0)[1].packets is None
-    shutil.rmtree(five.folder.parent / "five-32x43")
-    assert shown(again(five, pack=2)) == FIVE
 
 
 def likeness(original: Path, prepared: Path, size: tuple[int, int]) -> float:
@@ -111,21 +69,6 @@ def test_the_index_tells_how_like_a_video_is_to_its_original(tmp_path: Path) -> 
     assert psnr > 36
 
 
-@pytest.mark.parametrize("origin", ["made", *(["real"] if REAL else [])])
-def test_videos_come_out_like_their_originals(tmp_path: Path, origin: str) -> None:
-    (tmp_path / "videos").mkdir()
-    (tmp_path / "made").mkdir()
-    made = [make(name, tmp_path / "made") for name in ("b_frames.mp4", "one_keyframe.mp4")]
-    originals = REAL if origin == "real" else made
-    for path in originals:
-        (tmp_path / "videos" / path.name).symlink_to(path)
-    index = prepare(index_of(tmp_path, "real"), pack=2, workers=1)
-    assert len(index.table) == len(originals)
-    for row in index.table.to_pylist():
-        assert row["psnr"] > 30
-        assert row["num_frames"] == probe(tmp_path / "videos" / row["path"]).num_frames
-
-
 def test_the_rows_keep_labels_splits_and_what_else_the_dataset_tells(five: Index) -> None:
     labels = pa.array([[0], [0, 1], [0], [0], [0]])
     columns = {"labels": labels, "split2": ["test"] * 5, "cue": list("abcde"), "sha256": ["of the original"] * 5}
@@ -143,21 +86,20 @@ def test_originals_are_not_touched(source: Index, originals: Path, tmp_path: Pat
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in originals.rglob("*.*")}
 
     before = state()
-    prepare(source, SMALL, pack=4, data_root=tmp_path, workers=1)
+    prepare(source, SMALL, data_root=tmp_path, workers=1)
     assert state() == before
 
 
-def test_a_damaged_video_is_left_out_and_told(in_files: Index, in_shards: Index) -> None:
-    for index in (in_files, in_shards):
-        assert len(index.table) == len(KINDS) + 1
-        unreadable = index.facts["prepared"]["unreadable"]
-        assert list(unreadable) == ["count/damaged.mp4"]
-        assert re.match(r"frame \d+ cannot be decoded", unreadable["count/damaged.mp4"])
-    lines = report(in_shards).splitlines()
-    assert lines[0] == f"mine-32x43: 7 videos prepared in 3 shards, {in_shards.folder}"
+def test_a_damaged_video_is_left_out_and_told(in_files: Index) -> None:
+    assert len(in_files.table) == len(KINDS) + 1
+    unreadable = in_files.facts["prepared"]["unreadable"]
+    assert list(unreadable) == ["count/damaged.mp4"]
+    assert re.match(r"frame \d+ cannot be decoded", unreadable["count/damaged.mp4"])
+    lines = report(in_files).splitlines()
+    assert lines[0] == f"mine-32x43: 7 videos prepared, {in_files.folder}"
     assert lines[1] == "  1 could not be prepared (left out)"
     assert lines[2].startswith("    count/damaged.mp4: frame ")
-    assert lines[-1] == f"  manifest {in_shards.manifest_hash}"
+    assert lines[-1] == f"  manifest {in_files.manifest_hash}"
 
 
 def test_a_frame_that_shows_something_else_is_found(tmp_path: Path) -> None:
@@ -166,7 +108,7 @@ def test_a_frame_that_shows_something_else_is_found(tmp_path: Path) -> None:
     frames[7] = 128
     write_video(tmp_path / "b.mp4", frames, 25)
     with pytest.raises(VideoError, match=r"a\.mp4: frame 7 shows something else"):
-        transcoding.compare(tmp_path / "a.mp4", tmp_path / "b.mp4", SIZE)
+        compare(tmp_path / "a.mp4", tmp_path / "b.mp4", SIZE)
 
 
 def test_noise_in_all_colours_is_a_video_as_any_other(tmp_path: Path) -> None:
@@ -190,28 +132,11 @@ def test_any_frame_rate_will_do(tmp_path: Path, rate: float) -> None:
     assert one == pytest.approx(other, abs=1)  # dB; x264 would take a frame of a millisecond less seriously
 
 
-@BOTH
-def test_two_videos_of_one_stem_and_one_of_a_long_name_are_three(tmp_path: Path, pack: int) -> None:
+def test_two_videos_of_one_stem_and_one_of_a_long_name_are_three(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     longest = "x" * 251
     for number, name in enumerate(("a.avi", "a.mp4", f"{longest}.avi")):
         content = encode(numbered_frames(number + 1), 72, 96, 25, {"crf": "21"})
         (tmp_path / "videos" / name).write_bytes(content)
-    index = again(index_of(tmp_path, "names"), pack)
+    index = again(index_of(tmp_path, "names"))
     assert shown(index) == {"a.avi.mp4": [0], "a.mp4.mp4": [0, 1], f"{longest}.mp4": [0, 1, 2]}
-
-
-def test_a_run_predicts_the_same_from_files_and_from_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STUDY_CACHE_GB", "0")
-    monkeypatch.setenv("STUDY_WORKERS", "0")
-    predictions = []
-    for pack in (1, 25):
-        root = tmp_path / str(pack)
-        monkeypatch.setenv("STUDY_DATA", str(root))
-        index = again(make_index(root), pack=pack)
-        start(root / "run", dataset=index.name, resolution=28, clips_per_epoch=16, epochs=1)
-        training.run(root / "run")
-        predictions.append(read_predictions(root / "run" / "predictions.parquet"))
-    one, other = predictions
-    assert one.videos == other.videos == [f"test/{i}.mp4" for i in range(40)]
-    np.testing.assert_array_equal(one.clip_scores, other.clip_scores)

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from studylib import REPOSITORY
-from studylib.datasets import packing, preparing
+from studylib.datasets import preparing
 from studylib.datasets.index import DatasetError, Index
 from studylib.datasets.preparing import Format, prepare
+from studylib.datasets.production import journal_line
 from studylib.video.files import locked
 from studylib.video.reading import encode, write_video
 from tests.made_videos import NUM_FRAMES, files_limited_to, numbered_frames
-from tests.prepared_videos import BOTH, FIVE, SMALL, again, contents, index_of, make_five, note_transcoded, shown, stop
+from tests.prepared_videos import FIVE, SMALL, again, contents, index_of, make_five, note_transcoded, shown, stop
 from tests.waiting import wait_for
 
 MANY = """
@@ -27,7 +28,7 @@ from pathlib import Path
 from studylib.datasets.index import load_index
 from studylib.datasets.preparing import Format, prepare
 if __name__ == "__main__":
-    prepare(load_index("many", Path(sys.argv[1])), Format(28), pack=int(sys.argv[2]), workers=1)
+    prepare(load_index("many", Path(sys.argv[1])), Format(28), workers=1)
 """
 
 
@@ -41,163 +42,108 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return note_transcoded(monkeypatch)
 
 
-@BOTH
-def test_the_same_videos_make_the_same_files_whatever_the_number_of_workers(five: Index, pack: int) -> None:
-    first = again(five, pack)
+def test_the_same_videos_make_the_same_files_whatever_the_number_of_workers(five: Index) -> None:
+    first = again(five)
     files = contents(first.root)
     shutil.rmtree(first.folder)
-    second = prepare(five, SMALL, pack=pack, workers=2)
+    second = prepare(five, SMALL, workers=2)
     assert second.manifest_hash == first.manifest_hash
     assert contents(second.root) == files
 
 
-@BOTH
-def test_a_second_call_makes_nothing(five: Index, made: list[str], pack: int) -> None:
-    first = again(five, pack)
+def test_a_second_call_makes_nothing(five: Index, made: list[str]) -> None:
+    first = again(five)
     assert made == sorted(FIVE)
     files = {path: path.stat().st_mtime_ns for path in first.root.rglob("*")}
-    assert again(five, pack).manifest_hash == first.manifest_hash
+    assert again(five).manifest_hash == first.manifest_hash
     assert made == sorted(FIVE)
     assert {path: path.stat().st_mtime_ns for path in first.root.rglob("*")} == files
     assert len((first.folder / "prepared.jsonl").read_text().splitlines()) == 5
 
 
-@BOTH
-def test_a_changed_original_is_made_again_and_no_other(five: Index, made: list[str], pack: int) -> None:
-    first = again(five, pack)
+def test_a_changed_original_is_made_again_and_no_other(five: Index, made: list[str]) -> None:
+    first = again(five)
     made.clear()
     write_video(five.root / "2.mp4", numbered_frames(20), 25)
-    index = again(index_of(five.folder.parent), pack)
+    index = again(index_of(five.folder.parent))
     assert made == ["2.mp4"]
     assert shown(index) == FIVE | {"2.mp4": list(range(20))}
     assert index.manifest_hash != first.manifest_hash
-    assert len(contents(index.root)) == (5 if pack == 1 else 3)  # nothing else is left
+    assert len(contents(index.root)) == 5  # nothing else is left
 
 
-@BOTH
-def test_a_prepared_file_that_is_gone_or_cut_is_made_again_and_no_other(
-    five: Index, made: list[str], pack: int
-) -> None:
-    index = again(five, pack)
+def test_a_prepared_file_that_is_gone_or_cut_is_made_again_and_no_other(five: Index, made: list[str]) -> None:
+    index = again(five)
     before = contents(index.root)
     made.clear()
     gone, _, cut, *_ = sorted(before)
     (index.root / gone).unlink()
     with (index.root / cut).open("r+b") as file:
         file.truncate(len(before[cut]) - 1)
-    again(five, pack)
-    assert made == {1: ["0.mp4", "2.mp4"], 2: ["0.mp4", "1.mp4", "4.mp4"]}[pack]
+    again(five)
+    assert made == ["0.mp4", "2.mp4"]
     assert contents(index.root) == before
 
 
-@BOTH
-def test_a_renamed_original_is_a_new_one(five: Index, made: list[str], pack: int) -> None:
-    again(five, pack)
+def test_a_renamed_original_is_a_new_one(five: Index, made: list[str]) -> None:
+    again(five)
     made.clear()
     (five.root / "1.mp4").rename(five.root / "1b.mp4")
-    index = again(index_of(five.folder.parent), pack)
+    index = again(index_of(five.folder.parent))
     assert made == ["1b.mp4"]
     assert shown(index) == {name.replace("1.", "1b."): numbers for name, numbers in FIVE.items()}
 
 
-@BOTH
-def test_a_torn_line_costs_one_video(five: Index, made: list[str], pack: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = again(five, pack)
+def test_a_torn_line_costs_one_video(five: Index, made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = again(five)
     made.clear()
     journal = first.folder / "prepared.jsonl"
     journal.write_bytes(journal.read_bytes()[:-40])
     with monkeypatch.context() as patch:
         patch.setattr(preparing, "write_index", stop)
         with pytest.raises(KeyboardInterrupt):
-            again(five, pack)
-    assert again(five, pack).manifest_hash == first.manifest_hash
+            again(five)
+    assert again(five).manifest_hash == first.manifest_hash
     assert made == ["4.mp4"]
 
 
 def test_of_two_videos_that_the_journal_puts_in_one_place_the_later_is_there(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"later")
-    one, later = (packing.Prepared(path, [1, 1], "a.mp4", 0, 5, 1, 40.0, "") for path in ("a.avi", "a.mp4"))
-    with (tmp_path / "prepared.jsonl").open("wb") as journal:
-        packing.tell(journal, [later, one, later])
-    assert packing.read_journal(tmp_path) == {"a.mp4": later}
+    one, later = (preparing.Prepared(path, [1, 1], "a.mp4", 5, 1, 40.0, "") for path in ("a.avi", "a.mp4"))
+    (tmp_path / "prepared.jsonl").write_bytes(b"".join(map(journal_line, (later, one, later))))
+    assert preparing.videos_done(tmp_path) == {"a.mp4": later}
 
 
-@BOTH
-def test_what_is_made_stays_when_its_original_is_gone_or_no_longer_listed(
-    five: Index, made: list[str], pack: int
-) -> None:
-    first = again(five, pack)
+def test_what_is_made_stays_when_its_original_is_gone_or_no_longer_listed(five: Index, made: list[str]) -> None:
+    first = again(five)
     (five.root / "0.mp4").rename(five.root.parent / "0.mp4")
-    assert shown(again(five, pack)) == FIVE
-    fewer = again(index_of(five.folder.parent), pack)
+    assert shown(again(five)) == FIVE
+    fewer = again(index_of(five.folder.parent))
     assert shown(fewer) == {name: numbers for name, numbers in FIVE.items() if name != "0.mp4"}
     (five.root.parent / "0.mp4").rename(five.root / "0.mp4")
-    assert shown(again(index_of(five.folder.parent), pack)) == FIVE
+    assert shown(again(index_of(five.folder.parent))) == FIVE
     assert made == sorted(FIVE)
-    assert again(five, pack).manifest_hash == first.manifest_hash
+    assert again(five).manifest_hash == first.manifest_hash
 
 
-@BOTH
-def test_a_new_video_in_front_moves_the_others_and_is_made_alone(five: Index, made: list[str], pack: int) -> None:
-    again(five, pack)
-    made.clear()
-    write_video(five.root / "!.mp4", numbered_frames(3), 25)
-    index = again(index_of(five.folder.parent), pack)
-    assert made == ["!.mp4"]
-    assert shown(index) == {"!.mp4": [0, 1, 2]} | FIVE
-    assert len(contents(index.root)) == (6 if pack == 1 else 3)
-
-
-def test_an_index_stays_readable_while_its_shards_are_made_anew(five: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = again(five, pack=2)
-    write_video(five.root / "0.mp4", numbered_frames(9), 25)
-
-    monkeypatch.setattr(preparing, "write_index", stop)
-    with pytest.raises(KeyboardInterrupt):
-        again(index_of(five.folder.parent), pack=2)
-    assert len(contents(before.root)) == 4  # the new shard is there
-    assert shown(before) == FIVE
-
-
-@BOTH
-def test_ctrl_c_loses_nothing_that_is_done(
-    five: Index, made: list[str], pack: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noted = preparing.transcode
-
-    def interrupted(*arguments: object) -> tuple[bytes, dict]:
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        return noted(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(preparing, "transcode", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            again(five, pack)
-    assert shown(again(five, pack)) == FIVE
-    assert made == sorted(FIVE)  # each once
-
-
-@BOTH
-def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path, made: list[str], pack: int) -> None:
+def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path, made: list[str]) -> None:
     (tmp_path / "videos").mkdir()
     content = encode(numbered_frames(), 72, 96, 25, {"crf": "21"})
     for number in range(60):
         (tmp_path / "videos" / f"{number:02d}.mp4").write_bytes(content)
     index = index_of(tmp_path, "many")
-    script, pack = tmp_path / "many.py", 25 if pack == 2 else 1
+    script = tmp_path / "many.py"
     script.write_text(MANY)
     journal = tmp_path / "many-32x43" / "prepared.jsonl"
-    call = [sys.executable, str(script), str(tmp_path), str(pack)]
+    call = [sys.executable, str(script), str(tmp_path)]
     process = subprocess.Popen(call, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL)
-    # with 25 in a shard: in the second one
     wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 32, process, every=0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    done = packing.read_journal(journal.parent)
+    done = preparing.videos_done(journal.parent)
     assert 5 <= len(done) < 60
     assert not (journal.parent / "manifest.json").exists()
-    prepared = again(index, pack)
+    prepared = again(index)
     assert sorted(made) == sorted({f"{number:02d}.mp4" for number in range(60)} - set(done))
     assert set(map(tuple, shown(prepared).values())) == {tuple(range(NUM_FRAMES))}
     assert {path.name for path in journal.parent.iterdir()} == {
@@ -205,20 +151,19 @@ def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path, made: l
     }  # fmt: skip
 
 
-@BOTH
-def test_a_full_disk_is_one_error_that_says_what_stays(five: Index, made: list[str], pack: int, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_error_that_says_what_stays(five: Index, made: list[str], tmp_path: Path) -> None:
     write_video(five.root / "3.mp4", numbered_frames(120), 25)
     index = index_of(five.folder.parent)
     sizes = prepare(index, SMALL, data_root=tmp_path / "roomy", workers=1).table["bytes"].to_pylist()
     made.clear()
     with files_limited_to(sizes[3] - 1), pytest.raises(OSError) as raised:  # noqa: PT011
-        again(index, pack)
+        again(index)
     assert raised.value.errno == errno.EFBIG
     folder = five.folder.parent / "five-32x43"
     assert str(raised.value).startswith(f"[Errno {errno.EFBIG}] {folder}: stopped after 3 of 5 videos (")
     assert "they stay: call again to go on" in str(raised.value)
     made.clear()
-    assert len(again(index, pack).table) == 5
+    assert len(again(index).table) == 5
     assert made == ["3.mp4", "4.mp4"]
 
 
@@ -239,9 +184,8 @@ def test_a_second_process_waits_for_the_first(five: Index, capsys: pytest.Captur
 
 def test_videos_prepared_otherwise_are_not_mixed(five: Index) -> None:
     first = again(five)
-    for how, pack, differing in ((Format(28, crf=30), 1, f"crf {SMALL.crf}, not 30"), (SMALL, 2, "pack 1, not 2")):
-        with pytest.raises(DatasetError, match=rf"five-32x43/settings\.json: .*{differing}"):
-            prepare(five, how, pack, workers=1)
+    with pytest.raises(DatasetError, match=rf"five-32x43/settings\.json: .*crf {SMALL.crf}, not 30"):
+        prepare(five, Format(28, crf=30), workers=1)
     with pytest.raises(DatasetError, match="five-32x43: is prepared already"):
         again(first)
 

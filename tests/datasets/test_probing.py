@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from studylib import REPOSITORY
-from studylib.datasets import probing
+from studylib.datasets import probing, production
 from studylib.video.parallel import in_processes
 from studylib.video.reading import scan
 from tests.made_videos import files_limited_to
@@ -123,7 +123,7 @@ def test_a_full_disk_is_one_error_that_says_what_stays(root: Path) -> None:
     with files_limited_to((root.parent / "probed.jsonl").stat().st_size + 20), pytest.raises(OSError) as raised:  # noqa: PT011
         probe(root)
     assert raised.value.errno == errno.EFBIG
-    assert "what is probed stays: call again" in str(raised.value)
+    assert "they stay: call again" in str(raised.value)
     assert len(probe(root)[0]) == 5
 
 
@@ -134,7 +134,7 @@ def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkey
         raise OSError("a worker process was killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(probing, "in_processes", dying)
+        patch.setattr(production, "in_processes", dying)
         with pytest.raises(OSError, match=r"stopped after 2 of 6 videos \(a worker process.*call again"):
             probe(root)
     assert len((root.parent / "probed.jsonl").read_text().splitlines()) == 2
@@ -155,14 +155,14 @@ def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path) -> None
     os.kill(probing_process.pid, signal.SIGKILL)
     probing_process.wait()
     stamps, _ = probing._stamps(tmp_path / "videos", [f"{number}.mp4" for number in range(3000)])
-    done = probing.read_journal(journal, stamps)
+    done = probing.known_files(journal, stamps)
     assert 0 < len(done) < 3000
     completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     shown = [int(number) for number in re.findall(r"(\d+)/3000", completed.stderr)]
     assert shown[0] >= len(done)
     assert shown[-1] == 3000
     lines = journal.read_text().splitlines()
-    assert len(probing.read_journal(journal, stamps)) == 3000
+    assert len(probing.known_files(journal, stamps)) == 3000
     assert 3000 <= len(lines) <= 3001  # none twice; the kill may have torn one
 
 

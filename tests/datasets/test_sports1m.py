@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from studylib.datasets import sports1m
-from studylib.datasets.__main__ import main
+from studylib.datasets.building import build
 from studylib.datasets.index import DatasetError
-from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
+from tests.video_folders import OFFICIAL, needs_official_lists, put_lines, put_video, rows_by_stem
 
 pytestmark = pytest.mark.usefixtures("data_root")
 
@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_video_has_all_its_labels_and_the_first_is_its_label(root: Path, lists: Path) -> None:
-    rows = rows_by_stem(sports1m.make("s", root, lists).table)
+    rows = rows_by_stem(build("s", root, sports1m.read(lists)).table)
     assert {stem: row["labels"] for stem, row in rows.items()} == {
         "UDqivjS-lpI": [3, 1],
         "aaaaaaaaaaA": [0],
@@ -53,7 +53,7 @@ def test_a_video_has_all_its_labels_and_the_first_is_its_label(root: Path, lists
 
 
 def test_a_video_of_both_partitions_is_trained_on_only(root: Path, lists: Path) -> None:
-    index = sports1m.make("s", root, lists)
+    index = build("s", root, sports1m.read(lists))
     assert {stem: row["split1"] for stem, row in rows_by_stem(index.table).items()} == {
         "UDqivjS-lpI": "train",
         "aaaaaaaaaaA": "train",
@@ -66,7 +66,7 @@ def test_a_video_of_both_partitions_is_trained_on_only(root: Path, lists: Path) 
 def test_only_present_renumbers_all_labels_together(root: Path, lists: Path) -> None:
     (root / "aaaaaaaaaaA.flv").unlink()
     (root / "bothbothbot.mp4").unlink()
-    index = sports1m.make("s", root, lists, only_present=True)
+    index = build("s", root, sports1m.read(lists), only_present=True)
     assert index.classes == ("boxing", "jai alai")
     assert index.table["labels"].to_pylist() == [[1, 0], [0]]
     assert index.table["label"].to_pylist() == [1, 0]
@@ -87,22 +87,14 @@ def test_only_present_renumbers_all_labels_together(root: Path, lists: Path) -> 
 def test_a_wrong_line_is_refused_by_file_and_line(root: Path, lists: Path, line: str, complaint: str) -> None:
     put_lines(lists / "test_partition.txt", f"{WATCH}gonegonegon 0", line)
     with pytest.raises(DatasetError, match=rf"test_partition\.txt:2: {complaint}"):
-        sports1m.make("s", root, lists)
+        build("s", root, sports1m.read(lists))
 
 
 @pytest.mark.parametrize("file", ["train_partition.txt", "test_partition.txt", "labels.txt"])
 def test_a_missing_list_is_named(root: Path, lists: Path, file: str) -> None:
     (lists / file).unlink()
     with pytest.raises(DatasetError, match=file):
-        sports1m.make("s", root, lists)
-
-
-def test_the_command_reports_the_published_count(root: Path, lists: Path, capsys: pytest.CaptureFixture) -> None:
-    assert main(["sports1m", "--root", str(root), "--lists", str(lists), "--name", "sports"]) == 0
-    out = capsys.readouterr().out
-    assert "sports: 4 videos of 4 classes" in out
-    assert ["all", "5", "4", "1,133,158"] in table_rows(out)
-    assert "1 lines say another class or part" in out
+        build("s", root, sports1m.read(lists))
 
 
 @needs_official_lists

@@ -10,6 +10,7 @@ import pytest
 from studylib import REPOSITORY
 from studylib.datasets import ucf101
 from studylib.datasets.__main__ import main
+from studylib.datasets.building import build
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.report import published_counts
 from studylib.runs.results import load_run
@@ -71,7 +72,7 @@ def write_list(path: Path, lines: list[str]) -> None:
 
 
 def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path) -> None:
-    index = ucf101.make("ucf", root, lists)
+    index = build("ucf", root, ucf101.read(lists))
     for row in index.table.to_pylist():
         stem = row["path"].rsplit(".", 1)[0]
         for split in (1, 2, 3):
@@ -83,21 +84,14 @@ def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path)
     }
 
 
-def test_labels_follow_the_official_class_list(root: Path, lists: Path) -> None:
-    index = ucf101.make("ucf", root, lists)
-    assert list(index.classes) == CLASSES
-    for row in index.table.to_pylist():
-        assert index.classes[row["label"]] == row["path"].split("/")[0]
-
-
 def test_only_present_keeps_the_order_of_the_classes_that_have_a_video(root: Path, lists: Path) -> None:
-    index = ucf101.make("ucf", root, lists, only_present=True)
+    index = build("ucf", root, ucf101.read(lists), only_present=True)
     assert index.classes == ("Archery", "Diving")
     assert index.table["label"].to_pylist() == [0, 0, 1, 1]
 
 
 def test_what_is_missing_unreadable_or_not_listed_is_counted_and_left_out(root: Path, lists: Path) -> None:
-    facts = ucf101.make("ucf", root, lists).facts
+    facts = build("ucf", root, ucf101.read(lists)).facts
     assert (facts["listed"], facts["missing"], facts["not_listed"], facts["duplicates"]) == (6, 1, 1, 1)
     assert facts["unreadable"] == {
         "Biking/v_Biking_g01_c01.mp4": "empty file (0 bytes); fetch or make it again",
@@ -106,25 +100,13 @@ def test_what_is_missing_unreadable_or_not_listed_is_counted_and_left_out(root: 
 
 def test_a_folder_whose_name_differs_in_letter_case_is_its_class(root: Path, lists: Path) -> None:
     (root / "Diving").rename(root / "diving")
-    assert len(ucf101.make("ucf", root, lists).table) == 4
+    assert len(build("ucf", root, ucf101.read(lists)).table) == 4
 
 
 def test_the_official_file_wins_over_its_conversion(root: Path, lists: Path) -> None:
-    paths = ucf101.make("ucf", root, lists).table["path"].to_pylist()
+    paths = build("ucf", root, ucf101.read(lists)).table["path"].to_pylist()
     assert paths[0] == "Archery/v_Archery_g01_c01.avi"
     assert all(path.endswith(".mp4") for path in paths[1:])
-
-
-def test_every_row_tells_the_frames_and_size_of_its_video(root: Path, lists: Path) -> None:
-    rows = ucf101.make("ucf", root, lists).table.to_pylist()
-    assert [row["num_frames"] for row in rows] == [10, 11, 12, 13]
-    assert {(row["width"], row["height"], row["fps"]) for row in rows} == {(48, 32, 25.0)}
-
-
-def test_the_same_files_elsewhere_make_the_same_hash(root: Path, lists: Path, tmp_path: Path) -> None:
-    here = ucf101.make("here", root, lists).manifest_hash
-    shutil.move(root, tmp_path / "elsewhere")
-    assert ucf101.make("there", tmp_path / "elsewhere", lists).manifest_hash == here
 
 
 @pytest.mark.parametrize(
@@ -149,15 +131,7 @@ def test_a_wrong_list_is_refused_by_file_and_line(
     else:
         write_list(lists / file, lines)
     with pytest.raises(DatasetError, match=complaint):
-        ucf101.make("ucf", root, lists)
-
-
-def test_a_folder_without_listed_videos_is_refused(tmp_path: Path, lists: Path) -> None:
-    (tmp_path / "none").mkdir()
-    for folder in ("none", "nowhere"):
-        with pytest.raises(DatasetError, match=f"{folder}: "):
-            ucf101.make("ucf", tmp_path / folder, lists)
-    assert not (tmp_path / "data").exists()
+        build("ucf", root, ucf101.read(lists))
 
 
 def test_the_command_writes_the_index_and_reports_counts(
@@ -199,7 +173,7 @@ def test_a_few_steps_and_a_test_go_through_the_experiment_notebook(
     if source == "real":
         root, lists = REAL / "ucf101_subset", REAL / "splits" / "ucf101"
         monkeypatch.setenv("STUDY_CACHE_GB", "0")  # clips are read from the files then
-    index = ucf101.make("ucf101-try", root, lists, only_present=True)
+    index = build("ucf101-try", root, ucf101.read(lists), only_present=True)
     parameters = {"dataset": "ucf101-try", "net": "r2plus1d", "resolution": resolution, "width": 4, "batch_size": 8}
     parameters |= {"epochs": 1, "clips_per_epoch": 16, "test_clips": 2, "test_sampling": "uniform"}
     folder = tmp_path / "run"
@@ -213,25 +187,3 @@ def test_a_few_steps_and_a_test_go_through_the_experiment_notebook(
     assert run.predictions.videos == index.subset(1, "test")["path"].to_pylist()
     assert all(scores.shape == (2, len(index.classes)) for scores in run.predictions.clip_scores)
     assert run.provenance["dataset"]["manifest_hash"] == index.manifest_hash
-
-
-@pytest.mark.parametrize("source", REAL_OR_MADE)
-def test_the_parts_of_a_split_share_no_group_of_videos(root: Path, lists: Path, source: str) -> None:
-    """Videos of one group come from one recording: the official splits keep a group on one side."""
-    if source == "real":
-        root, lists = REAL / "ucf101_subset", REAL / "splits" / "ucf101"
-    index = ucf101.make("ucf", root, lists, only_present=True)
-    if source == "real":
-        assert len(index.classes) == 20
-        assert index.facts["listed"] == 13320
-        assert index.facts["unreadable"] == {}
-        for split, (train, test) in REAL_COUNTS.items():
-            assert index.counts()[split] == {"train": train, "test": test}
-    for split in index.splits:
-        groups = [
-            {path.split("/")[1].rsplit("_", 1)[0] for path in index.subset(split, part)["path"].to_pylist()}
-            for part in ("train", "test")
-        ]
-        assert groups[0]
-        assert groups[1]
-        assert groups[0].isdisjoint(groups[1])

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from studylib.video.reading import Piece, Timeline, probe, read_clip, read_clips, read_video, scan
+from studylib.video.reading import Timeline, probe, read_clip, read_clips, read_video, scan
 from tests.made_videos import KINDS, decode_by_opencv, decode_from_start, number_shown
 from tests.rewritten_videos import REWRITTEN, make_any, numbers_of
 from tests.video_folders import REAL_VIDEOS
@@ -51,16 +51,6 @@ def test_frame_i_is_the_ith_that_decoding_from_the_start_gives(videos: Path, nam
     np.testing.assert_array_equal(read_clips(path, starts, 6, SIZE).numpy(), expected[rows])
     kept = Timeline.from_bytes(probe(path), scan(path).to_bytes())
     np.testing.assert_array_equal(read_clips(path, starts, 6, SIZE, kept).numpy(), expected[rows])
-
-
-@pytest.mark.parametrize("name", [name for name in REWRITTEN if name.startswith("in_box")])
-def test_colours_that_only_the_container_tells_are_kept_for_a_piece_of_a_shard(videos: Path, name: str) -> None:
-    path = make_any(name, videos)
-    kept = Timeline.from_bytes(probe(path), scan(path).to_bytes(whole=True))
-    shard = path.with_suffix(".shard")
-    shard.write_bytes(bytes(99) + path.read_bytes())
-    pixels = read_video(Piece(shard, 99, kept.file_size), SIZE, kept).numpy()
-    np.testing.assert_array_equal(pixels, decode_from_start(path, SIZE))
 
 
 @pytest.mark.parametrize("name", [*KINDS, *REWRITTEN])

@@ -21,13 +21,6 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_probe_reports_what_is_stored(tmp_path: Path) -> None:
-    write_video(tmp_path / "a.mp4", numbered_frames(13), fps=29.97)
-    info = probe(tmp_path / "a.mp4")
-    assert (info.num_frames, info.width, info.height) == (13, 96, 72)
-    assert info.fps == pytest.approx(29.97, abs=1e-3)
-
-
 def test_a_clip_longer_than_its_video_repeats_the_last_frame(videos: Path) -> None:
     clip = read_clip(videos / "b_frames.mp4", NUM_FRAMES - 3, 10, (72, 96)).numpy()
     assert [number_shown(frame) for frame in clip] == [37, 38, *[39] * 8]

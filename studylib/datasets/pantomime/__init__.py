@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from studylib.datasets.index import DatasetError, Index, difference, hash_without_writing, index_folder, write_index
@@ -33,7 +32,7 @@ from studylib.datasets.production import produce
 from studylib.video.files import locked
 from studylib.video.reading import write_video
 
-__all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "contact_sheet", "draw_nuisances", "frames", "make"]
+__all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "draw_nuisances", "frames", "make"]
 
 GENERATOR_VERSION = 2  # raise it with any change of the code that changes a frame
 DEFAULT_SEED = 7
@@ -58,21 +57,6 @@ def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs:
     person = person_of(seed, nuisances["person"], knobs)
     noise_rng = generator(seed, part, number, "noise")
     return renderer.render(angles, person, plate, camera, light, nuisances, sway, noise_rng, knobs)
-
-
-def contact_sheet(
-    vocabulary: str = "source", part: str | None = None, columns: int = 10, step: int = 4, seed: int = DEFAULT_SEED
-) -> np.ndarray:
-    """The first video of each class: a row for each class, every `step`-th frame a column; (H, W, 3) uint8 RGB.
-
-    `part` is "train" or "test" of the source, "fold1" to "fold3" or "rest" of the target (default: the first).
-    """
-    rows, part = [], part or ("train" if vocabulary == "source" else "fold1")
-    for number, action in enumerate(classes_of(vocabulary)):
-        row = np.hstack(list(frames(action.name, part, number, seed)[: columns * step : step]))
-        cv2.putText(row, action.name, (3, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
-        rows.append(row)
-    return np.vstack(rows)
 
 
 def classes_of(vocabulary: str) -> tuple[Action, ...]:
@@ -131,7 +115,6 @@ def make(
     vocabulary: str = "source",
     data_root: Path | str | None = None,
     workers: int | None = None,
-    progress: bool = True,
     knobs: Knobs = KNOBS,
 ) -> Index:
     """Render and encode what is missing of a dataset into DATA_ROOT/<name>, on all cores, and write its index.
@@ -150,7 +133,7 @@ def make(
     classes, columns, facts = _described(videos, splits, seed, vocabulary, knobs)
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
-        hashes = produce(folder, facts["settings"], jobs, write_one, workers, progress)
+        hashes = produce(folder, facts["settings"], jobs, write_one, workers)
         columns["sha256"] = [hashes[video.path] for video in videos]
         return write_index(name, folder, classes, columns, facts, data_root)
 
@@ -194,7 +177,6 @@ def write_one(path: Path, action: str, part: str, number: int, seed: int, knobs:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `make`."""
-    parser.add_argument("--name", default="pantomime-mini", help="name of the dataset (default: %(default)s)")
     parser.add_argument("--vocabulary", choices=VOCABULARIES, default="source", help="16 classes, or 8 for transfer")
     how_many = "1520, down to 1200 at difficulty 1; target vocabulary 160"
     parser.add_argument("--train", type=int, help=f"training videos (default: {how_many})")
@@ -202,18 +184,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
     parser.add_argument("--difficulty", type=float, default=0.0, help="0 (the default) to 1")
     parser.add_argument("--manifest", default="", help="the hash that its manifest must have; else it is refused")
-    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
 
 
-def main(args: argparse.Namespace) -> None:
-    """Make the dataset and report what is there."""
+def main(args: argparse.Namespace) -> Index:
+    """Make the dataset and report what is there; `args` has name, data_root and workers, too."""
     knobs = at_difficulty(args.difficulty)
     train = training_videos(args.vocabulary, args.difficulty) if args.train is None else args.train
     test = DEFAULT_TEST_VIDEOS[args.vocabulary] if args.test is None else args.test
-    index = make(args.name, train, test, args.seed, args.vocabulary, workers=args.workers, knobs=knobs)
+    index = make(args.name, train, test, args.seed, args.vocabulary, args.data_root, args.workers, knobs)
     print(f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes in {index.folder}")
     for split, counts in index.counts().items():
         print(f"  {split}: {counts['train']} train, {counts['test']} test")
     print(f"  manifest {index.manifest_hash}")
     if wrong := difference(index.name, index.manifest_hash, args.manifest):
         raise DatasetError(wrong)
+    return index

@@ -1,4 +1,4 @@
-"""The classes of Pantomime: sixteen source and eight target actions in four cue groups.
+"""The classes of Pantomime: sixteen source and eight target actions in four cue groups, and how each is performed.
 
 The groups tell which temporal information a network uses:
 
@@ -8,6 +8,10 @@ The groups tell which temporal information a network uses:
 * sequence: two kinds of events, in turn (ABAB) or in twos (AABB), so far apart that no 8 frames see two of them.
 
 A network that ignores the order of frames names the right pair of a group and is bound to half of its members.
+
+A movement takes the joint angles of a person at rest, over time, and changes them; what it says of itself begins with
+its cue group. It draws its own parameters; when in its cycle the video starts, and how the tempo wavers, comes from the
+video's `Beat`.
 """
 
 from collections.abc import Callable
@@ -16,11 +20,240 @@ from functools import partial
 
 import numpy as np
 
-from studylib.datasets.pantomime import motions
-from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
-from studylib.datasets.pantomime.motions import Angles, Beat, Draw
+from studylib.datasets.pantomime.knobs import KNOBS, Knobs, Range, at_difficulty
 
 CUES = ("pose", "direction", "tempo", "sequence")
+SIDES = ("L", "R")  # the person's own left and right
+
+# Degrees, (T,) each; all zero is a person standing straight with hanging arms. `rise` is in metres.
+LIMB_ANGLES = ("abduct", "flex", "elbow", "twist", "hip", "hip_out", "knee")
+ANGLES = (*(f"{angle}_{side}" for angle in LIMB_ANGLES for side in SIDES), "lean", "side", "turn", "nod", "rise")
+Angles = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Beat:
+    """When things happen: drawn with the nuisances, so that it cannot depend on the class."""
+
+    seconds: np.ndarray  # (T,)
+    phase: float  # in cycles, [0, 1)
+    jitter: float  # relative depth of the tempo's slow change
+    jitter_rate: float  # Hz
+    jitter_phase: float
+
+    def cycles(self, period: float) -> np.ndarray:
+        """Phase in cycles of a movement of `period` seconds, (T,)."""
+        wobble = np.sin(2 * np.pi * (self.jitter_rate * self.seconds + self.jitter_phase))
+        return self.phase + (self.seconds + self.jitter * wobble / (2 * np.pi * self.jitter_rate)) / period
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a movement is drawn from; classes of a pair that get equal draws take the same path."""
+
+    rng: np.random.Generator
+    beat: Beat
+    knobs: Knobs
+    size: float  # of the movement, about 1
+    side: str  # of one-sided movements
+
+    def __call__(self, low: float, high: float) -> float:
+        return self.rng.uniform(low, high)
+
+
+def rest(draw: Draw) -> Angles:
+    """Standing at ease, the posture every action starts from."""
+    angles = {name: np.zeros(len(draw.beat.seconds)) for name in ANGLES}
+    for s in SIDES:
+        angles[f"abduct_{s}"] += draw(6, 16)
+        angles[f"elbow_{s}"] += draw(8, 28)
+        angles[f"flex_{s}"] += draw(-6, 10)
+        angles[f"hip_out_{s}"] += draw(3, 9)
+    angles["lean"] += draw(-2, 6)
+    return angles
+
+
+def hold(angles: Angles, **degrees: float) -> None:
+    """Keep each named angle for the whole video."""
+    for name, value in degrees.items():
+        angles[name][:] = value
+
+
+def hands_up(angles: Angles, draw: Draw) -> None:
+    """Pose: both arms held up, elbows bent by 5 to 40 degrees."""
+    for s in SIDES:
+        hold(angles, **{f"abduct_{s}": draw(*draw.knobs.hands_up), f"elbow_{s}": draw(5, 40), f"flex_{s}": 0})
+
+
+def t_pose(angles: Angles, draw: Draw) -> None:
+    """Pose: both arms held out sideways, level within 10 degrees of each other."""
+    level = draw(*draw.knobs.t_pose)
+    for s in SIDES:
+        hold(angles, **{f"abduct_{s}": level + draw(-5, 5), f"elbow_{s}": draw(0, 18), f"flex_{s}": 0})
+
+
+def crouch(angles: Angles, draw: Draw) -> None:
+    """Pose: hips and knees bent, trunk 18 to 32 degrees forward, arms in front."""
+    hip, knee = draw(*draw.knobs.crouch), draw(1.15, 1.3)
+    for s in SIDES:
+        hold(angles, **{f"hip_{s}": hip, f"knee_{s}": hip * knee, f"hip_out_{s}": draw(8, 20)})
+        hold(angles, **{f"flex_{s}": draw(30, 75), f"elbow_{s}": draw(20, 60)})
+    hold(angles, lean=draw(18, 32))
+
+
+def stork(angles: Angles, draw: Draw) -> None:
+    """Pose: standing on one leg, the knee of `draw.side` held high."""
+    hold(angles, **{f"hip_{draw.side}": draw(*draw.knobs.stork), f"knee_{draw.side}": draw(*draw.knobs.stork_knee)})
+    for s in SIDES:
+        hold(angles, **{f"abduct_{s}": draw(15, 45)})
+
+
+def salute(angles: Angles, draw: Draw) -> None:
+    """Pose: the hand of `draw.side` held at the brow."""
+    s = draw.side
+    twist = draw(-82, -68) if s == "L" else draw(68, 82)
+    hold(angles, **{f"abduct_{s}": draw(84, 98), f"flex_{s}": draw(12, 24), f"elbow_{s}": draw(128, 142)})
+    hold(angles, **{f"twist_{s}": -twist})
+
+
+def side_lunge(angles: Angles, draw: Draw) -> None:
+    """Pose: the knee of `draw.side` bent, the other leg stretched out sideways."""
+    s, other = draw.side, "R" if draw.side == "L" else "L"
+    hold(angles, **{f"hip_{s}": draw(58, 74), f"knee_{s}": draw(78, 92), f"hip_out_{s}": draw(24, 34)})
+    hold(angles, **{f"hip_out_{other}": draw(44, 54), f"hip_{other}": draw(0, 8)})
+    for q in SIDES:
+        hold(angles, **{f"flex_{q}": draw(20, 40), f"elbow_{q}": draw(80, 105)})
+
+
+def drift(draw: Draw, shares: Range) -> tuple[float, np.ndarray]:
+    """A period that passes slowly first and fast then: the share of the slow part, and where in it (T,), 0 to 1."""
+    share = draw(*shares)
+    return share, draw.beat.cycles(draw(*draw.knobs.stroke_period)) % 1
+
+
+def circle(angles: Angles, draw: Draw) -> None:
+    """Direction: both arms in parallel on a cone about a forward axis, clockwise as the person sees it, slowly through
+    its lower half."""
+    share, u = drift(draw, draw.knobs.circle_share)
+    half_turns = np.where(u < share, 1 + u / share, (u - share) / (1 - share))  # 0 to 1 is the upper half
+    phase = np.pi * half_turns[:, None]  # (T, 1)
+    half_angle, outward, upward = np.radians(draw(*draw.knobs.circle_half_angle)), draw(0.2, 0.4), draw(0, 0.25)
+    for s, sign in (("L", 1), ("R", -1)):
+        axis = np.array([sign * outward, upward, 1.0])
+        axis /= np.sqrt((axis**2).sum())
+        across = np.cross([0.0, 1.0, 0.0], axis)
+        across /= np.sqrt((across**2).sum())
+        around = np.cos(phase) * across + np.sin(phase) * np.cross(axis, across)
+        arm = np.cos(half_angle) * axis + np.sin(half_angle) * around  # (T, 3)
+        angles[f"abduct_{s}"] = np.degrees(np.arcsin(np.clip(sign * arm[:, 0], -1, 1)))
+        angles[f"flex_{s}"] = np.degrees(np.unwrap(np.arctan2(arm[:, 2], -arm[:, 1])))
+        hold(angles, **{f"elbow_{s}": draw(3, 15)})
+
+
+def stroke(draw: Draw) -> np.ndarray:
+    """0 to 1 slowly and back fast, smoothly, again and again: (T,)."""
+    share, u = drift(draw, draw.knobs.stroke_share)
+    slow, fast = np.cos(np.pi * u / share), np.cos(np.pi * (u - share) / (1 - share))
+    return np.where(u < share, 0.5 - 0.5 * slow, 0.5 + 0.5 * fast)
+
+
+def lift(angles: Angles, draw: Draw) -> None:
+    """Direction: both arms rise slowly, to 115 to 145 degrees, and drop fast; the knees give while they are down."""
+    up, low, high = stroke(draw), draw(12, 22), draw(115, 145)
+    for s in SIDES:
+        angles[f"abduct_{s}"] = low + (high - low) * up
+        angles[f"elbow_{s}"] = 40 - 25 * up
+        angles[f"hip_{s}"] += 12 * (1 - up)
+        angles[f"knee_{s}"] += 24 * (1 - up)
+        hold(angles, **{f"flex_{s}": draw(15, 30)})
+
+
+def kick(angles: Angles, draw: Draw) -> None:
+    """Direction: the leg of `draw.side` rises sideways slowly, by 56 to 72 degrees, and drops fast."""
+    out, reach, s = stroke(draw), draw(56, 72), draw.side
+    angles[f"hip_out_{s}"] += reach * out
+    angles[f"hip_{s}"] += 18 * out
+    angles[f"knee_{s}"] += 14 + 36 * np.sin(np.pi * out) ** 2
+    angles["side"] += (9 if s == "L" else -9) * out
+    for q in SIDES:
+        hold(angles, **{f"abduct_{q}": draw(38, 52), f"elbow_{q}": draw(30, 50)})
+
+
+def swing(draw: Draw, fast: bool) -> np.ndarray:
+    """Phase in radians of a movement in one of the two tempi, (T,)."""
+    return 2 * np.pi * draw.beat.cycles(draw(*(draw.knobs.fast_period if fast else draw.knobs.slow_period)))
+
+
+def march(angles: Angles, draw: Draw, fast: bool) -> None:
+    """Tempo: marching on the spot, arms against legs."""
+    phase = swing(draw, fast)
+    for s, shift in (("L", 0.0), ("R", np.pi)):
+        step = np.maximum(0, np.sin(phase + shift)) ** 1.3
+        angles[f"hip_{s}"] += 62 * draw.size * step
+        angles[f"knee_{s}"] += 78 * draw.size * step
+        angles[f"flex_{s}"] -= 28 * draw.size * np.sin(phase + shift)
+        angles[f"elbow_{s}"] += 25
+
+
+def bend(angles: Angles, draw: Draw, fast: bool) -> None:
+    """Tempo: the trunk bends by about 24 degrees to either side, hands on the hips."""
+    angles["side"] += 24 * draw.size * np.sin(swing(draw, fast))
+    for s, sign in (("L", -1), ("R", 1)):  # hands on the hips
+        hold(angles, **{f"abduct_{s}": draw(42, 52), f"flex_{s}": -8, f"elbow_{s}": draw(92, 108)})
+        hold(angles, **{f"twist_{s}": sign * 75})
+
+
+def twist(angles: Angles, draw: Draw, fast: bool) -> None:
+    """Tempo: the trunk turns by about 27 degrees to either side, arms out."""
+    angles["turn"] += 27 * draw.size * np.sin(swing(draw, fast))
+    for s in SIDES:
+        hold(angles, **{f"abduct_{s}": draw(70, 84), f"flex_{s}": draw(6, 14), f"elbow_{s}": draw(10, 30)})
+
+
+def events(draw: Draw, pattern: str) -> tuple[np.ndarray, np.ndarray]:
+    """Strength of event A and of event B, 0 at rest, about 1 at the height of an event: (T,) each.
+
+    The order is `pattern` ("ABAB" or "AABB") from a random place in it; without tempo jitter, which could bring
+    two events closer than 8 frames.
+    """
+    frames = draw.beat.seconds * draw.knobs.fps
+    period, first = draw(*draw.knobs.event_period_frames), int(draw.rng.integers(len(pattern)))
+    strength = {"A": np.zeros(len(frames)), "B": np.zeros(len(frames))}
+    for i in range(int(len(frames) / period) + 2):
+        u = (frames - (i - draw.beat.phase) * period) / draw.knobs.event_frames
+        bump = np.where((u >= 0) & (u <= 1), np.sin(np.pi * np.clip(u, 0, 1)) ** 2, 0)
+        strength[pattern[(first + i) % len(pattern)]] += bump * draw(0.9, 1.08)
+    return strength["A"], strength["B"]
+
+
+def arms(angles: Angles, draw: Draw, pattern: str) -> None:
+    """Sequence: an event A is the left arm raised by 95 to 130 degrees, B the right one."""
+    reach, (left, right) = draw(95, 130), events(draw, pattern)
+    angles["abduct_L"] += reach * left
+    angles["abduct_R"] += reach * right
+
+
+def up_down(angles: Angles, draw: Draw, pattern: str) -> None:
+    """Sequence: an event A is both arms up, B a squat."""
+    up, down = events(draw, pattern)
+    for s in SIDES:
+        angles[f"abduct_{s}"] = 20 + 135 * draw.size * up
+        angles[f"elbow_{s}"] = 12 + 105 * (1 - np.minimum(1, 1.1 * up))  # at rest the hands are at the chest
+        angles[f"hip_{s}"] += 62 * draw.size * down
+        angles[f"knee_{s}"] += 80 * draw.size * down
+        hold(angles, **{f"flex_{s}": 25})
+    angles["lean"] += 14 * down
+
+
+def clapjump(angles: Angles, draw: Draw, pattern: str) -> None:
+    """Sequence: an event A is a clap overhead, B a jump of about 0.2 m."""
+    clap, jump = events(draw, pattern)
+    for s in SIDES:
+        angles[f"abduct_{s}"] += 174 * np.minimum(1, clap)  # past upright: the hands meet
+        angles[f"hip_{s}"] += 42 * jump
+        angles[f"knee_{s}"] += 84 * jump
+        angles[f"hip_out_{s}"] += 14 * jump
+    angles["rise"] += 0.2 * draw.size * jump
 
 
 @dataclass(frozen=True)
@@ -35,52 +268,38 @@ class Action:
 
 
 SOURCE = (
-    Action("hands_up", "pose", "both arms held up", motions.hands_up),
-    Action("t_pose", "pose", "both arms held out sideways", motions.t_pose),
-    Action("crouch", "pose", "crouching, trunk forward, arms in front", motions.crouch),
-    Action("stork", "pose", "standing on one leg, the other knee held high", motions.stork),
+    Action("hands_up", "pose", "both arms held up", hands_up),
+    Action("t_pose", "pose", "both arms held out sideways", t_pose),
+    Action("crouch", "pose", "crouching, trunk forward, arms in front", crouch),
+    Action("stork", "pose", "standing on one leg, the other knee held high", stork),
     Action(
         "circle_cw",
         "direction",
         "both arms circle in front, clockwise as the person sees it, slowly below, fast above",
-        motions.circle,
+        circle,
     ),
-    Action("circle_ccw", "direction", "circle_cw backwards in time", motions.circle, backwards=True),
-    Action("lift_slow_up", "direction", "both arms rise slowly and drop fast, again and again", motions.lift),
-    Action("lift_fast_up", "direction", "lift_slow_up backwards: arms rise fast, sink slowly", motions.lift, True),
-    Action("march_slow", "tempo", "marching on the spot, 2.0-2.8 s for two steps", partial(motions.march, fast=False)),
-    Action("march_fast", "tempo", "march_slow in 0.8-1.1 s", partial(motions.march, fast=True)),
-    Action("bend_slow", "tempo", "side bends, hands on hips, 2.0-2.8 s a cycle", partial(motions.bend, fast=False)),
-    Action("bend_fast", "tempo", "bend_slow in 0.8-1.1 s", partial(motions.bend, fast=True)),
-    Action(
-        "arms_LRLR", "sequence", "one arm up at a time: left, right, left, right", partial(motions.arms, pattern="ABAB")
-    ),
-    Action(
-        "arms_LLRR", "sequence", "one arm up at a time: left, left, right, right", partial(motions.arms, pattern="AABB")
-    ),
-    Action("ud_UDUD", "sequence", "arms up (U) or squat (D): U, D, U, D", partial(motions.up_down, pattern="ABAB")),
-    Action("ud_UUDD", "sequence", "arms up (U) or squat (D): U, U, D, D", partial(motions.up_down, pattern="AABB")),
+    Action("circle_ccw", "direction", "circle_cw backwards in time", circle, backwards=True),
+    Action("lift_slow_up", "direction", "both arms rise slowly and drop fast, again and again", lift),
+    Action("lift_fast_up", "direction", "lift_slow_up backwards: arms rise fast, sink slowly", lift, True),
+    Action("march_slow", "tempo", "marching on the spot, 2.0-2.8 s for two steps", partial(march, fast=False)),
+    Action("march_fast", "tempo", "march_slow in 0.8-1.1 s", partial(march, fast=True)),
+    Action("bend_slow", "tempo", "side bends, hands on hips, 2.0-2.8 s a cycle", partial(bend, fast=False)),
+    Action("bend_fast", "tempo", "bend_slow in 0.8-1.1 s", partial(bend, fast=True)),
+    Action("arms_LRLR", "sequence", "one arm up at a time: left, right, left, right", partial(arms, pattern="ABAB")),
+    Action("arms_LLRR", "sequence", "one arm up at a time: left, left, right, right", partial(arms, pattern="AABB")),
+    Action("ud_UDUD", "sequence", "arms up (U) or squat (D): U, D, U, D", partial(up_down, pattern="ABAB")),
+    Action("ud_UUDD", "sequence", "arms up (U) or squat (D): U, U, D, D", partial(up_down, pattern="AABB")),
 )
 
 TARGET = (
-    Action("salute", "pose", "one hand held at the brow", motions.salute),
-    Action("side_lunge", "pose", "one knee bent, the other leg stretched out sideways", motions.side_lunge),
-    Action("kick_slow_out", "direction", "one leg rises sideways slowly and drops fast, again and again", motions.kick),
-    Action("kick_fast_out", "direction", "kick_slow_out backwards: kicks fast, sinks slowly", motions.kick, True),
-    Action("twist_slow", "tempo", "turning the trunk, arms out, 2.0-2.8 s a cycle", partial(motions.twist, fast=False)),
-    Action("twist_fast", "tempo", "twist_slow in 0.8-1.1 s", partial(motions.twist, fast=True)),
-    Action(
-        "clapjump_CJCJ",
-        "sequence",
-        "clap overhead (C) or jump (J): C, J, C, J",
-        partial(motions.clap_jump, pattern="ABAB"),
-    ),
-    Action(
-        "clapjump_CCJJ",
-        "sequence",
-        "clap overhead (C) or jump (J): C, C, J, J",
-        partial(motions.clap_jump, pattern="AABB"),
-    ),
+    Action("salute", "pose", "one hand held at the brow", salute),
+    Action("side_lunge", "pose", "one knee bent, the other leg stretched out sideways", side_lunge),
+    Action("kick_slow_out", "direction", "one leg rises sideways slowly and drops fast, again and again", kick),
+    Action("kick_fast_out", "direction", "kick_slow_out backwards: kicks fast, sinks slowly", kick, True),
+    Action("twist_slow", "tempo", "turning the trunk, arms out, 2.0-2.8 s a cycle", partial(twist, fast=False)),
+    Action("twist_fast", "tempo", "twist_slow in 0.8-1.1 s", partial(twist, fast=True)),
+    Action("clapjump_CJCJ", "sequence", "clap overhead (C) or jump (J): C, J, C, J", partial(clapjump, pattern="ABAB")),
+    Action("clapjump_CCJJ", "sequence", "clap overhead (C) or jump (J): C, C, J, J", partial(clapjump, pattern="AABB")),
 )
 
 VOCABULARIES = {"source": SOURCE, "target": TARGET}
@@ -106,8 +325,8 @@ def motion(name: str, rng: np.random.Generator, beat: Beat, knobs: Knobs = KNOBS
     the same path at another period.
     """
     action = ACTIONS[name]
-    draw = Draw(rng, beat, knobs, size=rng.uniform(0.88, 1.12), side=motions.SIDES[int(rng.integers(2))])
-    angles = motions.rest(draw)
+    draw = Draw(rng, beat, knobs, size=rng.uniform(0.88, 1.12), side=SIDES[int(rng.integers(2))])
+    angles = rest(draw)
     action.move(angles, draw)
     if action.backwards:
         return {joint: values[::-1] for joint, values in angles.items()}

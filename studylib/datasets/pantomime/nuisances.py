@@ -6,8 +6,8 @@ number `index` of a part looks the same whatever is performed in it.
 
 import numpy as np
 
+from studylib.datasets.pantomime.actions import SIDES, Angles, Beat
 from studylib.datasets.pantomime.knobs import KNOBS, Knobs
-from studylib.datasets.pantomime.motions import SIDES, Angles, Beat
 from studylib.datasets.pantomime.puppet import Person, draw_person
 from studylib.datasets.pantomime.scenery import Place, draw_place
 

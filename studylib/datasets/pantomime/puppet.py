@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from studylib.datasets.pantomime.actions import SIDES, Angles
 from studylib.datasets.pantomime.knobs import KNOBS, Knobs
-from studylib.datasets.pantomime.motions import SIDES, Angles
 
 Colour = tuple[float, float, float]  # RGB, 0-255
 

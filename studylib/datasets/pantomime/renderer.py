@@ -7,8 +7,8 @@ the frames of two kinds of processor differ by one grey level at most.
 import cv2
 import numpy as np
 
+from studylib.datasets.pantomime.actions import Angles
 from studylib.datasets.pantomime.knobs import KNOBS, Knobs
-from studylib.datasets.pantomime.motions import Angles
 from studylib.datasets.pantomime.puppet import BODY_PARTS, JOINTS, Person, hsv, joints, rotation
 from studylib.datasets.pantomime.scenery import Camera, to_uint8
 
