@@ -12,10 +12,18 @@ from studylib import REPOSITORY
 from studylib.claims.recorded import Recorded, network
 from studylib.claims.verdicts_evidence import Evidence
 from studylib.nets.table import PRINTED_NAMES
-from studylib.runs.plan import PlannedRun, load_plan
+from studylib.runs.plan import Plan, PlannedRun, load_plan
 from studylib.runs.results import Run
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
+
+# A small study that has every experiment; the plan of that name in runs/ has those that it is run with.
+SMALL = REPOSITORY / "tests" / "data" / "mini.yaml"
+
+
+def plan_of(name: str) -> Plan:
+    """A plan of runs/, or the small study for mini."""
+    return load_plan(SMALL if name == "mini" else REPOSITORY / "runs" / f"{name}.yaml")
 
 
 def made_run(planned: PlannedRun, predictions: Predictions, errors: tuple[float, float] = (20.0, 30.0)) -> Run:
@@ -44,7 +52,7 @@ def made_study(
     """Every run of the plans; `make` gives the run of a planned one, None where it is not run."""
     rows = []
     for name in plans:
-        plan = load_plan(REPOSITORY / "runs" / f"{name}.yaml")
+        plan = plan_of(name)
         for planned in plan.runs:
             run = make(planned)
             row = asdict(planned.spec) | {"net": PRINTED_NAMES[planned.spec.net], "net_key": planned.spec.net}

@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pandas as pd
 
-from studylib import REPOSITORY
-from studylib.book.benchmark_runs import PLANS
-from studylib.runs.plan import PlannedRun, load_plan
+from studylib.book.tables import PLANS
+from studylib.runs.plan import PlannedRun
+from tests.made_study import plan_of
 from tests.verdict_runs import CLASSES, run_of, scored, table
 
 EXPERIMENTS = ("sports1m", "kinetics", "transfer")
-PLANNED = {plan: load_plan(REPOSITORY / "runs" / f"{plan}.yaml") for plan in PLANS}
+PLANNED = {plan: plan_of(plan) for plan in PLANS}
 
 
 def made(planned: PlannedRun):

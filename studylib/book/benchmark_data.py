@@ -1,52 +1,36 @@
 """What the runs of section 4.4 are: the data in the place of the paper's, their settings, and how they trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from IPython.display import Markdown
 
-from studylib import REPOSITORY
-from studylib.book.benchmark_runs import PLANS, targets
+from studylib.book.benchmark_runs import targets
 from studylib.book.figures import histories
+from studylib.book.tables import plans_with
 from studylib.claims.recorded import seeds_text
 from studylib.claims.verdicts_evidence import Evidence
-from studylib.datasets.pantomime.actions import VOCABULARIES
 from studylib.nets.table import PRINTED_NAMES
-from studylib.runs.plan import load_plan
 from studylib.runs.results import complete_runs
 
-PANTOMIME = '<a href="pantomime.html">Pantomime</a>'
 INPUTS = {"rgb": "RGB", "flow": "flow"}
 
 
 def data_note(runs: pd.DataFrame, experiment: str, names: Sequence[str]) -> Markdown:
-    """Which data the plans have in the place of the paper's, how much of it, and with which seeds they are trained.
+    """Which data the plans with such runs have in the place of the paper's, and with which seeds they are trained.
 
     Args:
         names: the paper's datasets, of Table 5 in the order of `targets`.
     """
     lines = []
-    for plan in PLANS:
+    for plan in plans_with(runs, experiment):
         evidence = Evidence(runs, plan)
         specs = [p.spec for p in evidence.planned if p.spec.experiment == experiment]
         own, seeds = list(dict.fromkeys(s.dataset for s in specs)), {s.seed for s in specs}
         own = list(targets(evidence).values()) if experiment == "transfer" else own
-        made = load_plan(REPOSITORY / "runs" / f"{plan}.yaml").datasets
-        texts = [_played(name, dataset, made.get(dataset)) for name, dataset in zip(names, own, strict=False)]
-        texts += [seeds_text(seeds)] if seeds else ["no such runs"]
-        lines.append(f"* Plan *{plan}*: {'; '.join(texts)}.")
+        texts = [f"{name} is `{dataset}`" for name, dataset in zip(names, own, strict=False)]
+        lines.append(f"* Plan *{plan}*: {'; '.join([*texts, seeds_text(seeds)])}.")
     return Markdown("\n".join(lines))
-
-
-def _played(name: str, dataset: str, made: Mapping[str, object] | None) -> str:
-    if made is None:
-        return f"{name} is `{dataset}`"
-    vocabulary = str(made.get("vocabulary", "source"))
-    splits = ", in each of three splits" if vocabulary == "target" else ""
-    return (
-        f"{name} is played by `{dataset}` ({len(VOCABULARIES[vocabulary])} classes, the {vocabulary} vocabulary of "
-        f"{PANTOMIME}; {made['train_videos']:,} videos to train on and {made['test_videos']:,} to test on{splits})"
-    )
 
 
 def histories_by_input(runs: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from studylib.claims.recorded import Recorded, averaged, network
 from studylib.claims.verdicts_benchmarks import FLOW, FUSED, RGB, SETS, STREAMS, starts_from
 from studylib.claims.verdicts_evidence import ANY, Evidence, Planned, printed
 
-PLANS = ("paper", "mini")
 SHORTEST, LONGEST = "shortest", "longest"
 
 

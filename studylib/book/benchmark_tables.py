@@ -1,7 +1,7 @@
 """Tables 3 to 5 of the paper (section 4.4), whole, with ours beside its own rows.
 
-Ours are of the plans `paper` and `mini`. On the embedded dataset other videos play the paper's: every heading names the
-data, since percentages of other data cannot be compared.
+Ours are of the plans that have such runs. Where other videos play the paper's every heading names the data, since
+percentages of other data cannot be compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ from math import isnan
 import pandas as pd
 
 from studylib.book.benchmark_runs import (
-    PLANS,
     SHORTEST,
     TABLE3,
     TABLE4,
@@ -23,15 +22,15 @@ from studylib.book.benchmark_runs import (
     targets,
 )
 from studylib.book.cells import INTERVALS, accuracy
-from studylib.book.tables import Table
+from studylib.book.tables import Table, plans_with
 from studylib.claims import published
 from studylib.claims.verdicts_benchmarks import RGB, SETS
 from studylib.claims.verdicts_evidence import Evidence
 from studylib.claims.verdicts_intervals import CLIP, VIDEO, VIDEO5
 
 NOT_OTHERS = (
-    "The embedded dataset plays the paper's: its percentages cannot be compared with the paper's, nor with those of "
-    "another column; only the order within a column can."
+    "Percentages of other data than the paper's cannot be compared with the paper's, nor with those of another column; "
+    "only the order within a column can."
 )
 
 
@@ -75,7 +74,7 @@ def table5(runs: pd.DataFrame) -> Table:
     columns = _pretrained(rows)
     for target, name in SETS.items():
         columns[f"paper, {VIDEO}", name] = rows[target].map(_plain)
-    for plan in PLANS:
+    for plan in plans_with(runs, "transfer"):
         evidence = Evidence(runs, plan)
         for target, dataset in targets(evidence).items():
             found = [TABLE5.get((*key, target)) for key in keys]
@@ -88,12 +87,13 @@ def table5(runs: pd.DataFrame) -> Table:
 def _ours(
     runs: pd.DataFrame, name: str, rows: Sequence[Row | None], measures: Sequence[str]
 ) -> dict[tuple[str, str], list[str]]:
-    """The columns of both plans; a row that is None is not ours and left empty."""
-    columns = {}
-    for plan in PLANS:
+    """The columns of each plan; a row that is None is not ours and left empty."""
+    columns, experiment = {}, next(row.experiment for row in rows if row is not None)
+    for plan in plans_with(runs, experiment):
         evidence = Evidence(runs, plan)
         found = [None if row is None else find(evidence, row) for row in rows]
-        group = f"ours, plan {plan}: {as_played(_dataset(evidence, rows), name)}"
+        datasets = dict.fromkeys(p.spec.dataset for p in evidence.planned if p.spec.experiment == experiment)
+        group = f"ours, plan {plan}: {as_played(', '.join(datasets), name)}"
         columns[group, "net, clip"] = ["" if own is None else net_and_clip(own) for own in found]
         for measure in measures:
             # two streams have no clips of their own in the paper's table
@@ -140,12 +140,6 @@ def _pretrained(rows: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
 
 def _sources(rows: pd.DataFrame) -> pd.Series:
     return rows["trained_by_the_paper"].map({"yes": "<strong>the paper</strong>", "no": "others"})
-
-
-def _dataset(evidence: Evidence, rows: Sequence[Row | None]) -> str:
-    experiment = next(row.experiment for row in rows if row is not None)
-    own = dict.fromkeys(p.spec.dataset for p in evidence.planned if p.spec.experiment == experiment)
-    return ", ".join(own) or "not planned"
 
 
 def _plain(value: float) -> str:

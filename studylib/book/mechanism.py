@@ -1,5 +1,6 @@
 """Which part of the factorisation helps: each variant of the experiment *mechanism* beside R(2+1)D and R3D."""
 
+from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
@@ -46,14 +47,14 @@ def counted() -> pd.DataFrame:
     return variants().set_index("name")
 
 
-def sizes_table(counts: pd.DataFrame, runs: pd.DataFrame, plan: str) -> Table:
-    """What is changed in each network and what it has and costs, at the paper's size and at the plan's.
+def sizes_table(counts: pd.DataFrame, runs: pd.DataFrame, plans: Sequence[str]) -> Table:
+    """What is changed in each network and what it has and costs, at the paper's size and as recorded of each plan.
 
     Args:
         counts: `counted()`.
     """
-    rows = []
-    for net, recorded in networks(runs, plan).items():
+    rows, recorded = [], {plan: networks(runs, plan) for plan in plans}
+    for net in (BASE, FULL, *CHANGES):
         own = counts.loc[net]
         row = {
             ("", "network"): escape(PRINTED_NAMES[net]),
@@ -63,15 +64,17 @@ def sizes_table(counts: pd.DataFrame, runs: pd.DataFrame, plan: str) -> Table:
             ("paper's size", "GFLOPs"): f"{own['flops'] / 1e9:.2f}",
             ("paper's size", "ReLUs"): str(own["relus"]),
         }
-        texts = [missing(recorded)] * 2
-        if recorded.done:
-            metrics = recorded.done[0].run.metrics
-            texts = [f"{metrics['params'] / 1e6:.3f}", f"{metrics['flops'] / 1e9:.3f}"]
-        rows.append(row | {(f"plan {plan}", "parameters (M)"): texts[0], (f"plan {plan}", "GFLOPs"): texts[1]})
+        for plan, networks_of in recorded.items():
+            texts = [missing(networks_of[net])] * 2
+            if networks_of[net].done:
+                metrics = networks_of[net].done[0].run.metrics
+                texts = [f"{metrics['params'] / 1e6:.3f}", f"{metrics['flops'] / 1e9:.3f}"]
+            row |= {(f"plan {plan}", "parameters (M)"): texts[0], (f"plan {plan}", "GFLOPs"): texts[1]}
+        rows.append(row)
     return Table(
         grouped(rows),
         "Paper's size: 18 layers, 400 classes, a clip of 8 x 112 x 112, counted while this page is built. "
-        f"Plan {plan}: recorded with the runs. Parameters are all learnable numbers, BN's too; one multiply-add counts "
+        "Plans: recorded with the runs. Parameters are all learnable numbers, BN's too; one multiply-add counts "
         "1, convolutions and the FC layer only.",
     )
 

@@ -11,14 +11,12 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from studylib.book.scoreboard_vmz import vmz
-from studylib.book.tables import Table
+from studylib.book.tables import PLANS, Table
 from studylib.book.verdict_cells import badge, fold, prose, verdict_cell
 from studylib.claims.audit import NOT_RUN, Claim
 from studylib.claims.claim_texts import EMPIRICAL, read_claims
 from studylib.claims.verdicts import decide
 from studylib.claims.verdicts_parts import VERDICTS, Verdict
-
-PLANS = ("paper", "mini")  # the paper's settings on its datasets; its geometry halved, on Pantomime
 
 # The experiment of a claim -> the page that shows its runs.
 CHAPTERS = {

@@ -18,6 +18,7 @@ def lacking(what: str) -> str:
 
 
 NOT_RUN = lacking("not run")
+PLANS = ("paper", "mini")  # whose runs decide claims: the paper's settings; its geometry halved, on Pantomime
 # In these the runs of one table differ, or they only say where something lies.
 NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "init_from")
 
@@ -151,6 +152,16 @@ def cue_table(table: pd.DataFrame) -> Table:
                 cells[name] = ""
         rows.append(cells)
     return Table(pd.DataFrame(rows), "Videos named right, in percent, with 95% Wilson intervals and counts.")
+
+
+def plans_with(runs: pd.DataFrame, *experiments: str) -> list[str]:
+    """Those of `PLANS` that have runs of one of these experiments, complete or not.
+
+    Args:
+        runs: `results.load_all_runs()`.
+    """
+    own = set(runs.loc[runs["experiment"].isin(experiments), "plan"])
+    return [plan for plan in PLANS if plan in own]
 
 
 def plan_note(runs: pd.DataFrame, plans: Sequence[str]) -> Markdown:

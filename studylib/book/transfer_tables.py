@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from studylib.book.benchmark_runs import PLANS, TABLE5, as_played, find, printed_video_top1, targets
+from studylib.book.benchmark_runs import TABLE5, as_played, find, printed_video_top1, targets
 from studylib.book.cells import cell
-from studylib.book.tables import Table
+from studylib.book.tables import Table, plans_with
 from studylib.claims import published
 from studylib.claims.recorded import Recorded, difference
 from studylib.claims.verdicts_benchmarks import SETS, STREAMS
@@ -45,7 +45,7 @@ def pretraining_table(runs: pd.DataFrame) -> Table:
         for stream in STREAMS:
             pair = [TABLE5[f"R(2+1)D-{stream}", start, target] for start in STARTS]
             cells = {"dataset": name, "input": stream, "the paper": signed(printed[pair[0]] - printed[pair[1]])}
-            for plan in PLANS:
+            for plan in plans_with(runs, "transfer"):
                 evidence = Evidence(runs, plan)
                 found = [find(evidence, row) for row in pair]
                 heading = f"ours, plan {plan}: {', '.join(targets(evidence).values())}"

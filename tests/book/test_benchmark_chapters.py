@@ -15,7 +15,7 @@ from studylib.claims.verdicts import decide
 from studylib.claims.verdicts_benchmarks import FLOW, RGB
 from studylib.claims.verdicts_evidence import Evidence
 from tests.chapters import below_figures, cells_of, figures_in, html_of, shown_by
-from tests.recorded_benchmarks import PLANNED, predictions_of, recorded, right, rows_of, text
+from tests.recorded_benchmarks import predictions_of, recorded, right, rows_of, text
 
 CHAPTERS = ("sports1m", "kinetics", "transfer", "two_streams")
 
@@ -124,9 +124,7 @@ def test_headings_and_captions_say_which_data_it_was():
     assert any("pantomime-mini-large as Sports-1M" in column for column in columns)
     assert any("pantomime-mini as Kinetics" in column for column in columns)
     note = benchmark_data.data_note(runs, "transfer", ["UCF101", "HMDB51"]).data
-    sizes = PLANNED["mini"].datasets["pantomime-mini-target"]
-    assert f"{sizes['train_videos']} videos to train on and {sizes['test_videos']} to test on" in note
-    assert "seed 0" in note
+    assert "Plan *mini*: UCF101 is `pantomime-mini-target`; HMDB51 is `pantomime-mini-target-small`; seed 0." in note
 
 
 def test_of_one_stream_alone_it_is_said_that_it_makes_no_figure(monkeypatch):

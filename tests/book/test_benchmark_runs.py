@@ -9,7 +9,8 @@ import pytest
 
 from studylib.book import benchmark_data, benchmark_tables, two_streams
 from studylib.book import transfer_tables as transfers
-from studylib.book.benchmark_runs import PLANS, TABLE3, TABLE4, TABLE5, Row, find, targets
+from studylib.book.benchmark_runs import TABLE3, TABLE4, TABLE5, Row, find, targets
+from studylib.book.tables import PLANS
 from studylib.claims import published
 from studylib.claims.verdicts_benchmarks import FLOW, FUSED, RGB
 from studylib.claims.verdicts_evidence import Evidence, Undecidable
