@@ -3,34 +3,43 @@
 from html import escape
 
 import pandas as pd
+from IPython.display import Markdown
 
 from studylib.book.tables import NOT_RUN, Table, run_link
 from studylib.claims import published
 from studylib.nets.table import PAPER_NAMES, PRINTED_NAMES
 from studylib.runs.results import Run
+from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse
+from studylib.training.evaluation import video_top_k
 
 ACCURACIES = ("clip_top1", "video_top1", "video_top5")
 KEYS = {printed: key for key, printed in PAPER_NAMES.items()}
+VMZ_18 = "10 evenly spaced clips"  # c2/tutorials/models.md below its table, and test.md, Small Models
 TORCHVISION = {"r3d_18": "r3d", "mc3_18": "mc3", "r2plus1d_18": "r2plus1d_per_block"}
-# VMZ's 34-layer RGB nets, by how the published row calls their training.
-VMZ_34 = {"Kinetics only": "", "Sports-1M then Kinetics": "_sports1m"}
+# VMZ's 34-layer nets, by how the published row calls their input and training.
+VMZ_34 = {
+    "RGB; Kinetics only": "",
+    "RGB; Sports-1M then Kinetics": "_sports1m",
+    "flow; Sports-1M then Kinetics": "_sports1m_flow",
+}
+TWO_STREAMS = [f"file:vmz_r2plus1d-34_32f{suffix}.pkl" for suffix in ("_sports1m", "_sports1m_flow")]  # RGB, flow
 
 
 def models() -> pd.DataFrame:
     """A row for each released file that the plan `released` tests.
 
     Columns: init_from, net (key of PRINTED_NAMES), depth, clip_length, released (by whom, and trained on what),
-    evaluation (as published, "" where it is not said), clip_top1, video_top1, video_top5 (percent, published).
+    evaluation (as published), clip_top1, video_top1, video_top5 (percent, published).
     """
     rows = []
     for _, r in published.table("vmz_released_models").query("net in @KEYS").iterrows():
         key = KEYS[r["net"]]
-        rows.append(_row(r, f"file:vmz_{key}-{r['depth']}_{r['clip_frames']}f.pkl", key, r["depth"], "VMZ", ""))
+        rows.append(_row(r, f"file:vmz_{key}-{r['depth']}_{r['clip_frames']}f.pkl", key, r["depth"], "VMZ", VMZ_18))
     for _, r in published.table("other_reproductions").iterrows():
         if r["net"] in TORCHVISION:
             key = TORCHVISION[r["net"]]
             rows.append(_row(r, f"torchvision:{r['net']}", key, 18, "torchvision", _protocol(r)))
-        if r["net"] == "R(2+1)D-34" and r["source"].startswith("VMZ"):
+        if r["source"].startswith("VMZ"):
             ((training, suffix),) = [(t, s) for t, s in VMZ_34.items() if t in r["source"]]
             file = f"file:vmz_r2plus1d-34_{r['clip_frames']}f{suffix}.pkl"
             rows.append(_row(r, file, "r2plus1d", 34, f"VMZ, {training}", _protocol(r)))
@@ -76,7 +85,7 @@ def comparison(runs: pd.DataFrame) -> Table:
                 ("", "released by"): m["released"],
                 ("", "weights"): f"<code>{m['init_from'].partition(':')[2]}</code>",
                 **{("published", name.replace("_top", "@")): f"{m[name]:.1f}" for name in ACCURACIES},
-                ("published", "evaluation"): m["evaluation"] or "not said",
+                ("published", "evaluation"): m["evaluation"],
                 **measured,
             }
         )
@@ -85,6 +94,16 @@ def comparison(runs: pd.DataFrame) -> Table:
     frame = pd.DataFrame(rows)
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     return Table(frame, caption)
+
+
+def fused_note(runs: pd.DataFrame) -> Markdown:
+    """Video@1 of VMZ's two networks of 34 layers from Sports-1M as one, by the paper's mean and by VMZ's weight."""
+    own = runs[(runs["plan"] == "released") & (runs["state"] == "complete")].set_index("init_from")["result"]
+    if not set(TWO_STREAMS) <= set(own.index):
+        return Markdown("Two streams of 34 layers, from Sports-1M: *not run*.")
+    streams = [own[name].predictions for name in TWO_STREAMS]
+    told = [f"{video_top_k(fuse(*streams, w), 1):.1f} with {w:g} of RGB" for w in (PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT)]
+    return Markdown(f"Two streams of 34 layers, from Sports-1M, video@1: {', '.join(told)}.")
 
 
 def multiply_adds(videos: int, clips: int = 10) -> float:

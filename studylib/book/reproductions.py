@@ -14,9 +14,12 @@ from studylib.stats.intervals import rank_agreement
 from studylib.training.magnitudes import signed, with_interval
 
 MEASURES = {"clip_top1": "clip@1", "video_top1": "video@1"}
-# How the numbers of Table 2 and of VMZ's table were made, as far as their sources say.
+# How the numbers of Table 2 and of VMZ's table were made.
 PAPER_PROTOCOL = "8 x 112 x 112; centre crops of 10 random clips a video, scores averaged (section 4.1)"
-VMZ_PROTOCOL = "8 or 16 x 112 x 112; the table does not say how clips were drawn and averaged (the same page)"
+VMZ_PROTOCOL = (
+    "8 or 16 x 112 x 112; centre crops of 10 evenly spaced clips a video, scores averaged (the same page, and "
+    "c2/tutorials/test.md, Small Models)"
+)
 
 
 def beside_vmz() -> pd.DataFrame:

@@ -87,7 +87,10 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RunSpec:
-    """One run: what is trained, on what, how, and how it is tested. Defaults are the paper's (section 4.1)."""
+    """One run: what is trained, on what, how, and how it is tested.
+
+    Defaults are the paper's (section 4.1) and, where it is silent, VMZ's; but `amp`, which VMZ has fp32.
+    """
 
     experiment: Name  # the notebook in book/experiments
     net: Literal[*PRINTED_NAMES]  # a net of Table 2, a variant, or c3d

@@ -13,7 +13,7 @@ import yaml
 
 from studylib import REPOSITORY
 from studylib.book.experiment import summary
-from studylib.book.released import ACCURACIES, beside_published, comparison, models
+from studylib.book.released import ACCURACIES, TWO_STREAMS, beside_published, comparison, fused_note, models
 from studylib.datasets.__main__ import main as datasets_main
 from studylib.datasets.index import load_index
 from studylib.nets import weights
@@ -22,13 +22,17 @@ from studylib.nets.weights import WeightsError
 from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.results import load_plan_runs, load_run
 from studylib.runs.run_reading import BrokenRun
+from studylib.stats.fusion import fuse
 from studylib.training import run as training
 from studylib.training import start
 from studylib.training.checkpoint import checkpoint_folder
+from studylib.training.evaluation import video_top_k
 from studylib.training.run_files import read_metrics
 from studylib.training.spec import RunSpec, SpecError, load_spec, parse_init_from
 from studylib.video.reading import write_video
+from tests.fake_runs import fake_predictions
 from tests.foreign_weights import save_torchvision, save_vmz
+from tests.made_study import made_run, made_study
 from tests.trainings import saved_state
 
 NOTEBOOK = REPOSITORY / "book" / "experiments" / "released.ipynb"
@@ -279,8 +283,9 @@ def test_the_plan_tests_each_released_file_at_its_own_size():
     ours = {(r.spec.init_from, r.spec.net, r.spec.depth, r.spec.clip_length) for r in plan.runs}
     released = models()
     assert ours == set(released[["init_from", "net", "depth", "clip_length"]].itertuples(index=False, name=None))
-    assert len(ours) == len(plan.runs) == 12 + 12 + 2 + 3
-    assert {(r.spec.epochs, r.spec.test_sampling, r.spec.test_clips) for r in plan.runs} == {(0, "random", 10)}
+    assert len(ours) == len(plan.runs) == 12 + 12 + 3 + 3
+    assert {(r.spec.epochs, r.spec.test_sampling, r.spec.test_clips) for r in plan.runs} == {(0, "uniform", 10)}
+    assert [r.spec.init_from for r in plan.runs if r.spec.modality == "flow"] == TWO_STREAMS[1:]
     slow = {r.spec.init_from for r in plan.runs if r.spec.dataset.endswith("15fps")}
     assert slow == {s for s in released["init_from"] if s.startswith("torchvision:")}
 
@@ -294,6 +299,20 @@ def test_published_numbers_stand_beside_not_run():
     assert all("not run" in value for value in table["here", "video@1"])
     three = table[table["", "released by"] == "torchvision"]["published", "video@1"]
     assert list(three) == ["63.2", "64.0", "67.5"]
+
+
+def test_the_two_networks_of_34_layers_are_fused_once_both_are_tested():
+    first, second = (fake_predictions(videos_a_class=2, clips=2, seed=[seed]) for seed in (1, 2))
+    made = dict(zip(TWO_STREAMS, (first, second), strict=True))
+
+    def run(planned):
+        own = made.get(planned.spec.init_from)
+        return own and made_run(planned, own)
+
+    mean, weighted = (video_top_k(fuse(first, second, weight), 1) for weight in (0.5, 0.6))
+    assert f"{mean:.1f} with 0.5 of RGB, {weighted:.1f} with 0.6" in fused_note(made_study(run, ("released",))).data
+    del made[TWO_STREAMS[1]]
+    assert "not run" in fused_note(made_study(run, ("released",))).data
 
 
 def test_a_folder_of_videos_becomes_an_index_with_classes_in_the_given_order(tmp_path, monkeypatch, capsys):
