@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from studylib.nets.caffe2_weights import blob_names
-from studylib.nets.convolutions import BN_EPS
-from studylib.nets.weights import TORCHVISION_BN_EPS, bn_eps
+from studylib.nets.build import BN_EPS
+from studylib.nets.weights import TORCHVISION_BN_EPS, blob_names, bn_eps
 
 
 def save_vmz(net: nn.Module, path: Path | str) -> None:

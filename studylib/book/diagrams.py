@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
 from studylib.book.figures import GREY, STYLE, WIDTH
-from studylib.nets.build import build_net
+from studylib.nets.build import build_net, middle_channels
 from studylib.nets.complexity import output_sizes
-from studylib.nets.convolutions import middle_channels
 from studylib.nets.table import NETS, PAPER_NAMES
 
 # Light tints, dark text on them: what a convolution covers. In words as well, colour alone says nothing.

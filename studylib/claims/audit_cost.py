@@ -9,9 +9,8 @@ from studylib.claims import published
 from studylib.claims.audit import HOLDS, SAME, Decision, compare, listed, number, statement, worst
 from studylib.claims.audit_networks import CLIP_LENGTHS, KEYS, built
 from studylib.claims.audit_table2 import CLIP, MC, VIDEO, kinetics
-from studylib.nets.build import BasicBlock
+from studylib.nets.build import TEMPORAL_EXTENT, BasicBlock, middle_channels
 from studylib.nets.complexity import Complexity, count_by_name
-from studylib.nets.convolutions import TEMPORAL_EXTENT, middle_channels
 from studylib.nets.table import PAPER_NAMES
 
 

@@ -8,9 +8,8 @@ from torch import nn
 from studylib.claims import published
 from studylib.claims.audit import Decision, compare, listed, number, statement, worst
 from studylib.claims.audit_table2 import MC, RMC
-from studylib.nets.build import VideoResNet, block_stride, build_net
+from studylib.nets.build import TEMPORAL_EXTENT, VideoResNet, block_stride, build_net, middle_channels
 from studylib.nets.complexity import count_relus, output_sizes
-from studylib.nets.convolutions import TEMPORAL_EXTENT, middle_channels
 from studylib.nets.table import NETS, PAPER_NAMES
 
 KEYS = {printed: key for key, printed in PAPER_NAMES.items()}

@@ -320,14 +320,9 @@ def _require(right: pa.Array, values: pa.Array, rule: str, name: str, column: st
 
 def _labels_fit(arrays: Mapping[str, pa.Array], classes: int) -> pa.Array:
     """Of each row: whether its labels are numbers of classes and begin with its label."""
-    lists = arrays["labels"]
-    some = pc.fill_null(pc.greater(pc.list_value_length(lists), 0), False)
-    flat, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)
-    bad = parents.filter(pc.or_(pc.less(flat, 0), pc.greater_equal(flat, classes)))
-    fits = some.to_numpy(zero_copy_only=False).copy()
-    fits[bad.to_numpy()] = False
-    fits[fits] = pc.equal(pc.list_element(lists.filter(pa.array(fits)), 0), arrays["label"].filter(pa.array(fits)))
-    return pa.array(fits)
+    numbers = set(range(classes))
+    rows = zip(arrays["labels"].to_pylist(), arrays["label"].to_pylist(), strict=True)
+    return pa.array([bool(labels) and labels[0] == label and numbers.issuperset(labels) for labels, label in rows])
 
 
 def outside(row_path: str, name: str) -> str:

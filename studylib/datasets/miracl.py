@@ -133,9 +133,8 @@ def make(
             "width": [canvas.width] * len(takes),
             "height": [canvas.height] * len(takes),
             **{f"split{n + 1}": [lists.videos[key].parts[n] for key in takes] for n in range(lists.num_splits)},
-            "speaker": [
-                key.partition("/")[0] for key in takes
-            ],  # the unit that is drawn when this dataset is tested on
+            # the unit that is drawn when this dataset is tested on
+            "speaker": [key.partition("/")[0] for key in takes],
             "frames_sha256": [take.frames_sha256 for take in takes.values()],
         }
         facts = {
@@ -150,10 +149,7 @@ def make(
             "cut": sum(take.cut for take in takes.values()),
             "too_short": sum(take.num_frames < MIN_FRAMES for take in takes.values()),
             "min_frames": MIN_FRAMES,
-            "duplicates": 0,
-            "not_listed": 0,
-            "repeated_lines": 0,
-            "conflicting_lines": 0,
+            **dict.fromkeys(("duplicates", "not_listed", "repeated_lines", "conflicting_lines"), 0),
             "lines_without_label": 0,
             "test_name": "test",
         }

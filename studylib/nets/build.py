@@ -1,4 +1,4 @@
-"""One builder for the twelve networks of Table 2 and their variants (paper, sections 3 and 4.1).
+"""The twelve networks of Table 2, their variants and C3D (paper, sections 3 and 4.1): from a convolution to a network.
 
 A network is a choice of convolution for each of the five groups conv1..conv5 of a residual network with basic blocks.
 Parameter names follow torchvision (`stem`, `layer1..4`, `conv1.0`, `downsample`, `fc`), so its weights load by name.
@@ -6,9 +6,133 @@ Parameter names follow torchvision (`stem`, `layer1..4`, `conv1.0`, `downsample`
 
 from torch import Tensor, nn
 
-from studylib.nets.c3d import C3D
-from studylib.nets.convolutions import Conv3d, batch_norm, convolution, stem_convolution
+from studylib.nets.onednn import Conv3d
 from studylib.nets.table import BLOCKS, INITIALISATIONS, NETS, PRINTED_NAMES, UNCHANGED, VARIANTS, Variant
+
+TEMPORAL_EXTENT = 3  # t, section 3.3
+BN_EPS = 1e-3  # VMZ's spatial BN; the paper does not say
+BN_MOMENTUM = 0.1  # PyTorch's meaning; Caffe2 writes the complement, 0.9
+# Filters of the convolutions beside 64 of the first one; a pooling follows each group.
+C3D_GROUPS: dict[str, tuple[int, ...]] = {"1": (64,), "2": (128,), "3": (256, 256), "4": (512, 512), "5": (512, 512)}
+C3D_DROPOUT = 0.5
+
+
+def middle_channels(n_in: int, n_out: int, t: int = TEMPORAL_EXTENT, d: int = 3) -> int:
+    """M of section 3.5, floor(t d^2 N_in N_out / (d^2 N_in + t N_out)): as many weights as in t x d x d."""
+    return t * d * d * n_in * n_out // (d * d * n_in + t * n_out)
+
+
+def stem_middle_channels(width: int, filters: float = 45) -> int:
+    """Spatial filters of R(2+1)D's conv1: 45 beside 64 (appendix), the same ratio at another width, at least 1."""
+    return max(1, int(filters * width // 64))
+
+
+def batch_norm(channels: int) -> nn.BatchNorm3d:
+    """Batch normalisation after a convolution; statistics per GPU."""
+    return nn.BatchNorm3d(channels, eps=BN_EPS, momentum=BN_MOMENTUM)
+
+
+def spatial_convolution(n_in: int, n_out: int, stride_s: int = 1, stride_t: int = 1) -> Conv3d:
+    """1 x 3 x 3."""
+    return Conv3d(n_in, n_out, (1, 3, 3), (stride_t, stride_s, stride_s), (0, 1, 1), bias=False)
+
+
+def temporal_convolution(n_in: int, n_out: int, stride_t: int = 1, stride_s: int = 1) -> Conv3d:
+    """t x 1 x 1."""
+    t = TEMPORAL_EXTENT
+    return Conv3d(n_in, n_out, (t, 1, 1), (stride_t, stride_s, stride_s), (t // 2, 0, 0), bias=False)
+
+
+def inner(channels: int, variant: Variant) -> list[nn.Module]:
+    """BN and ReLU between two factors; what a variant leaves out keeps its place, so that weights load by name."""
+    return [
+        batch_norm(channels) if variant.inner_bn else nn.Identity(),
+        nn.ReLU(inplace=True) if variant.inner_relu else nn.Identity(),
+    ]
+
+
+def convolution(
+    kind: str,
+    n_in: int,
+    n_out: int,
+    stride_t: int = 1,
+    stride_s: int = 1,
+    variant: Variant = UNCHANGED,
+    block_in: int | None = None,
+) -> nn.Module:
+    """One convolution of a residual block, 3 wide: "2d", "3d" or "2+1d" (with its inner BN and ReLU, section 3.5).
+
+    Args:
+        block_in: input channels of the block, which a rule of M once a block reads; None for `n_in`.
+    """
+    t = TEMPORAL_EXTENT
+    if kind == "2d":
+        return spatial_convolution(n_in, n_out, stride_s)
+    if kind == "3d":
+        full = Conv3d(n_in, n_out, (t, 3, 3), (stride_t, stride_s, stride_s), (t // 2, 1, 1), bias=False)
+        return nn.Sequential(full, batch_norm(n_out), nn.ReLU(inplace=True)) if variant.added_relu else full
+    if variant.order in ("parallel", "skip"):
+        return TwoPaths(n_in, n_out, stride_t, stride_s, variant)
+    temporal_first = variant.order == "temporal_first"
+    m_in = block_in if variant.midplanes == "per_block" and block_in is not None else n_in
+    if variant.midplanes == "n_out":
+        middle = n_out
+    else:  # as many weights as in t x d x d; where the two factors change places, so do N_in and N_out
+        middle = middle_channels(n_out, m_in) if temporal_first else middle_channels(m_in, n_out)
+    middle = max(1, int(middle * variant.middle_factor))
+    if temporal_first:
+        first, last = temporal_convolution(n_in, middle, stride_t), spatial_convolution(middle, n_out, stride_s)
+    else:
+        first, last = spatial_convolution(n_in, middle, stride_s), temporal_convolution(middle, n_out, stride_t)
+    return nn.Sequential(first, *inner(middle, variant), last)
+
+
+class TwoPaths(nn.Module):
+    """Spatial and temporal convolution whose outputs are summed (P3D-B and P3D-C, Qiu et al. 2017).
+
+    P3D-B ("parallel"): relu(bn(spatial(x))) + temporal(x). P3D-C ("skip"): y + temporal(y), y = relu(bn(spatial(x))),
+    where y gives every second frame when the temporal convolution strides.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride_t: int, stride_s: int, variant: Variant) -> None:
+        super().__init__()
+        self.parallel = variant.order == "parallel"
+        if self.parallel:  # each branch strides in time and in space
+            spatial = spatial_convolution(n_in, n_out, stride_s, stride_t)
+            self.temporal = temporal_convolution(n_in, n_out, stride_t, stride_s)
+        else:
+            spatial = spatial_convolution(n_in, n_out, stride_s)
+            self.temporal = temporal_convolution(n_out, n_out, stride_t)
+        self.spatial = nn.Sequential(spatial, *inner(n_out, variant))
+        self.frame_step = 1 if self.parallel else stride_t
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N_in, T, H, W) -> (B, N_out, T', H', W'), the sum of both paths."""
+        y = self.spatial(x)
+        return y[:, :, :: self.frame_step] + self.temporal(x if self.parallel else y)
+
+
+def stem_convolution(
+    kind: str, in_channels: int, width: int, clip_length: int, variant: Variant = UNCHANGED
+) -> nn.Sequential:
+    """conv1: 7 wide, stride 1 x 2 x 2, BN and ReLU, and no max-pooling after it (Table 1)."""
+    t = TEMPORAL_EXTENT
+    # (temporal extent, temporal padding) of the one convolution, or of the spatial one in (2+1)D
+    extent, padding = {"3d": (t, t // 2), "folded": (clip_length, 0)}.get(kind, (1, 0))
+    first_out = stem_middle_channels(width, variant.stem_middle * variant.middle_factor) if kind == "2+1d" else width
+    first = Conv3d(in_channels, first_out, (extent, 7, 7), (1, 2, 2), (padding, 3, 3), bias=False)
+    after = [batch_norm(width), nn.ReLU(inplace=True)]
+    if kind == "2+1d":
+        return nn.Sequential(first, *inner(first_out, variant), temporal_convolution(first_out, width), *after)
+    added = [batch_norm(width), nn.ReLU(inplace=True)] if variant.added_relu and kind == "3d" else []
+    return nn.Sequential(first, *added, *after)
+
+
+def block_stride(kind: str, downsample: bool) -> tuple[int, int]:
+    """(temporal, spatial) stride of a block; only convolutions over time stride in time (section 4.1)."""
+    if not downsample:
+        return 1, 1
+    return (1, 2) if kind == "2d" else (2, 2)
 
 
 class BasicBlock(nn.Module):
@@ -52,11 +176,42 @@ class VideoResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-def block_stride(kind: str, downsample: bool) -> tuple[int, int]:
-    """(temporal, spatial) stride of a block; only convolutions over time stride in time (section 4.1)."""
-    if not downsample:
-        return 1, 1
-    return (1, 2) if kind == "2d" else (2, 2)
+class C3D(nn.Module):
+    """Eight 3 x 3 x 3 convolutions with BN and ReLU, five max-poolings, three FC layers (Tran et al., ICCV 2015).
+
+    VMZ's C3D: BN after each convolution (the original has none, and biases instead), pool5 without padding, so that fc6
+    sees 1 x 3 x 3 at 16 x 112 x 112. pool1 leaves time alone, the others halve it.
+    """
+
+    def __init__(self, num_classes: int, clip_length: int, in_channels: int, width: int, resolution: int) -> None:
+        super().__init__()
+        time, side = clip_length // 16, resolution // 32
+        if not time:
+            raise ValueError(f"clip_length: C3D pools time to a sixteenth, {clip_length} frames leave nothing; take 16")
+        if not side:
+            raise ValueError(f"resolution: C3D pools space to 1/32, {resolution} pixels leave nothing; take 112")
+        features = nn.Sequential()
+        n_in = in_channels
+        for group, filters in C3D_GROUPS.items():
+            for letter, beside_64 in zip("ab", filters, strict=False):
+                n_out = beside_64 * width // 64
+                features.add_module(f"conv{group}{letter}", Conv3d(n_in, n_out, 3, padding=1, bias=False))
+                features.add_module(f"bn{group}{letter}", batch_norm(n_out))
+                features.add_module(f"relu{group}{letter}", nn.ReLU(inplace=True))
+                n_in = n_out
+            features.add_module(f"pool{group}", nn.MaxPool3d((1, 2, 2) if group == "1" else 2))
+        self.features = features
+        self.fc6 = nn.Linear(n_in * time * side * side, 64 * width)  # 4096 beside 64 filters
+        self.fc7 = nn.Linear(64 * width, 64 * width)
+        self.fc = nn.Linear(64 * width, num_classes)
+        self.relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout(C3D_DROPOUT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Clips (B, C, L, H, W) -> class scores before the softmax (B, num_classes)."""
+        x = self.features(x).flatten(1)
+        x = self.dropout(self.relu(self.fc6(x)))
+        return self.fc(self.dropout(self.relu(self.fc7(x))))
 
 
 def build_net(

@@ -77,23 +77,27 @@ def count_by_name(
 
 def count_relus(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:
     """How often a clip of `clip_shape` = (C, T, H, W) passes a ReLU layer, as called: a block's ReLU serves twice."""
-    return len(_calls(net, clip_shape, [(name, m) for name, m in net.named_modules() if isinstance(m, nn.ReLU)]))
+    return len(calls(net, clip_shape, [(name, m) for name, m in net.named_modules() if isinstance(m, nn.ReLU)]))
 
 
 def output_sizes(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
     """Output (channels, T, H, W) of each convolution, FC layer and group for a clip of `clip_shape`, as called."""
     modules = {name: m for name, m in net.named_modules() if isinstance(m, nn.Conv3d | nn.Linear)}
-    return dict(_calls(net, clip_shape, [*modules.items(), *net.named_children()]))
+    called = calls(net, clip_shape, [*modules.items(), *net.named_children()])
+    return {name: output for name, _, _, output in called}
 
 
-def _calls(
-    net: nn.Module, clip_shape: tuple[int, int, int, int], modules: Iterable[tuple[str, nn.Module]]
-) -> list[tuple[str, tuple[int, ...]]]:
-    """(name, shape of the output without the batch) of each call of one of `modules` while a clip passes."""
-    calls: list[tuple[str, tuple[int, ...]]] = []
+def calls(
+    net: nn.Module, clip_shape: tuple[int, ...], modules: Iterable[tuple[str, nn.Module]]
+) -> list[tuple[str, nn.Module, tuple[int, ...], tuple[int, ...]]]:
+    """(name, module, shape of its input, of its output) of each call of one of `modules` while a clip passes the net in
+    its mode of testing; shapes without the batch."""
+    noted: list[tuple[str, nn.Module, tuple[int, ...], tuple[int, ...]]] = []
 
     def note(name: str) -> Callable:
-        return lambda _module, _inputs, output: calls.append((name, tuple(output.shape[1:])))
+        return lambda module, inputs, output: noted.append(
+            (name, module, tuple(inputs[0].shape[1:]), tuple(output.shape[1:]))
+        )
 
     hooks = [module.register_forward_hook(note(name)) for name, module in modules]
     was_training = net.training
@@ -104,7 +108,7 @@ def _calls(
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return calls
+    return noted
 
 
 def _flops_by_fvcore(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:

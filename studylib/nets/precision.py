@@ -1,29 +1,20 @@
 """bf16 is checked before it is trusted.
 
 bf16 autocast doubles the speed of training on a CPU that computes in bf16, but oneDNN's gradients have been wrong for
-some shapes (see `convolutions.Conv3d`). `choose_precision` compares every convolution of the net that is about to be
+some shapes (see `onednn.Conv3d`). `choose_precision` compares every convolution of the net that is about to be
 trained, at the shapes it will see, with fp32, and falls back to fp32 with a message when one is off.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from math import inf, isfinite
 
 import torch
 from torch import Tensor, nn
 
+from studylib.nets.complexity import calls
+
 # bf16 keeps 8 bits of the mantissa: sound layers differ from fp32 by about 0.3%, broken ones by far more or not at
 # all finitely. The bound lies in the wide gap between.
 LARGEST_RELATIVE_ERROR = 0.05
-
-
-def cpu_bf16_is_on(x: Tensor) -> bool:
-    """True where a convolution of `x` will run in bf16 on the CPU."""
-    if x.device.type != "cpu":
-        return False
-    return x.dtype == torch.bfloat16 or (
-        torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    )
 
 
 def bf16_is_native(device: torch.device) -> bool:
@@ -37,11 +28,9 @@ def bf16_is_native(device: torch.device) -> bool:
     )
 
 
-@contextmanager
-def autocast(device: torch.device, precision: str) -> Iterator[None]:
-    """bf16 autocast on `device` when `precision` is "bf16", nothing when it is "fp32"."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        yield
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """A context of bf16 autocast on `device` when `precision` is "bf16", of nothing when it is "fp32"."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def choose_precision(
@@ -64,7 +53,7 @@ def choose_precision(
     if not bf16_is_native(device):
         return "fp32", f"fp32: this {device.type} has no bf16 arithmetic of its own, emulation would be slower"
     worst, where = 0.0, ""
-    for name, conv, shape in distinct_convolutions(net, (batch_size, *clip_shape), device):
+    for name, conv, shape in distinct_convolutions(net, (batch_size, *clip_shape)):
         error = relative_error(conv, shape, device)
         if error > worst:
             worst, where = error, name
@@ -73,28 +62,12 @@ def choose_precision(
     return "bf16", f"bf16: largest relative error of a convolution or its gradients {worst:.2%} ({where})"
 
 
-def distinct_convolutions(
-    net: nn.Module, shape: tuple[int, ...], device: torch.device
-) -> list[tuple[str, nn.Conv3d, tuple[int, ...]]]:
+def distinct_convolutions(net: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, nn.Conv3d, tuple[int, ...]]]:
     """(name, convolution, its input's shape) of every convolution of `net`, one of each kind; batch of `shape` kept."""
     found: dict[tuple, tuple[str, nn.Conv3d, tuple[int, ...]]] = {}
-
-    def note(name: str) -> Callable[[nn.Conv3d, tuple[Tensor], Tensor], None]:
-        def hook(conv: nn.Conv3d, inputs: tuple[Tensor], _output: Tensor) -> None:
-            seen = (shape[0], *inputs[0].shape[1:])
-            found.setdefault((seen, conv.weight.shape, conv.stride), (name, conv, seen))
-
-        return hook
-
-    hooks = [m.register_forward_hook(note(n)) for n, m in net.named_modules() if isinstance(m, nn.Conv3d)]
-    was_training = net.training
-    try:
-        with torch.no_grad():
-            net.eval()(torch.zeros(1, *shape[1:], device=device))
-    finally:
-        net.train(was_training)
-        for hook in hooks:
-            hook.remove()
+    modules = [(name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv3d)]
+    for name, conv, inputs, _ in calls(net, shape[1:], modules):
+        found.setdefault((inputs, conv.weight.shape, conv.stride), (name, conv, (shape[0], *inputs)))
     return list(found.values())
 
 

@@ -4,20 +4,38 @@ A file does not say the epsilon of its batch normalisation, and it matters: torc
 Loading sets it in the net's BN layers; our checkpoints carry it, so that a run that goes on, or another that starts
 from it, computes the same function. A file of another epsilon can be written all the same: the running variance takes
 up the difference.
+
+VMZ's released files (facebookresearch/VMZ) are Caffe2 blobs in a Python-2 pickle. The blobs of a residual block are
+named by its number, counted from 0 through the whole net, and the convolution's, 1 or 2: `comp_3_conv_1_middle_w` is
+the spatial convolution of the first (2+1)D convolution of the fourth block. Shapes are ours already: convolutions
+(N, C, t, d, d) without bias, R2D's conv1 (64, C, L, 7, 7). `_riv` is, in spite of its name, the running variance.
 """
 
+import pickle
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from studylib.nets.caffe2_weights import blob_names, parameters_of, read_blobs
-from studylib.nets.convolutions import BN_EPS, TEMPORAL_EXTENT
+from studylib.nets.build import BN_EPS, TEMPORAL_EXTENT
 
 TORCHVISION_BN_EPS = 1e-5  # torch's default
 COUNTER = "num_batches_tracked"  # of torch's BN; with a fixed momentum nothing depends on it, and VMZ has none
 HEAD = ("fc.weight", "fc.bias")
+
+VMZ_BN_PARTS = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}
+# What can only be a parameter of a network; other blobs of a file (momentum, learning rate, iteration) are ignored.
+VMZ_PARAMETER = re.compile(
+    r"(conv1|comp_\d+_conv_\d|shortcut_projection_\d+|last_out_L\d+)(_middle)?_[wb]"
+    r"|(conv1(_middle)?_spatbn_relu|comp_\d+_spatbn_\d(_middle)?|shortcut_projection_\d+_spatbn)_(s|b|rm|riv)"
+)
+_REALS = (np.float16, np.float32, np.float64)
+_VMZ_HEAD = re.compile(r"last_out_L\d+_([wb])")
 
 
 class WeightsError(ValueError):
@@ -44,13 +62,7 @@ def read_weights(path: Path | str) -> Weights:
     if not path.is_file():
         raise WeightsError(f"{path.name}: no such file in {path.parent}; put it there")
     if path.suffix == ".pkl":
-        try:
-            blobs = read_blobs(path)
-        except ValueError as error:
-            raise WeightsError(str(error)) from None
-        arrays = parameters_of(blobs, "last_out")
-        tensors = {name: torch.from_numpy(array.astype("float32")) for name, array in arrays.items()}
-        return Weights(tensors, "vmz", BN_EPS, path.name)
+        return Weights(parameters_of(read_blobs(path)), "vmz", BN_EPS, path.name)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # foreign bytes stop the reader in many ways
@@ -78,7 +90,7 @@ def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> No
     state = net.state_dict()
     try:
         theirs = file_names(net, weights.form)
-    except ValueError as error:
+    except WeightsError as error:
         raise WeightsError(f"{weights.name}: {error}") from None
     wanted = {theirs[name]: tensor for name, tensor in state.items() if name in theirs}
     given = {name: tensor for name, tensor in weights.tensors.items() if not name.endswith(COUNTER)}
@@ -139,3 +151,104 @@ def set_bn_eps(net: nn.Module, eps: float) -> None:
     for module in net.modules():
         if isinstance(module, nn.BatchNorm3d):
             module.eps = eps
+
+
+def blob_names(net: nn.Module) -> dict[str, str]:
+    """Name of each parameter and running statistic of `net` in its state dict -> name of VMZ's blob.
+
+    Raises:
+        WeightsError: the net has convolutions that VMZ's form has no names for.
+    """
+    if not hasattr(net, "stem"):
+        kind = type(net).__name__
+        raise WeightsError(f"VMZ's form of {kind} is not known here; it holds the networks of Table 2 only")
+    names = dict(_blobs_of(net.stem, "stem", "conv1", "conv1{middle}_spatbn_relu"))
+    number = 0
+    for group in range(1, 5):
+        for k, block in enumerate(getattr(net, f"layer{group}")):
+            prefix = f"layer{group}.{k}"
+            for j in (1, 2):
+                conv, name = getattr(block, f"conv{j}"), f"{prefix}.conv{j}"
+                norm = f"comp_{number}_spatbn_{j}{{middle}}"
+                names |= _blobs_of(conv, name, f"comp_{number}_conv_{j}", norm)
+            if block.downsample is not None:
+                shortcut = f"shortcut_projection_{number}"
+                names |= _blobs_of(block.downsample, f"{prefix}.downsample", shortcut, f"{shortcut}_spatbn")
+            number += 1
+    classes = net.fc.out_features
+    names |= {"fc.weight": f"last_out_L{classes}_w", "fc.bias": f"last_out_L{classes}_b"}
+    unnamed = [name for name in net.state_dict() if name not in names and not name.endswith("num_batches_tracked")]
+    if unnamed:
+        raise WeightsError(f"VMZ's form has no name for {unnamed[0]}; it holds the networks of Table 2 only")
+    return names
+
+
+def _blobs_of(module: nn.Module, name: str, conv: str, norm: str) -> Iterator[tuple[str, str]]:
+    """Names within conv + BN; of (2+1)D the first convolution and its BN are the `middle` ones."""
+    kinds = (nn.Conv3d, nn.BatchNorm3d)
+    parts = [(f"{name}.{key}", part) for key, part in module.named_modules() if isinstance(part, kinds)]
+    if [type(part) is nn.BatchNorm3d for _, part in parts] not in ([False, True], [False, True, False, True]):
+        raise WeightsError(f"VMZ's form has no name for {name}; it holds the networks of Table 2 only")
+    for i in range(0, len(parts), 2):
+        middle = "_middle" if len(parts) == 4 and i == 0 else ""
+        yield f"{parts[i][0]}.weight", f"{conv}{middle}_w"
+        for ours, theirs in VMZ_BN_PARTS.items():
+            yield f"{parts[i + 1][0]}.{ours}", f"{norm.format(middle=middle)}_{theirs}"
+
+
+def parameters_of(blobs: dict[str, Any]) -> dict[str, Tensor]:
+    """The parameters among a file's blobs; the classifier is named `last_out`, whatever its classes."""
+    return {
+        _VMZ_HEAD.sub(r"last_out_\1", name): torch.from_numpy(blob.astype("float32"))
+        for name, blob in blobs.items()
+        if isinstance(name, str) and VMZ_PARAMETER.fullmatch(name) and getattr(blob, "dtype", None) in _REALS
+    }
+
+
+def read_blobs(path: Path) -> dict[str, np.ndarray]:
+    """The blobs of a file of VMZ. Nothing of the file is executed: it may hold NumPy arrays and plain containers only.
+
+    Raises:
+        WeightsError: names the file where it is no such pickle.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            content = _Unpickler(file, encoding="latin1").load()
+        except pickle.UnpicklingError as error:
+            raise WeightsError(f"{path.name}: not a weight file of VMZ ({error}); nothing of it was executed") from None
+        except Exception as error:  # foreign bytes stop the reader in many ways
+            raise WeightsError(f"{path.name}: not a readable pickle ({type(error).__name__}: {error})") from None
+    blobs = content.get("blobs", content) if isinstance(content, dict) else None
+    if not isinstance(blobs, dict) or not any(isinstance(blob, np.ndarray) for blob in blobs.values()):
+        raise WeightsError(f"{path.name}: not a weight file of VMZ (no dict of NumPy arrays, nor one under 'blobs')")
+    return blobs
+
+
+class _Unpickler(pickle.Unpickler):
+    """Unpickles NumPy arrays, scalars and plain containers; every other name in the file is refused."""
+
+    def find_class(self, module: str, name: str) -> Callable:
+        if (module, name) == ("_codecs", "encode"):
+            return _as_bytes
+        module = re.sub(r"^numpy\.core\b", "numpy._core", module)  # the name before NumPy 2
+        if (module, name) not in _ADMITTED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
+        return _ADMITTED[module, name]
+
+
+def _as_bytes(text: str, encoding: str = "latin1") -> bytes:
+    """What Python 3 writes for bytes in protocol 2: no other codec is looked up."""
+    if encoding != "latin1" or not isinstance(text, str):
+        raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
+    return text.encode("latin1")
+
+
+# The functions that NumPy's own pickles name, taken from such pickles: their modules moved between its versions.
+_ADMITTED: dict[tuple[str, str], Callable] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy._core.multiarray", "_reconstruct"): np.zeros(1).__reduce__()[0],
+    ("numpy._core.multiarray", "scalar"): np.float32(0).__reduce__()[0],
+    ("numpy._core.numeric", "_frombuffer"): np.zeros(1).__reduce_ex__(5)[0],
+}

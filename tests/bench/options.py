@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from studylib.nets.convolutions import Conv3d
-from studylib.nets.precision import cpu_bf16_is_on
+from studylib.nets.onednn import Conv3d, cpu_bf16_is_on
 from studylib.training.devices import Device, choose
 from studylib.training.optimizer import make_optimizer
 from studylib.training.recompute import recompute_blocks

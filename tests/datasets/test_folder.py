@@ -149,13 +149,6 @@ def test_what_is_passed_over_is_named_and_changes_no_hash(
     assert shown in capsys.readouterr().out
 
 
-def test_a_thousand_files_of_one_folder_that_are_passed_over_take_one_name(root: Path) -> None:
-    for number in range(1000):
-        (root / "wave" / f"{number}.jpg").touch()
-    told = folder.make("mine", root).facts["passed_over"]
-    assert list(told.values()) == [{"files": 1000, "names": ["wave/*.jpg (1000 files)"]}]
-
-
 def test_a_folder_that_may_not_be_read_stops_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "lost+found").mkdir()
     scandir = os.scandir

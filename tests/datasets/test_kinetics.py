@@ -84,12 +84,6 @@ def test_the_faults_of_the_folder_are_counted(root: Path, lists: Path) -> None:
     assert str(root) not in str(facts)
 
 
-def test_of_two_files_of_a_clip_the_one_in_its_class_folder_is_taken(root: Path, lists: Path) -> None:
-    assert (
-        rows_by_stem(build("k", root, kinetics.read_400(lists)).table)["traintwices_000007_000017"]["num_frames"] == 12
-    )
-
-
 def test_a_copy_that_can_be_read_wins_over_one_that_cannot(root: Path, lists: Path) -> None:
     """The Common Visual Data Foundation leaves corrupt videos where they are, and has good copies beside."""
     broken = "train/zumba/trainbroken_000001_000011.mp4"
@@ -110,26 +104,6 @@ def test_a_replacement_wins_over_the_video_that_it_replaces(root: Path, lists: P
     rows = rows_by_stem(build("k", root, kinetics.read_400(lists)).table)
     assert rows["traintwices_000007_000017"]["num_frames"] == 15
     assert rows["trainspaces_000000_000010"]["path"].startswith("train/")
-
-
-def test_every_row_holds_the_timeline_and_the_size_of_its_file(root: Path, lists: Path) -> None:
-    index = build("k", root, kinetics.read_400(lists))
-    for number, row in enumerate(index.table.to_pylist()):
-        file, timeline = index.video(number)
-        assert row["bytes"] == file.stat().st_size == timeline.file_size
-        assert len(timeline.times) == row["num_frames"]
-
-
-def test_lists_that_repeat_or_contradict_themselves_are_counted_and_the_first_line_holds(
-    root: Path, lists: Path
-) -> None:
-    more = ["zumba,trainspaces,0,10,train,0", "riding a bike,trainunders,5,15,train,0", "zumba,traintwices,7,17,val,0"]
-    put_lines(lists / "later.csv", HEADER, *more)
-    index = build("k", root, kinetics.read_400(lists))
-    assert (index.facts["repeated_lines"], index.facts["conflicting_lines"]) == (1, 2)
-    rows = rows_by_stem(index.table)
-    assert index.classes[rows["trainspaces_000000_000010"]["label"]] == "riding a bike"
-    assert rows["traintwices_000007_000017"]["split1"] == "train"
 
 
 def test_the_hidden_test_set_is_in_no_part(root: Path, lists: Path) -> None:

@@ -10,9 +10,7 @@ import pytest
 
 from studylib.datasets import miracl
 from studylib.datasets.__main__ import main
-from studylib.datasets.index import DatasetError, load_index, write_index
-from studylib.training import start as run_start
-from studylib.training.spec import RunSpec, SpecError
+from studylib.datasets.index import DatasetError, load_index
 from studylib.video.reading import read_video
 from tests.video_folders import SHARED
 
@@ -175,26 +173,6 @@ def test_a_task_or_a_speaker_that_is_not_there_is_named(crops: Path) -> None:
     shutil.rmtree(crops / "F07")
     with pytest.raises(DatasetError, match="F07/words is missing"):
         make(crops)
-
-
-def test_weights_that_heard_a_tested_speaker_are_refused(
-    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = make(crops)
-    columns = {name: words.table[name] for name in words.table.column_names}
-    write_index("miracl-phrases", words.root, words.classes, columns, words.facts)
-    monkeypatch.setattr(run_start, "REPOSITORY", tmp_path)
-    of_phrases = {"experiment": "transfer", "net": "r3d", "dataset": "miracl-phrases"}
-    RunSpec(**of_phrases, split=2).save(tmp_path / "runs/lips/transfer/phrases")
-    RunSpec(**of_phrases | {"dataset": "pantomime-mini"}).save(tmp_path / "runs/lips/transfer/other")
-    start = {"experiment": "transfer", "net": "r3d", "dataset": "miracl-words", "new_head": True}
-    start["init_from"] = "run:lips/transfer/phrases"
-    RunSpec(**start, split=2).save(tmp_path / "runs/lips/transfer/chain")
-    run_start.require_strangers(RunSpec(**start, split=2), words)
-    run_start.require_strangers(RunSpec(**start | {"init_from": "run:lips/transfer/other"}, split=1), words)
-    for name in ("phrases", "chain"):
-        with pytest.raises(SpecError, match=r"split 2 of miracl-.*, with F02, F04, F08, who are tested in split 1"):
-            run_start.require_strangers(RunSpec(**start | {"init_from": f"run:lips/transfer/{name}"}, split=1), words)
 
 
 @pytest.mark.skipif(not REAL, reason="the crops are not at hand")

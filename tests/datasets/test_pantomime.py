@@ -1,6 +1,7 @@
 """Pantomime: what its classes differ by, and what varies besides."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,18 @@ import pytest
 from scipy import stats
 
 from studylib.datasets import pantomime
-from studylib.datasets.pantomime.actions import ACTIONS, CUES, SOURCE, TARGET, Beat, Draw, events, motion
-from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
+from studylib.datasets.pantomime.actions import (
+    ACTIONS,
+    CUES,
+    SOURCE,
+    TARGET,
+    Beat,
+    Draw,
+    events,
+    motion,
+    training_videos,
+)
+from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, Knobs, at_difficulty
 from studylib.datasets.pantomime.nuisances import (
     PARTS,
     beat,
@@ -147,14 +158,6 @@ def test_the_person_is_in_the_frame_whatever_it_does(difficulty):
             assert (at < np.array([172, 128]) + 4).all()
 
 
-def test_the_same_number_has_the_same_person_and_phase_at_every_difficulty():
-    easy, hard = (draw_nuisances(7, "train", 5, at_difficulty(d)) for d in (0, 1))
-    assert {name: easy[name] for name in ("person", "place", "phase", "tempo_jitter")} == {
-        name: hard[name] for name in ("person", "place", "phase", "tempo_jitter")
-    }
-    assert abs(hard["yaw"]) > abs(easy["yaw"])
-
-
 # --- what must not tell the class ---------------------------------------------------------------------------------
 
 
@@ -230,3 +233,44 @@ def test_the_beat_starts_at_the_drawn_phase_and_keeps_the_period():
     wavering = Beat(seconds, phase=0.25, jitter=0.06, jitter_rate=0.2, jitter_phase=0.4)
     speed = np.diff(wavering.cycles(2.0)) * 16 * 2
     assert 0.93 < speed.min() < speed.max() < 1.07
+
+
+# --- difficulty ---------------------------------------------------------------------------------------------------
+
+
+def test_difficulty_0_is_the_easiest_and_1_the_hardest():
+    assert at_difficulty(0) == KNOBS
+    hardest = at_difficulty(1)
+    assert {name: getattr(hardest, name) for name in HARDEST} == HARDEST
+    assert replace(hardest, difficulty=0.0, **{name: getattr(KNOBS, name) for name in HARDEST}) == KNOBS
+
+
+def test_the_harder_the_fewer_videos_there_are_to_learn_from():
+    assert [training_videos("source", d) for d in (0, 0.25, 0.5, 1)] == [1520, 1440, 1360, 1200]
+    assert training_videos("target", 0.5) == 160
+    with pytest.raises(ValueError, match="third"):
+        training_videos("third")
+
+
+def test_every_knob_of_the_hardest_differs_and_moves_in_a_straight_line():
+    quarter = at_difficulty(0.25)
+    for name, hard in HARDEST.items():
+        easy, between = getattr(KNOBS, name), getattr(quarter, name)
+        assert easy != hard, name
+        np.testing.assert_allclose(between, 0.75 * np.array(easy) + 0.25 * np.array(hard), atol=1e-6)
+    assert quarter.difficulty == 0.25
+
+
+@pytest.mark.parametrize("difficulty", [-0.1, 1.1, float("nan")])
+def test_a_difficulty_out_of_range_is_refused(difficulty):
+    with pytest.raises(ValueError, match=r"difficulty: .* is not a number from 0 to 1"):
+        at_difficulty(difficulty)
+
+
+@pytest.mark.parametrize("difficulty", [0, 0.5, 1])
+def test_at_every_difficulty_jitter_leaves_the_tempi_apart_and_a_stroke_has_a_slow_and_a_fast_half(difficulty):
+    knobs = at_difficulty(difficulty)
+    assert knobs.slow_period[0] * (1 - knobs.tempo_jitter) > knobs.fast_period[1] * (1 + knobs.tempo_jitter)
+    for shares in (knobs.stroke_share, knobs.circle_share):
+        assert 0.5 <= shares[0] < shares[1] < 0.95
+    assert knobs.hands_up[0] > knobs.t_pose[1], "the level at which the arms are held tells the two"

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,9 @@ from studylib.datasets import preparing
 from studylib.datasets.index import DatasetError, Index
 from studylib.datasets.preparing import Format, prepare
 from studylib.datasets.production import journal_line
-from studylib.video.files import locked
 from studylib.video.reading import encode, write_video
 from tests.made_videos import NUM_FRAMES, files_limited_to, numbered_frames
-from tests.prepared_videos import FIVE, SMALL, again, contents, index_of, make_five, note_transcoded, shown, stop
+from tests.prepared_videos import FIVE, SMALL, again, contents, index_of, make_five, note_transcoded, shown
 from tests.waiting import wait_for
 
 MANY = """
@@ -85,28 +83,6 @@ def test_a_prepared_file_that_is_gone_or_cut_is_made_again_and_no_other(five: In
     assert contents(index.root) == before
 
 
-def test_a_renamed_original_is_a_new_one(five: Index, made: list[str]) -> None:
-    again(five)
-    made.clear()
-    (five.root / "1.mp4").rename(five.root / "1b.mp4")
-    index = again(index_of(five.folder.parent))
-    assert made == ["1b.mp4"]
-    assert shown(index) == {name.replace("1.", "1b."): numbers for name, numbers in FIVE.items()}
-
-
-def test_a_torn_line_costs_one_video(five: Index, made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    first = again(five)
-    made.clear()
-    journal = first.folder / "prepared.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-40])
-    with monkeypatch.context() as patch:
-        patch.setattr(preparing, "write_index", stop)
-        with pytest.raises(KeyboardInterrupt):
-            again(five)
-    assert again(five).manifest_hash == first.manifest_hash
-    assert made == ["4.mp4"]
-
-
 def test_of_two_videos_that_the_journal_puts_in_one_place_the_later_is_there(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"later")
     one, later = (preparing.Prepared(path, [1, 1], "a.mp4", 5, 1, 40.0, "") for path in ("a.avi", "a.mp4"))
@@ -165,18 +141,6 @@ def test_a_full_disk_is_one_error_that_says_what_stays(five: Index, made: list[s
     made.clear()
     assert len(again(index).table) == 5
     assert made == ["3.mp4", "4.mp4"]
-
-
-def test_a_second_process_waits_for_the_first(five: Index, capsys: pytest.CaptureFixture) -> None:
-    with locked(five.folder.parent / "five-32x43" / ".lock", ""):
-        second = threading.Thread(target=again, args=(five,))
-        second.start()
-        second.join(0.5)
-        assert second.is_alive()
-        assert "five-32x43: another process is preparing these videos; waiting for it" in capsys.readouterr().out
-        assert not (five.folder.parent / "five-32x43" / "settings.json").exists()
-    second.join()
-    assert (five.folder.parent / "five-32x43" / "manifest.json").exists()
 
 
 # What is refused

@@ -1,8 +1,6 @@
 """Probing many files: whatever stops it, what is done stays and the next call does the rest."""
 
-import errno
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,18 +13,7 @@ from studylib import REPOSITORY
 from studylib.datasets import probing, production
 from studylib.video.parallel import in_processes
 from studylib.video.reading import scan
-from tests.made_videos import files_limited_to
 from tests.video_folders import put_video
-from tests.waiting import wait_for
-
-MANY = """
-import sys
-from pathlib import Path
-from studylib.datasets.probing import probe_all
-if __name__ == "__main__":
-    root = Path(sys.argv[1])
-    probe_all(root, sorted(p.name for p in root.iterdir()), root.parent / "probed.jsonl", 2)
-"""
 
 
 @pytest.fixture
@@ -89,18 +76,6 @@ def test_no_file_stops_the_others_whatever_its_reading_raises(
     assert unreadable["2.mp4"].startswith(reason)
 
 
-def test_a_torn_line_costs_one_file(root: Path, scanned: list[str]) -> None:
-    before = probe(root)
-    journal = root.parent / "probed.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-40])
-    scanned.clear()
-    assert probe(root) == before
-    assert sorted(scanned) == ["4.mp4", "bad.mp4"]
-    scanned.clear()
-    assert probe(root) == before
-    assert scanned == ["bad.mp4"]
-
-
 def test_ctrl_c_loses_nothing_that_is_done(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
 
@@ -118,15 +93,6 @@ def test_ctrl_c_loses_nothing_that_is_done(root: Path, monkeypatch: pytest.Monke
     assert looked == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "3.mp4", "4.mp4", "bad.mp4"]
 
 
-def test_a_full_disk_is_one_error_that_says_what_stays(root: Path) -> None:
-    probe(root, "0.mp4")
-    with files_limited_to((root.parent / "probed.jsonl").stat().st_size + 20), pytest.raises(OSError) as raised:  # noqa: PT011
-        probe(root)
-    assert raised.value.errno == errno.EFBIG
-    assert "they stay: call again" in str(raised.value)
-    assert len(probe(root)[0]) == 5
-
-
 def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(function, jobs, workers):
         for key in list(jobs)[:2]:
@@ -139,31 +105,6 @@ def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkey
             probe(root)
     assert len((root.parent / "probed.jsonl").read_text().splitlines()) == 2
     assert len(probe(root)[0]) == 5
-
-
-def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path) -> None:
-    put_video(tmp_path / "one.mp4")
-    (tmp_path / "videos").mkdir()
-    for number in range(3000):
-        (tmp_path / "videos" / f"{number}.mp4").symlink_to(tmp_path / "one.mp4")
-    script, journal = tmp_path / "many.py", tmp_path / "probed.jsonl"
-    script.write_text(MANY)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, str(script), str(tmp_path / "videos")]
-    probing_process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-    wait_for(lambda: journal.exists() and journal.stat().st_size >= 50_000, probing_process, every=0.01)
-    os.kill(probing_process.pid, signal.SIGKILL)
-    probing_process.wait()
-    stamps, _ = probing._stamps(tmp_path / "videos", [f"{number}.mp4" for number in range(3000)])
-    done = probing.known_files(journal, stamps)
-    assert 0 < len(done) < 3000
-    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    shown = [int(number) for number in re.findall(r"(\d+)/3000", completed.stderr)]
-    assert shown[0] >= len(done)
-    assert shown[-1] == 3000
-    lines = journal.read_text().splitlines()
-    assert len(probing.known_files(journal, stamps)) == 3000
-    assert 3000 <= len(lines) <= 3001  # none twice; the kill may have torn one
 
 
 WITHOUT_GUARD = """

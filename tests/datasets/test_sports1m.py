@@ -90,13 +90,6 @@ def test_a_wrong_line_is_refused_by_file_and_line(root: Path, lists: Path, line:
         build("s", root, sports1m.read(lists))
 
 
-@pytest.mark.parametrize("file", ["train_partition.txt", "test_partition.txt", "labels.txt"])
-def test_a_missing_list_is_named(root: Path, lists: Path, file: str) -> None:
-    (lists / file).unlink()
-    with pytest.raises(DatasetError, match=file):
-        build("s", root, sports1m.read(lists))
-
-
 @needs_official_lists
 def test_the_official_names_are_487_in_their_order(lists: Path) -> None:
     (lists / "labels.txt").unlink()

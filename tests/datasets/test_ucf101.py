@@ -98,11 +98,6 @@ def test_what_is_missing_unreadable_or_not_listed_is_counted_and_left_out(root: 
     }
 
 
-def test_a_folder_whose_name_differs_in_letter_case_is_its_class(root: Path, lists: Path) -> None:
-    (root / "Diving").rename(root / "diving")
-    assert len(build("ucf", root, ucf101.read(lists)).table) == 4
-
-
 def test_the_official_file_wins_over_its_conversion(root: Path, lists: Path) -> None:
     paths = build("ucf", root, ucf101.read(lists)).table["path"].to_pylist()
     assert paths[0] == "Archery/v_Archery_g01_c01.avi"

@@ -3,13 +3,11 @@
 import warnings
 
 import pytest
-import torch
 from torch import nn
 
 from studylib.book import counts
 from studylib.nets.build import build_net
 from studylib.nets.complexity import count, count_by_name, count_relus
-from studylib.nets.convolutions import convolution
 from studylib.nets.table import BLOCKS, NETS, PRINTED_NAMES
 
 
@@ -113,18 +111,3 @@ def test_conv1_with_45_filters_has_about_half_of_r3ds_weights_and_83_would_match
 def test_r2plus1d_has_exactly_twice_the_relus_of_r3d(depth):
     relus = {name: count_relus(counts.meta_net(name, depth=depth), (3, 8, 112, 112)) for name in ("r3d", "r2plus1d")}
     assert relus == {"r3d": 1 + 2 * sum(BLOCKS[depth]), "r2plus1d": 2 + 4 * sum(BLOCKS[depth])}
-
-
-def test_cost_grows_in_proportion_to_frames_and_to_the_square_of_pixels():
-    def flops(**sizes):
-        return count_by_name("r2plus1d", **sizes).flops - 512 * 400  # without the FC layer
-
-    assert flops(clip_length=32) == 4 * flops()
-    assert flops(resolution=224) == 4 * flops()
-
-
-def test_a_3d_convolution_costs_three_times_a_2d_one_of_the_same_output():
-    with torch.device("meta"):
-        nets = [nn.Sequential(convolution(kind, 64, 64)) for kind in ("3d", "2d")]
-    three, two = (count(net, (64, 8, 56, 56)).flops for net in nets)
-    assert three == 3 * two

@@ -4,9 +4,8 @@ import pytest
 import torch
 import torchvision
 
-from studylib.nets.build import build_net
+from studylib.nets.build import build_net, middle_channels, stem_middle_channels
 from studylib.nets.complexity import output_sizes
-from studylib.nets.convolutions import middle_channels, stem_middle_channels
 from studylib.nets.table import BLOCKS, NETS
 
 
@@ -47,13 +46,6 @@ def test_middle_channels_keep_the_parameters_of_the_3d_convolution():
 def test_every_net_takes_any_clip_length_channels_and_classes(name, clip_length):
     net = build_net(name, 18, num_classes=7, clip_length=clip_length, in_channels=2, width=4)
     assert net(torch.zeros(2, 2, clip_length, 24, 24)).shape == (2, 7)
-
-
-def test_only_r2ds_weights_depend_on_the_clip_length():
-    def shapes(name, length):
-        return [p.shape for p in build_net(name, clip_length=length, width=4).parameters()]
-
-    assert [name for name in NETS if shapes(name, 8) != shapes(name, 16)] == ["r2d"]
 
 
 def test_f_r2d_cannot_tell_the_order_of_frames_and_r3d_can():

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from studylib.nets import convolutions, precision
+from studylib.nets import onednn, precision
 from studylib.nets.build import Conv3d, build_net
-from studylib.nets.convolutions import frames_as_channels
+from studylib.nets.onednn import frames_as_channels
 from tests.bench.same_gradients import LARGEST_RATIO, compare, gradients
 
 CPU = torch.device("cpu")
@@ -17,13 +17,13 @@ CLIP = (3, 8, 28, 28)
 def test_every_convolution_of_every_kind_is_right_in_bf16_at_8_frames():
     for name in ("r3d", "r2plus1d", "f_r2d", "r2d"):
         net = build_net(name, num_classes=5, width=16)
-        for layer, conv, shape in precision.distinct_convolutions(net, (4, *CLIP), CPU):
+        for layer, conv, shape in precision.distinct_convolutions(net, (4, *CLIP)):
             assert precision.relative_error(conv, shape, CPU) < 0.01, (name, layer, shape)
 
 
 def test_the_check_sees_each_convolution_at_the_shape_the_run_will_give_it():
     net = build_net("r3d", num_classes=5, width=16)
-    shapes = {name: shape for name, _, shape in precision.distinct_convolutions(net, (4, *CLIP), CPU)}
+    shapes = {name: shape for name, _, shape in precision.distinct_convolutions(net, (4, *CLIP))}
     assert shapes["stem.0"] == (4, 3, 8, 28, 28)
     assert shapes["layer3.0.conv2.0"] == (4, 64, 2, 4, 4)
     assert net.training
@@ -81,7 +81,7 @@ def seen(monkeypatch):
         frames.append(x.shape[2])
         return frames_as_channels(x, weight, stride, padding)
 
-    monkeypatch.setattr(convolutions, "frames_as_channels", note)
+    monkeypatch.setattr(onednn, "frames_as_channels", note)
     return frames
 
 
@@ -104,7 +104,7 @@ def test_in_fp32_a_step_does_not_multiply_padding_either_and_has_the_same_gradie
     _, found = gradients(net, clips.double(), labels, "fp32")
     assert seen == [2, 2, 2, 2, 1, 1, 1]
     assert all(torch.equal(g, found[name]) for name, g in gradients(net, clips.double(), labels, "fp32")[1].items())
-    monkeypatch.setattr(convolutions.Conv3d, "forward", nn.Conv3d.forward)
+    monkeypatch.setattr(onednn.Conv3d, "forward", nn.Conv3d.forward)
     _, wanted = gradients(net, clips.double(), labels, "fp32")
     assert len(seen) == 14
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-8)  # the loss is taken of floats
@@ -127,6 +127,6 @@ def test_gradients_without_one_tap_in_time_are_found_to_be_wrong(monkeypatch):
         kept = torch.tensor([1.0, 1.0, 0.0], dtype=weight.dtype).view(3, 1, 1)
         return frames_as_channels(x, weight * kept, stride, padding)
 
-    monkeypatch.setattr(convolutions, "frames_as_channels", without_last_tap)
+    monkeypatch.setattr(onednn, "frames_as_channels", without_last_tap)
     found = compare("r3d", *clips_and_labels(), classes=5, width=16)
     assert min(found.ratios.values()) > LARGEST_RATIO

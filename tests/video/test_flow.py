@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from studylib.video import flow as flow_module
 from studylib.video.flow import flipped, flow_clip, flow_image, flow_video
 from studylib.video.reading import clip_frames
 
@@ -50,16 +49,6 @@ def test_flow_is_the_motion_in_pixels_a_frame_right_and_down_positive(shift: tup
     np.testing.assert_allclose(np.median(flows[INSIDE], (1, 2))[0], shift, atol=0.1)
 
 
-def test_the_next_frame_moved_back_along_the_flow_is_the_frame() -> None:
-    frames = moving([(2.5, -1.5)])
-    before, after = (frame[..., 0].astype(np.float32) for frame in frames)
-    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float32)
-    dx, dy = np.moveaxis(flow_clip(frames)[0].astype(np.float32), -1, 0)
-    back = cv2.remap(after, x + dx, y + dy, cv2.INTER_CUBIC)
-    unmoved, moved = (np.abs(image - before)[INSIDE[1:]].mean() for image in (after, back))
-    assert moved < 0.05 * unmoved
-
-
 def test_frames_that_are_equal_do_not_move() -> None:
     still = moving([(1, 0)])[[0, 0, 1, 1, 1]]
     flows = flow_clip(still)
@@ -88,14 +77,6 @@ def test_the_flow_of_a_mirrored_clip_is_the_mirrored_flow() -> None:
     difference = np.abs(flipped(flow_clip(frames)).astype(np.float32) - mirrored)[INSIDE]
     assert np.median(np.abs(mirrored[INSIDE])) > 0.4
     assert difference.max() < 0.01
-
-
-def test_half_precision_keeps_flow_within_a_twentieth_of_a_percent() -> None:
-    frames = moving([(2.3, -1.6)])
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    exact = cv2.calcOpticalFlowFarneback(*grey, None, **flow_module.FARNEBACK)
-    # below float16's normal numbers, 0.00006 pixels, the error no longer shrinks
-    np.testing.assert_allclose(flow_clip(frames)[0].astype(np.float32), exact, rtol=2**-11, atol=2**-25)
 
 
 def test_a_flow_beyond_half_precision_stays_finite(monkeypatch: pytest.MonkeyPatch) -> None:

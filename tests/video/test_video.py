@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from studylib.video import reading as video
-from studylib.video.decoding import decode
-from studylib.video.reading import probe, read_clip, read_clips, read_video, write_video
+from studylib.video.reading import probe, read_clip, read_video, write_video
 from tests.made_videos import NUM_FRAMES, make, number_shown, numbered_frames
 
 SIZE = (36, 45)
@@ -37,22 +35,6 @@ def test_frames_4_apart_are_every_fourth_of_the_video_and_the_last_is_repeated(v
     assert [number_shown(frame) for frame in short] == [24, 28, 32, 36, 39, 39]
     with pytest.raises(ValueError, match=r"b_frames\.mp4: the frames of a clip lie at least 1 apart, not 0"):
         read_clip(path, 3, 8, step=0)
-
-
-def test_clips_of_frames_apart_are_read_in_one_pass_of_the_frames_they_show(
-    videos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, wanted = videos / "b_frames.mp4", []
-
-    def noted(video: Path, numbers: list[int], *others: object) -> None:
-        wanted.append(numbers)
-        decode(video, numbers, *others)
-
-    monkeypatch.setattr(video, "decode", noted)
-    clips = read_clips(path, [12, 0, 1], 4, (72, 96), step=4).numpy()
-    shown = [[number_shown(frame) for frame in clip] for clip in clips]
-    assert shown == [[12, 16, 20, 24], [0, 4, 8, 12], [1, 5, 9, 13]]
-    assert wanted == [[0, 1, 4, 5, 8, 9, 12, 13, 16, 20, 24]]
 
 
 @pytest.mark.parametrize(("start", "length"), [(-1, 8), (NUM_FRAMES, 8), (0, 0)])

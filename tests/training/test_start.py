@@ -1,0 +1,102 @@
+"""What a training starts from: the weights of a run, of a released file, and of nobody who is tested."""
+
+import pytest
+import torch
+import torchvision
+
+from studylib.datasets.index import Index, write_index
+from studylib.datasets.miracl import FOLDS, FRAMES_A_WORD
+from studylib.nets.build import build_net
+from studylib.nets.weights import WeightsError
+from studylib.training import start
+from studylib.training.checkpoint import checkpoint_folder, save_checkpoint
+from studylib.training.spec import RunSpec, SpecError, parse_init_from, recorded_hash
+from studylib.training.start import initialise_from, weights_path
+from tests.fake_runs import write_fake_run
+
+
+def test_weights_of_a_run_are_those_of_the_end_of_its_training(tmp_path, monkeypatch):
+    """A recorded run has metrics; here its training may have been begun only, or its last checkpoint be damaged."""
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    spec = RunSpec(experiment="conv_types", net="r2d", dataset="pantomime-tiny", width=4, epochs=3, clips_per_epoch=20)
+    write_fake_run(tmp_path / "run", spec)
+    folder, source = checkpoint_folder(recorded_hash(tmp_path / "run")), parse_init_from("folder:run")
+
+    def refused_after(clips):
+        told = rf"folder:run: its checkpoint (best-)?0+{clips}-\w+\.pt in the data folder has seen {clips} of the 60 "
+        with pytest.raises(WeightsError, match=told + r"clips .*remove its metrics\.json and run it again"):
+            weights_path(source)
+
+    save_checkpoint(folder, 20, {"clips": 20}, best=True)
+    refused_after(20)
+    save_checkpoint(folder, 55, {"clips": 55})
+    refused_after(55)
+    last = save_checkpoint(folder, 60, {"clips": 60})
+    assert weights_path(source) == last
+    last.write_bytes(b"damaged")
+    refused_after(55)
+    for path in folder.glob("[0-9]*.pt"):
+        path.unlink()
+    refused_after(20)
+    best = save_checkpoint(folder, 60, {"clips": 60}, best=True)
+    best.write_bytes(b"damaged")
+    assert weights_path(source) == folder / f"best-{best.name}"  # the last epoch was the best one
+
+
+def test_torchvisions_released_file_is_fetched_by_torchvisions_own_means(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    enum = torchvision.models.get_model_weights("mc3_18")
+    reference = torchvision.models.get_model("mc3_18", num_classes=400)
+    fetched = []
+
+    def fetch(self, *arguments, **options):
+        fetched.append((self.url, options["check_hash"]))
+        path = tmp_path / "hub" / "checkpoints" / self.url.rpartition("/")[2]
+        path.parent.mkdir(parents=True)
+        torch.save(reference.state_dict(), path)
+
+    monkeypatch.setattr(enum, "get_state_dict", fetch)
+    net = build_net("mc3")
+    recorded = initialise_from(net, "torchvision:mc3_18")
+    assert fetched == [(enum.DEFAULT.url, True)]
+    for name, tensor in reference.state_dict().items():
+        assert torch.equal(net.state_dict()[name], tensor), name
+    assert recorded["form"] == "torchvision"
+    assert len(recorded["sha256"]) == 64
+
+    def offline(self, *arguments, **options):
+        raise OSError("no route")
+
+    monkeypatch.setattr(enum, "get_state_dict", offline)
+    with pytest.raises(WeightsError, match=r"torchvision:mc3_18: https://.* cannot be had \(no route\)"):
+        initialise_from(net, "torchvision:mc3_18")
+
+
+def lips(name, root) -> Index:
+    """A video of each speaker of MIRACL-VC1, in its splits."""
+    speakers = sorted(FRAMES_A_WORD)
+    columns = {"path": [f"{speaker}.mkv" for speaker in speakers], "speaker": speakers}
+    columns |= {column: [20] * len(speakers) for column in ("num_frames", "fps", "width", "height")}
+    columns |= {f"split{n}": ["test" if s in fold else "train" for s in speakers] for n, fold in enumerate(FOLDS, 1)}
+    return write_index(name, root, ["Begin"], {**columns, "label": [0] * len(speakers)}, {})
+
+
+def test_weights_that_heard_a_tested_speaker_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(start, "REPOSITORY", tmp_path)
+    words, _ = lips("miracl-words", tmp_path), lips("miracl-phrases", tmp_path)
+    of_phrases = {"experiment": "transfer", "net": "r3d", "dataset": "miracl-phrases"}
+    RunSpec(**of_phrases, split=2).save(tmp_path / "runs/lips/transfer/phrases")
+    RunSpec(**of_phrases | {"dataset": "pantomime-mini"}).save(tmp_path / "runs/lips/transfer/other")
+
+    def of_words(run, split):
+        given = {"dataset": "miracl-words", "new_head": True, "init_from": f"run:lips/transfer/{run}", "split": split}
+        return RunSpec(**of_phrases | given)
+
+    of_words("phrases", 2).save(tmp_path / "runs/lips/transfer/chain")
+    start.require_strangers(of_words("phrases", 2), words)
+    start.require_strangers(of_words("other", 1), words)
+    for name in ("phrases", "chain"):
+        with pytest.raises(SpecError, match=r"split 2 of miracl-.*, with F02, F04, F08, who are tested in split 1"):
+            start.require_strangers(of_words(name, 1), words)
