@@ -33,6 +33,8 @@ from studylib.training.spec import RunSpec
 # What the experiments of the paper's plan are in the paper.
 IN_PAPER = {
     "conv_types": "Table 2, Figure 3",
+    "mechanism": "beyond it, for section 3.5",
+    "cues": "beyond it, for section 4.2",
     "depth": "Figure 4",
     "clip_length": "Figure 5, section 4.3",
     "resolution": "section 4.3",
@@ -59,10 +61,13 @@ def cpu_of_benchmarks(repository: Path = REPOSITORY, all_threads: bool = False) 
 
 
 def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
-    """What a plan takes, a row an experiment and one for all: clips, multiply-adds, hours of GPUs and of our CPU."""
+    """What a plan takes, a row an experiment, one for all and one for all with a single seed: clips, multiply-adds, hours of GPUs and of our CPU."""
     costs, measured, cpu = costs_of(plan), measured_rates(repository), cpu_of_benchmarks(repository, all_threads=True)
+    groups = by_experiment(costs)
+    if len(first := [cost for cost in costs if cost.spec.seed == 0]) < len(costs):
+        groups["all, one seed of each"] = first
     rows = []
-    for name, own in by_experiment(costs).items():
+    for name, own in groups.items():
         row = {"experiment": escape(name), "in the paper": IN_PAPER.get(name, ""), "runs": len(own)}
         row["training clips"] = f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M"
         row["test clips"] = f"{two(sum(c.tested_clips for c in own) / 1e6)}\u00a0M"

@@ -185,11 +185,8 @@ def test_the_papers_plan_has_what_its_rules_ask_for():
     never = {"run-flow-quality", "run-flow-speed", "run-aggregation"}
     assert {claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE} == never
     waiting = {claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN}
-    beyond = {"run-motion", "run-nonlinearity"}  # experiments that are not the paper's
-    seeds = {"run-train-error-18", "run-train-error-34", "run-gap-depth"}  # one seed is planned
-    assert waiting == beyond | seeds | {"run-filters"}  # whose weights these runs lack
-    decided = {claim for claim, verdict in found.items() if verdict.outcome in (REPRODUCED, CONTRADICTED)}
-    assert decided <= {"run-finetune-time", "run-sizes"}  # counted; one seed decides nothing else
+    assert waiting == {"run-filters"}  # whose weights these runs lack
+    assert all(verdict.covers_seeds for verdict in found.values())
     assert len(found["run-fusion"].parts) == 16
     assert len(found["run-transfer"].parts) == 12
     assert len(found["run-pretraining"].parts) == 6

@@ -21,8 +21,8 @@ TRANSFER = ("ucf101", "hmdb51")
 
 
 def runs(experiment, **wanted) -> list[PlannedRun]:
-    """The planned runs of an experiment with these fields."""
-    own = [run for run in PLAN.runs if run.spec.experiment == experiment]
+    """The planned runs of an experiment with these fields, of seed 0."""
+    own = [run for run in PLAN.runs if run.spec.experiment == experiment and run.spec.seed == 0]
     return [run for run in own if all(getattr(run.spec, key) == value for key, value in wanted.items())]
 
 
@@ -154,17 +154,34 @@ def test_each_network_on_flow_has_one_on_rgb_to_be_fused_with(experiment):
 
 def test_a_network_starts_from_the_same_kind_of_network_and_the_chain_begins_from_scratch():
     chained = [run for run in PLAN.runs if run.spec.init_from]
-    assert len(chained) == 2 + 1 + 2 + 24
+    assert len([run for run in chained if run.spec.seed == 0]) == 2 * 11 + 2 + 1 + 2 + 24
     for run in chained:
         first, steps = run, 0
         while (start := PLAN.start_of(first)) is not None:
-            for key in ("net", "depth", "width", "modality"):
+            for key in ("net", "depth", "width", "modality", "seed"):
                 assert getattr(start.spec, key) == getattr(run.spec, key), (run.name, key)
             # only there may the classes change, and with them the classifier
             assert first.spec.new_head == (start.spec.dataset != first.spec.dataset), first.name
             first, steps = start, steps + 1
         assert first.spec.init_from == "", run.name
         assert steps > 0, run.name
+
+
+def test_every_network_has_the_seeds_that_its_claims_take():
+    for run in runs("transfer") + runs("kinetics") + runs("sports1m"):
+        assert seeds_of(run) == [0, 1], run.name
+    for experiment in ("conv_types", "mechanism", "cues", "depth", "clip_length", "resolution"):
+        assert all(seeds_of(run) == [0, 1, 2] for run in runs(experiment)), experiment
+
+
+def seeds_of(first: PlannedRun) -> list[int]:
+    """The seeds that the plan has of the run of seed 0."""
+    name = first.name.removesuffix("_seed0")
+    return sorted(
+        r.spec.seed
+        for r in PLAN.runs
+        if r.spec.experiment == first.spec.experiment and r.name.rpartition("_seed")[0] == name
+    )
 
 
 def test_every_experiment_of_every_plan_has_its_notebook():
