@@ -143,7 +143,7 @@ def write_index(
     Errors: DatasetError naming the column and the row that is wrong; OSError when the disk is full.
     """
     folder = index_folder(name, data_root)
-    table, facts, manifest_hash = _as_kept(name, classes, table_or_columns, facts)
+    table, facts, manifest_hash = as_kept(name, classes, table_or_columns, facts)
     root, folder = Path(root).resolve(), Path(folder)
     index = Index(name, root, tuple(classes), table, facts, folder, manifest_hash)
     # An index that holds its own videos can be moved as a whole.
@@ -168,16 +168,6 @@ def write_index(
 
     write_together({folder / "index.arrow": write_table, folder / "manifest.json": write_manifest})
     return load_index(name, data_root)
-
-
-def hash_without_writing(
-    name: str, classes: Sequence[str], table_or_columns: pa.Table | Mapping[str, Sequence], facts: Mapping
-) -> str:
-    """The `manifest_hash` of the index that `write_index` would write; columns that it does not cover may be missing.
-
-    Errors: as of `write_index`.
-    """
-    return _as_kept(name, classes, table_or_columns, facts)[2]
 
 
 def load_index(name: str, data_root: Path | str | None = None) -> Index:
@@ -246,10 +236,11 @@ def index_folder(name: str, root: Path | str | None) -> Path:
     return Path(root if root is not None else data_root()) / name
 
 
-def _as_kept(
+def as_kept(
     name: str, classes: Sequence[str], table_or_columns: pa.Table | Mapping[str, Sequence], facts: Mapping
 ) -> tuple[pa.Table, dict, str]:
-    """Table and facts as an index keeps them, checked, and the hash over both and the classes."""
+    """Table and facts as an index keeps them, checked, and the hash over both and the classes; columns that the hash
+    does not cover may be missing. Errors: as of `write_index`."""
     table = table_or_columns if isinstance(table_or_columns, pa.Table) else pa.table(dict(table_or_columns))
     table = checked(table, tuple(classes), name)
     facts = json.loads(_canonical_json(facts))  # through JSON and back, as it will be loaded
@@ -273,22 +264,19 @@ def checked(table: pa.Table, classes: tuple[str, ...], name: str) -> pa.Table:
             arrays[column] = _whole(table[column].cast(kind))
         except pa.ArrowException as error:
             raise DatasetError(f"{name}: column {column} must be {kind} ({error})") from error
-    label_rules = [("label", 0, len(classes) - 1)]
-    for column, low, high in (*label_rules, *((column, 1, None) for column in ("num_frames", "width", "height"))):
-        right = pc.greater_equal(arrays[column], low)
-        right = right if high is None else pc.and_(right, pc.less_equal(arrays[column], high))
-        bounds = f"{low} to {high}" if high is not None else f"at least {low}"
-        _require(right, arrays[column], f"must be {bounds}", name, column)
-    for column in splits:
-        _require(
-            pc.is_in(arrays[column], pa.array([*PARTS, ""])),
-            arrays[column],
-            "must be 'train', 'test' or ''",
-            name,
-            column,
-        )
+    numbers = pa.array(range(len(classes)), pa.int32())
+    rules = [("label", pc.is_in(arrays["label"], numbers), f"must be 0 to {len(classes) - 1}")]
+    sizes = ("num_frames", "width", "height")
+    rules += [(column, pc.greater_equal(arrays[column], 1), "must be at least 1") for column in sizes]
+    parts = pa.array([*PARTS, ""])
+    rules += [(column, pc.is_in(arrays[column], parts), "must be 'train', 'test' or ''") for column in splits]
     if "labels" in arrays:
-        _require(_labels_fit(arrays, len(classes)), arrays["labels"], "must be classes, `label` first", name, "labels")
+        rules.append(("labels", _labels_fit(arrays, len(classes)), "must be classes, `label` first"))
+    for column, right, rule in rules:
+        wrong = pc.invert(pc.fill_null(right, False))
+        if pc.any(wrong).as_py():
+            row = _first(wrong)
+            raise DatasetError(f"{name}: row {row}, column {column}: {arrays[column][row].as_py()!r} {rule}")
     leads_out = pc.fill_null(pc.match_substring_regex(arrays["path"], LEADS_OUT), True)
     if pc.any(leads_out).as_py():
         raise DatasetError(outside(arrays["path"][_first(leads_out)].as_py() or "", name))
@@ -308,14 +296,6 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 def _first(mask: pa.Array) -> int:
     return int(np.flatnonzero(mask.to_numpy(zero_copy_only=False))[0])
-
-
-def _require(right: pa.Array, values: pa.Array, rule: str, name: str, column: str) -> None:
-    """DatasetError naming the first row that is not `right` (a null is not)."""
-    wrong = pc.invert(pc.fill_null(right, False))
-    if pc.any(wrong).as_py():
-        row = _first(wrong)
-        raise DatasetError(f"{name}: row {row}, column {column}: {values[row].as_py()!r} {rule}")
 
 
 def _labels_fit(arrays: Mapping[str, pa.Array], classes: int) -> pa.Array:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from studylib.datasets.index import DatasetError, Index, difference, hash_without_writing, index_folder, write_index
+from studylib.datasets.index import DatasetError, Index, as_kept, difference, index_folder, write_index
 from studylib.datasets.pantomime import renderer, scenery
-from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES, Action, motion, training_videos
+from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES, classes_of, motion, training_videos
 from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
 from studylib.datasets.pantomime.nuisances import (
     beat,
@@ -57,13 +57,6 @@ def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs:
     person = person_of(seed, nuisances["person"], knobs)
     noise_rng = generator(seed, part, number, "noise")
     return renderer.render(angles, person, plate, camera, light, nuisances, sway, noise_rng, knobs)
-
-
-def classes_of(vocabulary: str) -> tuple[Action, ...]:
-    """The classes in the order of their labels. Errors: ValueError naming the vocabularies there are."""
-    if vocabulary not in VOCABULARIES:
-        raise ValueError(f"vocabulary {vocabulary!r}: take one of {', '.join(VOCABULARIES)}")
-    return VOCABULARIES[vocabulary]
 
 
 @dataclass(frozen=True)
@@ -146,9 +139,8 @@ def manifest_of(name: str, given: Mapping[str, Any]) -> str:
     """
     seed, vocabulary = given.get("seed", DEFAULT_SEED), given.get("vocabulary", "source")
     videos, splits = list_videos(given["train_videos"], given["test_videos"], vocabulary)
-    return hash_without_writing(
-        name, *_described(videos, splits, seed, vocabulary, at_difficulty(given.get("difficulty", 0)))
-    )
+    knobs = at_difficulty(given.get("difficulty", 0))
+    return as_kept(name, *_described(videos, splits, seed, vocabulary, knobs))[2]
 
 
 def _described(
@@ -165,7 +157,7 @@ def _described(
         "pool": [video.part for video in videos],  # with the number: the key of `frames` and `draw_nuisances`
         "number": [video.number for video in videos],
     }
-    about = {a.name: {"cue": a.cue, "description": a.description} for a in VOCABULARIES[vocabulary]}
+    about = {a.name: {"cue": a.cue, "description": a.description} for a in classes_of(vocabulary)}
     facts = {"dataset": "pantomime", "fps": knobs.fps, "settings": settings, "actions": about}
     return list(about), columns, facts
 

@@ -306,15 +306,20 @@ VOCABULARIES = {"source": SOURCE, "target": TARGET}
 ACTIONS = {action.name: action for vocabulary in VOCABULARIES.values() for action in vocabulary}
 
 
+def classes_of(vocabulary: str) -> tuple[Action, ...]:
+    """The classes in the order of their labels. Errors: ValueError naming the vocabularies there are."""
+    if vocabulary not in VOCABULARIES:
+        raise ValueError(f"vocabulary {vocabulary!r}: take one of {', '.join(VOCABULARIES)}")
+    return VOCABULARIES[vocabulary]
+
+
 def training_videos(vocabulary: str, difficulty: float = 0.0) -> int:
     """How many videos a vocabulary is learned from where nothing else is said: the harder, the fewer.
 
     Errors: ValueError for another vocabulary or difficulty.
     """
-    if vocabulary not in VOCABULARIES:
-        raise ValueError(f"vocabulary {vocabulary!r}: take one of {', '.join(VOCABULARIES)}")
+    classes = len(classes_of(vocabulary))
     easiest, hardest = {"source": (1520, 1200), "target": (160, 160)}[vocabulary]
-    classes = len(VOCABULARIES[vocabulary])
     return classes * round((easiest + (hardest - easiest) * at_difficulty(difficulty).difficulty) / classes)
 
 
