@@ -61,7 +61,10 @@ def cpu_of_benchmarks(repository: Path = REPOSITORY, all_threads: bool = False) 
 
 
 def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
-    """What a plan takes, a row an experiment, one for all and one for all with a single seed: clips, multiply-adds, hours of GPUs and of our CPU."""
+    """What a plan takes: clips, multiply-adds, hours of GPUs and of our CPU.
+
+    A row an experiment, one for all and one for all with a single seed.
+    """
     costs, measured, cpu = costs_of(plan), measured_rates(repository), cpu_of_benchmarks(repository, all_threads=True)
     groups = by_experiment(costs)
     if len(first := [cost for cost in costs if cost.spec.seed == 0]) < len(costs):

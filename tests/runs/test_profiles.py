@@ -64,6 +64,22 @@ def test_a_plan_is_planned_with_the_profile(profile, checkout):
     assert "1 of 1 runs to do, in this order:\n  runs/try/conv_types/r2d-18_8f_seed0, time not known for" in said
 
 
+def test_runs_that_share_a_gpu_have_their_shares_of_the_cores(checkout, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    (checkout / "runs" / "try.yaml").write_text(
+        'title: "try: a test"\nruns:\n  - {experiment: conv_types, net: [r2d, r3d], dataset: pantomime-tiny}\n'
+    )
+    command = [sys.executable, "-m", "snakemake", "-s", "runs/Snakefile", "--profile", "runs/profiles/local", "-n"]
+    command += ["-p", "--cores", "12", "--config", "plan=try"]
+    told = subprocess.run([*command, "runs_per_gpu=3"], cwd=checkout, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("threads: 2\n") == 2
+    assert told.stdout.count("-m studylib.training.gpus 1 3 ") == 2
+    told = subprocess.run([*command, "runs_per_gpu=0"], cwd=checkout, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "runs_per_gpu: 0 is not a whole number from 1 on" in told.stderr
+
+
 def test_every_profile_tries_a_failed_run_again_and_lets_the_others_go_on():
     for path in PROFILES.glob("*/config.yaml"):
         profile = yaml.safe_load(path.read_text())

@@ -12,6 +12,7 @@ from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.resources import Resources
 from studylib.training import gpus, requeue
 from tests.fake_runs import write_notebook
+from tests.waiting import PATIENCE
 
 PLAN = """
 title: "try: resources"
@@ -85,9 +86,32 @@ def test_no_two_commands_get_the_same_gpu(tmp_path):
     assert gpus.take(2, ["0", "1", "2"], tmp_path) == {}
     second = gpus.take(1, ["0", "1", "2"], tmp_path)
     assert list(second) == ["2"]
-    first["0"].close()
-    first["1"].close()
+    first["0"].lock.close()
+    first["1"].lock.close()
     assert list(gpus.take(2, ["0", "1", "2"], tmp_path)) == ["0", "1"]
+
+
+def test_as_many_runs_share_a_gpu_as_are_said_to_and_the_emptiest_one_is_taken(tmp_path):
+    def take(count):
+        return gpus.take(count, ["0", "1"], tmp_path, runs_per_gpu=2)
+
+    taken = [take(count) for count in (1, 1, 2)]
+    assert [list(places) for places in taken] == [["0"], ["1"], ["0", "1"]]
+    assert take(1) == {}
+    taken[1]["1"].lock.close()
+    assert take(2) == {}  # two places on one GPU are none on two
+    assert list(take(1)) == ["1"]
+
+
+@pytest.mark.parametrize(("of", "cores"), [(1, 16), (4, 16), (3, 16), (8, 3), (2, 2)])
+def test_places_share_the_cores_and_none_goes_without(of, cores):
+    shares = [gpus.cores_of([gpus.Place(None, number)], of, range(10, 10 + cores)) for number in range(of)]
+    assert set().union(*shares) == set(range(10, 10 + cores))
+    assert all(len(share) in (max(1, cores // of), -(-cores // of)) for share in shares)
+    if of <= cores:
+        assert sum(map(len, shares)) == cores
+    both = gpus.cores_of([gpus.Place(None, 0), gpus.Place(None, of - 1)], of, range(10, 10 + cores))
+    assert both == shares[0] | shares[-1]
 
 
 @pytest.mark.parametrize(
@@ -115,10 +139,35 @@ def test_gpus_are_those_that_cuda_sees(monkeypatch, given, count, expected):
 
 
 def test_a_command_is_told_its_gpus_and_ends_as_it():
-    command = [sys.executable, "-m", "studylib.training.gpus", "2", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exit 7"]
+    command = [
+        sys.executable,
+        "-m",
+        "studylib.training.gpus",
+        "2",
+        "1",
+        "sh",
+        "-c",
+        "echo $CUDA_VISIBLE_DEVICES; exit 7",
+    ]
     environ = dict(os.environ) | {"CUDA_VISIBLE_DEVICES": "4,5,6"}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (7, "4,5\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system tells no process its cores")
+def test_commands_that_share_a_gpu_share_the_cores(tmp_path):
+    """One waits for the other's end, so that both have a place."""
+    cores = sorted(os.sched_getaffinity(0))
+    tell = "import os; print(sorted(os.sched_getaffinity(0)), flush=True); input()"
+    command = [sys.executable, "-m", "studylib.training.gpus", "1", "2", sys.executable, "-c", tell]
+    environ = dict(os.environ) | {"CUDA_VISIBLE_DEVICES": "4", "TMPDIR": str(tmp_path)}
+    both = [
+        subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in "12"
+    ]
+    told = sorted(json.loads(process.stdout.readline()) for process in both)
+    assert [process.communicate("\n", timeout=PATIENCE) for process in both] == [("", None)] * 2
+    half = len(cores) // 2
+    assert told == ([cores[:half], cores[half:]] if half else [cores, cores])
 
 
 @pytest.fixture
