@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from studylib.video.environment import switched_on
 from studylib.video.parallel import machine_memory
 
 
@@ -63,12 +64,10 @@ def compile_if_asked(net: nn.Module, backend: str = "inductor") -> bool:
     Off by default: it takes a compiler and minutes at the start, and its results are those of other kernels. A forward
     hook that is on the net at its first step stays in what was compiled, and blocks that recompute are left out of it.
     """
-    asked = os.environ.get("STUDY_COMPILE") or "0"
-    if asked not in ("0", "1"):
-        raise ValueError(f"STUDY_COMPILE: {asked!r} is neither 0 nor 1")
-    if asked == "1":
+    asked = switched_on("STUDY_COMPILE")
+    if asked:
         net.compile(backend=backend)
-    return asked == "1"
+    return asked
 
 
 def keep_freed_memory() -> bool:

@@ -28,13 +28,15 @@ def train_epoch(
     loader: DataLoader,
     batches: EpochBatches,
     progress: Progress,
+    step: Callable[..., tuple[Tensor, Tensor]],
     save: Callable[[], None],
     seconds_between_saves: float,
 ) -> dict[str, float]:
     """Train the rest of the present epoch; the training columns of its row of the history.
 
-    `save` is called, with weights and `progress` of one step, when it is time to and when a signal asks to stop; never
-    with weights or losses that are no numbers. All processes call this together, and speak, save and stop together.
+    `step` is `train_step`, or the same as a graph (`cuda_graph`). `save` is called, with weights and `progress` of one
+    step, when it is time to and when a signal asks to stop; never with weights or losses that are no numbers. All
+    processes call this together, and speak, save and stop together.
 
     Raises:
         Stopped: a signal came; the state is saved.
@@ -60,9 +62,7 @@ def train_epoch(
         own = len(positions[processes.share(len(positions))])  # 0: this process's clip counts nothing
         seed_dropout(spec, progress.epoch, positions[0], processes)
         weight = processes.count * (own > 0) / len(positions)
-        loss, scores = train_step(
-            session.replica, batch, session.optimizer, spec, session.precision, session.device, weight
-        )
+        loss, scores = step(session.replica, batch, session.optimizer, spec, session.precision, session.device, weight)
         if own:
             sums.add(loss, scores, batch, int(number) + 1)
         progress.position, progress.steps = positions[-1] + 1, progress.steps + 1

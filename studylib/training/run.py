@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from studylib.nets.weights import bn_eps, set_bn_eps
-from studylib.training import devices
+from studylib.training import cuda_graph, devices
 from studylib.training.checkpoint import (
     CheckpointError,
     checkpoint_folder,
@@ -168,8 +168,11 @@ def train(session: Session, progress: Progress) -> None:
     seconds_between_saves = 60 * number("STUDY_CHECKPOINT_MINUTES", takes, 15.0, kind=float)
     loader, batches = training_loader(session.training_part, spec, session.pin, processes)
     centre = centre_loader(session.test_part, spec, session.pin, processes)
+    step = cuda_graph.step_of(session)
     while progress.epoch < spec.epochs:
-        row = train_epoch(session, loader, batches, progress, lambda: save(session, progress), seconds_between_saves)
+        row = train_epoch(
+            session, loader, batches, progress, step, lambda: save(session, progress), seconds_between_saves
+        )
         try:
             row |= centre_test(session, centre)
         except Stopped:

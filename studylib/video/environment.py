@@ -1,4 +1,4 @@
-"""Numbers that are set by environment variables."""
+"""Numbers and switches that are set by environment variables."""
 
 import os
 from collections.abc import Mapping
@@ -32,3 +32,14 @@ def number(
     except ValueError:
         pass
     raise ValueError(f"{name}: {given!r} is not {takes}")
+
+
+def switched_on(name: str) -> bool:
+    """Whether a variable is 1; 0 is off, and so is one that is not set or empty.
+
+    Errors: ValueError: names the variable and what it holds instead.
+    """
+    given = os.environ.get(name) or "0"
+    if given not in ("0", "1"):
+        raise ValueError(f"{name}: {given!r} is neither 0 nor 1")
+    return given == "1"

@@ -196,12 +196,13 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_data, tmp_path, monkeypa
     assert newest_checkpoint(checkpoint_folder(spec.hash)) is None
 
 
-NUMBERS = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan", "STUDY_COMPILE": "2"}
+NUMBERS = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan"}
+SWITCHES = {"STUDY_COMPILE": "2", "STUDY_CUDA_GRAPH": "on"}
 
 
 def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monkeypatch, capsys):
     start(tmp_path, epochs=1, amp="fp32")
-    for name, given in NUMBERS.items():
+    for name, given in (NUMBERS | SWITCHES).items():
         with monkeypatch.context() as environment:
             environment.setenv(name, given)
             assert training.main([str(tmp_path)]) == 1
@@ -216,7 +217,7 @@ def test_a_number_of_the_environment_is_finite_and_of_its_kind(kind, given):
 
 def test_an_empty_variable_is_as_one_that_is_not_set(tiny_data, tmp_path, monkeypatch):
     start(tmp_path, epochs=1, amp="fp32")
-    for name in NUMBERS:
+    for name in NUMBERS | SWITCHES:
         monkeypatch.setenv(name, "")
     training.run(tmp_path)
     assert (tmp_path / "metrics.json").exists()
