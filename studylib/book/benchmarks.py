@@ -1,7 +1,7 @@
 """Recorded benchmarks as tables that say where, when and on which commit they are from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -71,10 +71,11 @@ def table(
     benchmark = load(name, folder)
     if benchmark is None or key not in benchmark.tables:
         return _not_recorded(name, what)
+    rows = benchmark.tables[key]
     if columns is not None:
-        kept = [column for column in columns if column in benchmark.tables[key]]
-        benchmark = replace(benchmark, tables={key: benchmark.tables[key][kept]})
-    return _table(benchmark, key, f"{what}. {benchmark.origin}; to repeat it: {benchmark.command}.")
+        kept = [column for column in columns if column in rows]
+        rows = rows[kept]
+    return _table(rows, f"{what}. {benchmark.origin}; to repeat it: {benchmark.command}.")
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,11 @@ def show(name: str, titles: Mapping[str, str], folder: Path = FOLDER) -> Recorde
     captions = [titles.get(key, key.replace("_", " ")) for key in keys]
     captions[0] += f". {benchmark.origin}; to repeat it: {benchmark.command}"
     captions[1:] = [f"{caption}. Measured in the same call" for caption in captions[1:]]
-    return Recorded(tuple(_table(benchmark, k, f"{caption}.") for k, caption in zip(keys, captions, strict=True)))
+    shown = zip(keys, captions, strict=True)
+    return Recorded(tuple(_table(benchmark.tables[key], f"{caption}.") for key, caption in shown))
 
 
-def _table(benchmark: Benchmark, key: str, caption: str) -> Table:
-    rows = benchmark.tables[key]
+def _table(rows: pd.DataFrame, caption: str) -> Table:
     return Table(pd.DataFrame({heading(c): [cell(c, v) for v in rows[c]] for c in rows.columns}), caption)
 
 
