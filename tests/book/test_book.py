@@ -209,7 +209,7 @@ def test_a_complete_run_becomes_a_page_with_its_result_curve_settings_and_proven
     (path,) = write_pages().iterdir()
     assert path.name == "quick_conv_types_r3d-18_8f_seed0.html"
     page = ElementTree.fromstring(re.sub(r"<!DOCTYPE.*?>|<meta[^>]*>|<link[^>]*>", "", path.read_text()))
-    assert page.findtext("body/h1") == "R3D-18, quick: r3d-18_8f_seed0"
+    assert page.findtext("body/main/h1") == "R3D-18, quick: r3d-18_8f_seed0"
     assert [head.text for head in page.iter("h2")] == ["Result", "Error curve", "Settings", "Provenance"]
     rows = {row.findtext("th"): row.findtext("td") for row in page.iter("tr")}
     metrics = json.loads((folder / "metrics.json").read_text())
