@@ -44,8 +44,9 @@ bench: .venv/installed
 
 # The README's picture, from recorded runs of the plan calibration.
 picture: .venv/installed
-	$(BIN)/python -c "from studylib import calibration, cues, figures; \
-	table = cues.by_cue(list(calibration.learners(calibration.load())['result'])); \
+	$(BIN)/python -c "from studylib.book import calibration, cues, figures; from studylib.runs import plan, results; \
+	runs = calibration.learners(results.load_plan_runs(plan.load_plan('runs/calibration.yaml'))); \
+	table = cues.by_cue(list(runs['result'])); \
 	figures.cue_groups(table[table['measure'] == 'class']).savefig('book/_static/result.svg', metadata={'Date': None})"
 
 .venv/installed: pyproject.toml

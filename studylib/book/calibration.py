@@ -1,250 +1,304 @@
-"""How the embedded study was calibrated: the runs of `runs/calibration.yaml` as tidy tables.
+"""How the settings of the synthetic study were chosen: the rules, and what the recorded runs say to them.
 
-A question changes one field of the spec (or two that belong together) and keeps all others. Its runs are found by that,
-never by their names. `calibration_checks` holds them against what was required, `calibration_tables` and
-`calibration_figures` show them.
+Functions of a table of runs (`results.load_plan_runs`): those of `runs/calibration.yaml`, or of the study itself,
+`runs/mini.yaml`, which is held to the same requirements. The first run of either plan has the base setting, and a
+question changes one field of it. The requirements and the rules of choice are older than the runs that they judge.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import fields
+from html import escape
+from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from studylib import REPOSITORY
-from studylib.book import cues
-from studylib.datasets.pantomime.actions import CUES
-from studylib.nets.table import PRINTED_NAMES
-from studylib.runs.plan import load_plan
-from studylib.runs.results import load_plan_runs
-from studylib.stats.seeds import SeedDifference, difference, difference_of_differences
-from studylib.training.evaluation import Predictions
+from studylib.book import cells, cues
+from studylib.book.tables import NOT_RUN, Table
+from studylib.claims.recorded import of_rows
+from studylib.claims.verdicts_intervals import VIDEO
+from studylib.stats.seeds import (
+    Measure,
+    SeedDifference,
+    Seeds,
+    crossed_interval,
+    outcomes_of,
+    per_video_sum,
+    require_alike,
+)
+from studylib.stats.study_size import Variances, mean_variances, recorded_variances
+from studylib.training.evaluation import wilson
+from studylib.training.magnitudes import with_interval
 from studylib.training.spec import RunSpec
 
-PLAN = "calibration"
-BLIND = "f-R2D"  # scores frame by frame: blind to their order
 FIRST, SECOND = "R(2+1)D", "R3D"  # the paper's main claim; differences are the first minus the second
-FREE = ("net", "seed", "experiment")  # fields in which runs of one setting may differ
-OVERALL = "all videos"
-GROUPS = (OVERALL, *CUES)
+BLIND = "f-R2D"  # scores frame by frame: blind to their order
+ALL = "all videos"
+SETTINGS = [field.name for field in fields(RunSpec) if field.name not in ("net", "seed", "experiment")]
+
+# Video@1 in percent that R3D is to have, lowest and highest (without a lowest, below the highest).
+HEADROOM = {ALL: (60, 80), "pose": (0, 97), "direction": (60, 90), "tempo": (60, 90)}
+HALF_WIDTH = 3.0  # points, the most for the 95% interval of R(2+1)D minus R3D, to either side
+
+# What was tried: field -> what else its runs change, and the base's that they are compared with.
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "lr": {},
+    "epochs": {},
+    "amp": {},
+    "width": {"epochs": 15},
+    "initialisation": {"epochs": 15},
+    "standardise": {"epochs": 15},
+}
+BY_ACCURACY = ("lr", "initialisation", "standardise")  # their values cost the same
 
 
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """A plan's runs with the setting that they start from: the calibration's, or the study's, to which the same
-    requirements can be put."""
-
-    runs: pd.DataFrame  # results.load_plan_runs
-    base: Mapping[str, Any]  # fields of the spec but FREE: the plan's defaults, the paper's where it has none
-    difficulty: Mapping[str, float]  # of each generated dataset of the plan, see knobs.at_difficulty
-
-    @property
-    def base_runs(self) -> pd.DataFrame:
-        """The planned runs of the base setting."""
-        return like(self)
+def at(runs: pd.DataFrame, *free: str, **changed: Any) -> pd.DataFrame:
+    """The complete runs at the base setting with the `changed` fields and any value of the `free` ones, whatever their
+    network, seed and experiment."""
+    wanted = {name: runs.iloc[0][name] for name in SETTINGS if name not in free} | changed
+    same = [runs[name] == value for name, value in wanted.items()]
+    return runs[np.logical_and.reduce([*same, runs["state"] == "complete"])]
 
 
-def load(repository: Path = REPOSITORY, name: str = PLAN) -> Calibration:
-    """The calibration of a repository, or another plan that starts from one setting, and what has been run of it;
-    errors of `load_plan` and `load_plan_runs`."""
-    path = repository / "runs" / f"{name}.yaml"
-    plan = load_plan(path)
-    defaults = yaml.safe_load(path.read_text()).get("defaults") or {}
-    spec = asdict(RunSpec.from_parameters({"experiment": "conv_types", "net": "r3d"} | defaults))
-    base = {name: value for name, value in spec.items() if name not in FREE}
-    difficulty = {name: float(given.get("difficulty", 0)) for name, given in plan.datasets.items()}
-    return Calibration(load_plan_runs(plan, repository), base, difficulty)
+def learners(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs at the base setting, seed 0, of f-R2D, R3D and R(2+1)D."""
+    rows, nets = at(runs), [BLIND, SECOND, FIRST]
+    return rows[(rows["seed"] == 0) & rows["net"].isin(nets)].sort_values("net", key=lambda net: net.map(nets.index))
 
 
-def learners(study: Calibration) -> pd.DataFrame:
-    """The planned runs of the base setting, seed 0, of a network without convolutions over time and of the two of the
-    main claim."""
-    rows = study.base_runs
-    return rows[(rows["seed"] == 0) & rows["net"].isin([BLIND, FIRST, SECOND])]
+def scores(rows: pd.DataFrame, net: str) -> Seeds:
+    """Seed -> what a network's runs of one setting scored."""
+    own = rows[rows["net"] == net]
+    return {seed: run.predictions for seed, run in zip(own["seed"], own["result"], strict=True)}
 
 
-def like(study: Calibration, **changed: Any) -> pd.DataFrame:
-    """The planned runs whose spec is the base's with the `changed` fields, whatever their net, seed and experiment; of
-    runs that two experiments share, one."""
-    wanted = {**study.base, **changed}
-    return _once(study.runs[np.logical_and.reduce([study.runs[name] == value for name, value in wanted.items()])])
+def contrast(nets: Sequence[Seeds], weights: Sequence[float], cue: str = ALL) -> SeedDifference:
+    """The weighted sum of networks' video@1, on the videos of a cue group, with the 95% interval over videos and seeds
+    (`seeds.crossed_interval`); nan where one of them has no run.
 
-
-def variations(study: Calibration, *names: str) -> pd.DataFrame:
-    """The planned runs that answer what the fields `names` do: equal in all other fields, with two settings or more.
-
-    Where several such sets of runs are planned, the one nearest to the base counts, in number of fields: what is only
-    tried at half the length of training is held against the base's setting at that length. Empty where none is planned.
+    Raises:
+        ValueError: runs tested on other videos or classes.
     """
-    others = [name for name in study.base if name not in names]
-    found = []
-    for _, own in study.runs.groupby(others, sort=False):
-        if len(own[list(names)].drop_duplicates()) > 1:
-            found.append((sum(own[name].iloc[0] != study.base[name] for name in others), own))
-    return _once(min(found, key=lambda pair: pair[0])[1] if found else study.runs.iloc[:0], *names)
+    if not all(nets):
+        return SeedDifference(nan, nan, nan, tuple(map(tuple, nets)), 0)
+    nets = require_alike(nets)
+    tested = next(iter(nets[0].values()))
+    groups = cues.classes().set_index("action").loc[list(tested.classes), "cue"].to_numpy()[tested.labels]  # (V,)
+    there = np.isin(groups, cues.CUES if cue == ALL else [cue])
+    values = [abs(weight) * outcomes_of(net, "video_top1")[:, there] for net, weight in zip(nets, weights, strict=True)]
+    signs = [1 if weight > 0 else -1 for weight in weights]
+    low, high = crossed_interval(values, signs)
+    points = float(per_video_sum(values, signs).mean())
+    return SeedDifference(points, low, high, tuple(map(tuple, nets)), int(there.sum()))
 
 
-def _once(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """A run for each net, seed and value of `names`, the complete one of several; nets in the order of Table 2."""
-    order = list(PRINTED_NAMES.values())
-    rows = rows.assign(_state=rows["state"] != "complete", _net=rows["net"].map(order.index))
-    rows = rows.sort_values(["_net", "seed", "_state"], kind="stable").drop_duplicates(["net", "seed", *names])
-    return rows.drop(columns=["_state", "_net"])
+def gap(rows: pd.DataFrame) -> SeedDifference:
+    """Video@1 of R(2+1)D minus that of R3D in one setting."""
+    return contrast([scores(rows, FIRST), scores(rows, SECOND)], (1, -1))
 
 
-def complete(rows: pd.DataFrame, net: str | None = None) -> pd.DataFrame:
-    """The complete ones among planned runs, of one net (the paper's name) where it is given."""
-    rows = rows[rows["state"] == "complete"]
-    return rows if net is None else rows[rows["net"] == net]
+def variances(*settings: pd.DataFrame, measure: Measure = "video_top1") -> Variances:
+    """The mean over some settings, each the rows of its runs, of the variances of R(2+1)D minus R3D, from which
+    `study_size.expected_half_width` tells how many test videos and seeds it takes.
 
-
-def seeds_of(rows: pd.DataFrame, net: str, cue: str = OVERALL) -> dict[int, Predictions]:
-    """Seed -> what a net's complete run of one setting scored, on the videos of one cue group where it is given."""
-    own = complete(rows, net)
-    return {seed: _of_cue(run.predictions, cue) for seed, run in zip(own["seed"], own["result"], strict=True)}
-
-
-def _of_cue(predictions: Predictions, cue: str) -> Predictions:
-    if cue == OVERALL:
-        return predictions
-    groups = cues.classes().set_index("action").loc[list(predictions.classes), "cue"].to_numpy()  # (K,)
-    there = np.flatnonzero(groups[predictions.labels] == cue)
-    return Predictions(
-        [predictions.videos[i] for i in there],
-        predictions.labels[there],
-        [predictions.clip_scores[i] for i in there],
-        predictions.classes,
+    Errors: as of `recorded_variances`, of a network with one seed.
+    """
+    return mean_variances(
+        [recorded_variances(*(scores(rows, net) for net in (FIRST, SECOND)), measure) for rows in settings]
     )
 
 
-def bound(reach: Mapping[str, float] = cues.ORDER_BLIND) -> float:
-    """Percent of all videos of the source vocabulary for a net that names so many of each cue group."""
+def levels(rows: pd.DataFrame, net: str) -> pd.DataFrame:
+    """A network's video@1 in one setting by cue group, `ALL` first: accuracy, low, high, percent.
+
+    Means over seeds of the accuracy and of Wilson's interval, which covers the test videos only; nan without runs.
+    """
+    own = rows[rows["net"] == net]
+    groups = cues.by_cue(list(own["result"])).query("measure == 'class'")
+    table = pd.concat([own.rename(columns={"video_top1": "accuracy"}).assign(cue=ALL), groups])
+    return table.groupby("cue")[["accuracy", "low", "high"]].mean().reindex([ALL, *cues.CUES])
+
+
+def members(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of the videos that a run names as one of their pair, the share that it names as the right one.
+
+    Columns: net, seed, cue, pair, accuracy, low, high (percent, Wilson 95%; nan where it names none as of the pair).
+    """
+    known, found = cues.classes().set_index("action"), []
+    for net, seed, run in rows[["net", "seed", "result"]].itertuples(index=False):
+        classes = known.loc[list(run.predictions.classes)]
+        pairs = classes["pair"].to_numpy()  # (K,)
+        labels, chosen = run.predictions.labels, run.predictions.scores.argmax(1)  # (V,)
+        for cue, pair in classes.query("pair != ''")[["cue", "pair"]].drop_duplicates().itertuples(index=False):
+            in_pair = (pairs[labels] == pair) & (pairs[chosen] == pair)
+            right, total = int((chosen == labels)[in_pair].sum()), int(in_pair.sum())
+            low, high = wilson(right, total) if total else (nan, nan)
+            found.append((net, seed, cue, pair, 100 * right / total if total else nan, low, high))
+    return pd.DataFrame(found, columns=["net", "seed", "cue", "pair", "accuracy", "low", "high"])
+
+
+def requirements(runs: pd.DataFrame) -> pd.DataFrame:
+    """Whether the base setting leaves networks something to win: accuracy by cue group, f-R2D at chance inside every
+    pair, and training clips named better than test clips, both below the ceiling of 8-frame clips.
+
+    Columns: requirement, asked, measured, low, high (percent or points; nan where there is none), met.
+    """
+    rows, found = at(runs), []
+    for cue, of_cue in levels(rows, SECOND).loc[list(HEADROOM)].iterrows():
+        least, highest = HEADROOM[cue]
+        asked = f"{least} to {highest}%" if least else f"below {highest}%"
+        met = least <= of_cue["accuracy"] <= highest if least else of_cue["accuracy"] < highest
+        found.append((f"{SECOND}, video@1, {cue}", asked, *of_cue, met))
+    blind = members(rows[rows["net"] == BLIND]).groupby(["cue", "pair"], sort=False)[["accuracy", "low", "high"]].mean()
+    pairs = cues.classes().query("vocabulary == 'source' and pair != ''")[["cue", "pair"]].drop_duplicates()
+    for (cue, pair), of_pair in blind.reindex(pd.MultiIndex.from_frame(pairs)).iterrows():
+        what = f"{BLIND}, right class of the right pair, {cue}: {pair}"
+        found.append((what, "interval contains 50%", *of_pair, of_pair["low"] <= 50 <= of_pair["high"]))
+    own, limit = rows[rows["net"] == SECOND], most({"sequence": cues.ORDER_BLIND["sequence"]})
+    train, test = 100 - own["train_error"].mean(), own["clip_top1"].mean()
+    found += [
+        (f"{SECOND}, training clips minus clip@1, points", "above 0", train - test, nan, nan, train > test),
+        (f"{SECOND}, training clips", f"below {limit:g}%", train, nan, nan, train < limit),
+        (f"{SECOND}, clip@1", f"below {limit:g}%", test, nan, nan, test < limit),
+    ]
+    return pd.DataFrame(found, columns=["requirement", "asked", "measured", "low", "high", "met"])
+
+
+def most(reach: Mapping[str, float]) -> float:
+    """Percent of the source vocabulary's videos that a network names which names `reach` percent of some cue groups and
+    all of the others."""
     groups = cues.classes().query("vocabulary == 'source'")["cue"]
-    return float(groups.map(reach).mean())
+    return float(groups.map(reach).fillna(100).mean())
 
 
-def accuracies(rows: pd.DataFrame, measure: str = "class") -> pd.DataFrame:
-    """Video accuracy of each net with complete runs of one setting, of all videos and by cue group.
+def time_scale(runs: pd.DataFrame, epochs: int = 15) -> pd.DataFrame:
+    """R(2+1)D with clips of several spans, a row each, shorter ones first.
 
-    Columns: net, cue (of GROUPS; only the measure "class" of `cues.by_cue` has all videos), accuracy, low, high
-    (percent: means over seeds of the accuracy and of the Wilson interval, which covers the draw of videos alone),
-    order_blind (percent) and seeds (how many).
+    Columns: frames, step, span (frames of the video from a clip's first to its last), runs (their rows), member (the
+    share of right classes of right pairs, sequence group, percent; with low and high, Wilson's), and gain: the video@1
+    of the sequence group minus that with the base's clips, which is to rise (nan for the base's).
+    """
+    rows = at(runs, "clip_length", "frame_step", epochs=epochs)
+    rows, found = rows[rows["net"] == FIRST], []
+    base = scores(at(runs, epochs=epochs), FIRST)
+    for (frames, step), own in rows.groupby(["clip_length", "frame_step"]):
+        member = cues.by_cue(list(own["result"])).query("measure == 'member' and cue == 'sequence'")
+        is_base = (frames, step) == tuple(runs.iloc[0][["clip_length", "frame_step"]])
+        gain = contrast([{} if is_base else scores(own, FIRST), base], (1, -1), "sequence")
+        numbers = member[["accuracy", "low", "high"]].mean()
+        found.append((frames, step, (frames - 1) * step + 1, own, *numbers, gain))
+    columns = ["frames", "step", "span", "runs", "member", "low", "high", "gain"]
+    return pd.DataFrame(found, columns=columns).sort_values("span", ignore_index=True)
+
+
+def settings(runs: pd.DataFrame) -> pd.DataFrame:
+    """Every value of a setting that was tried, and what the rules choose.
+
+    One setting is for all networks, and the base's value stays, but that
+
+    * of settings that cost the same (`BY_ACCURACY`) another value is chosen where the mean of R(2+1)D and R3D is higher
+      than at the base's by more than its interval and by more than `HALF_WIDTH`, because the interval of single runs
+      leaves out how another seed would come out; of several such the best;
+    * float32 is chosen where the precision changes the difference of the two by more than its interval.
+
+    Length and width stay: more of either takes more time.
+
+    Columns: setting, value, epochs, is_base, runs (their rows), gap, and against the base's value mean_change and
+    gap_change (nan for the base's), chosen.
     """
     tables = []
-    for net, own in complete(rows).groupby("net", sort=False):
-        of_groups = cues.by_cue(list(own["result"]))
-        of_groups = of_groups[of_groups["measure"] == measure]
-        of_all = own.rename(columns={"video_top1": "accuracy"}).assign(cue=OVERALL, order_blind=bound())
-        columns = ["cue", "accuracy", "low", "high", "order_blind"]
-        parts = [of_all[columns]] * (measure == "class") + [of_groups[columns]]
-        mean = pd.concat(parts).groupby("cue", sort=False, as_index=False).mean()
-        tables.append(mean.assign(seeds=len(own)).assign(net=net)[["net", *columns, "seeds"]])
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    for name, also in QUESTIONS.items():
+        rows, base = at(runs, name, **also), runs.iloc[0][name]
+        reference = at(runs, **also)
+        found = []
+        for value, own in rows.groupby(name):
+            nets = [{} if value == base else scores(own, FIRST), scores(own, SECOND)]
+            nets += [scores(reference, FIRST), scores(reference, SECOND)]
+            changes = [contrast(nets, weights) for weights in ((0.5, 0.5, -0.5, -0.5), (1, -1, -1, 1))]
+            found.append((name, value, own["epochs"].iloc[0], value == base, own, gap(own), *changes))
+        columns = ["setting", "value", "epochs", "is_base", "runs", "gap", "mean_change", "gap_change"]
+        table = pd.DataFrame(found, columns=columns).astype({"value": object})
+        tables.append(table.assign(chosen=table["value"] == _chosen(name, table, base)))
+    return pd.concat(tables, ignore_index=True)
 
 
-def difficulty_runs(study: Calibration) -> pd.DataFrame:
-    """The planned runs of the base setting on each dataset of the plan."""
-    return variations(study, "dataset")
+def _chosen(name: str, table: pd.DataFrame, base: Any) -> Any:
+    """The value that the rules of `settings` take of one setting."""
+    others = table[table["value"] != base]
+    if name in BY_ACCURACY:
+        better = {r.value: r.mean_change.points for r in others.itertuples() if r.mean_change.low > 0}
+        best = max(better, key=better.get, default=base)
+        return best if better.get(best, 0) > HALF_WIDTH else base
+    moves = name == "amp" and not all(change.contains_0 for change in others["gap_change"])
+    return "fp32" if moves else base
 
 
-def by_difficulty(study: Calibration) -> pd.DataFrame:
-    """`accuracies` at the base setting on each dataset of the plan, with a column difficulty; easier ones first."""
-    rows = difficulty_runs(study)
-    datasets = sorted(rows["dataset"].unique(), key=study.difficulty.__getitem__)
-    tables = [
-        accuracies(rows[rows["dataset"] == name]).assign(difficulty=study.difficulty[name], dataset=name)
-        for name in datasets
-    ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+def requirements_table(caption: str, **checks: pd.DataFrame) -> Table:
+    """`requirements` of several plans side by side, a column a plan."""
+    shown = next(iter(checks.values()))[["requirement", "asked"]].map(escape)
+    for name, own in checks.items():
+        shown[name] = [_measured(check) for check in own.itertuples()]
+    return Table(shown, caption)
 
 
-def span(frames: int, step: int) -> int:
-    """Frames of the video from the first of a clip to its last, both counted."""
-    return (frames - 1) * step + 1
+def _measured(check: Any) -> str:
+    if pd.isna(check.measured):
+        return NOT_RUN
+    # two decimals where one of them would make the number a limit, and not tell on which side it is
+    digits = 2 if round(check.measured, 1) in {limit for ends in HEADROOM.values() for limit in ends} else 1
+    if pd.isna(check.low):
+        shown = f"{check.measured:.{digits}f}"
+    else:
+        shown = with_interval(check.measured, check.low, check.high, digits=digits)
+    return shown if check.met else f"{shown} <strong>missed</strong>"
 
 
-def time_scale_runs(study: Calibration) -> pd.DataFrame:
-    """The planned runs of the nets that are tried with clips of several spans, with a column span; shorter first."""
-    rows = variations(study, "clip_length", "frame_step")
-    rows = rows.assign(span=[span(*pair) for pair in zip(rows["clip_length"], rows["frame_step"], strict=True)])
-    several = rows.groupby("net")["span"].nunique()
-    return rows[rows["net"].isin(several[several > 1].index)].sort_values(["span", "clip_length"], kind="stable")
+def time_scale_table(table: pd.DataFrame) -> Table:
+    """`time_scale` with the accuracy by cue group."""
+    rows = []
+    for row in table.itertuples():
+        apart = "" if row.step == 1 else f", {row.step} apart"
+        cell = {"clip": f"{row.frames} frames{apart}", "spans": f"{row.span} frames", ALL: video_accuracy(row.runs)}
+        for cue, of_cue in levels(row.runs, FIRST).drop(ALL).iterrows():
+            cell[cue] = with_interval(*of_cue)
+        rows.append(cell | {"sequence, gain": "" if np.isnan(row.gain.points) else difference(row.gain)})
+    return Table(
+        pd.DataFrame(rows),
+        f"Video@1 of {FIRST} in percent by cue group, and the gain over the shortest clips in points, with 95% "
+        "intervals. Those of cue groups cover the test videos only; those of gains cover the seeds of the shortest "
+        "clips, too. The longer clips have one seed.",
+    )
 
 
-def by_span(study: Calibration, measure: str = "class") -> pd.DataFrame:
-    """`accuracies` with clips of each span, with columns frames, step and span."""
-    tables = [
-        accuracies(own, measure).assign(frames=frames, step=step, span=span(frames, step))
-        for (frames, step), own in time_scale_runs(study).groupby(["clip_length", "frame_step"], sort=False)
-    ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+def settings_table(table: pd.DataFrame) -> Table:
+    """`settings` with both networks' accuracy, and the hardware of the runs."""
+    rows = []
+    for row in table.itertuples():
+        devices = {run.provenance["device"] for run in row.runs["result"]}
+        value = escape(f"{row.setting} {row.value}" if isinstance(row.value, str) else f"{row.setting} {row.value:g}")
+        cell = {"setting": f"<strong>{value}</strong>" if row.chosen else value, "epochs": row.epochs}
+        cell |= {net: video_accuracy(row.runs[row.runs["net"] == net]) for net in (FIRST, SECOND)}
+        cell |= {"difference": difference(row.gap)}
+        changes = {"mean, against the base": row.mean_change, "difference, against the base": row.gap_change}
+        cell |= {name: "base" if row.is_base else difference(change) for name, change in changes.items()}
+        rows.append(
+            cell | {"hardware": escape(", ".join(sorted(name if name != "cpu" else "CPU" for name in devices)))}
+        )
+    return Table(
+        pd.DataFrame(rows),
+        f"Video@1 in percent and {FIRST} minus {SECOND} in points, on the same videos. Bold: chosen. {cells.INTERVALS} "
+        "One seed: a network has a single one, so the interval leaves out how another seed would come out.",
+    )
 
 
-def sequence_gain(study: Calibration) -> pd.DataFrame:
-    """What longer spans bring in the sequence group over the base's clips, the same net on the same videos.
-
-    Columns: net, frames, step, span, gain (a SeedDifference, None where either has not been run).
-    """
-    rows = time_scale_runs(study)
-    at_base = (rows["clip_length"] == study.base["clip_length"]) & (rows["frame_step"] == study.base["frame_step"])
-    found = []
-    for (net, frames, step), own in rows[~at_base].groupby(["net", "clip_length", "frame_step"], sort=False):
-        ours, theirs = seeds_of(own, net, "sequence"), seeds_of(rows[at_base], net, "sequence")
-        gain = difference(ours, theirs) if ours and theirs else None
-        found.append({"net": net, "frames": frames, "step": step, "span": span(frames, step), "gain": gain})
-    return pd.DataFrame(found, columns=["net", "frames", "step", "span", "gain"])
+def video_accuracy(rows: pd.DataFrame) -> str:
+    """Video@1 of a network over the seeds of one setting, with its interval and links to the runs."""
+    return cells.accuracy(of_rows("", rows), VIDEO)
 
 
-def gap(rows: pd.DataFrame) -> SeedDifference | None:
-    """Video@1 of R(2+1)D minus that of R3D in one setting, over the seeds there are; None where either has none."""
-    first, second = seeds_of(rows, FIRST), seeds_of(rows, SECOND)
-    return difference(first, second) if first and second else None
-
-
-def spread(rows: pd.DataFrame, net: str) -> float | None:
-    """Standard deviation over the seeds of a net in one setting, points of video@1; None with fewer than two."""
-    own = complete(rows, net)["video_top1"]
-    return own.std(ddof=1) if len(own) > 1 else None
-
-
-def comparison(study: Calibration, name: str) -> pd.DataFrame:
-    """The gap of the two nets at each planned value of the field `name`.
-
-    Columns: value (numbers in order; of texts the base's first), is_base, runs (planned ones of this value), gap (see
-    `gap`), change (the gap minus that at the base's value, a SeedDifference; None there or where either is missing).
-    """
-    rows = variations(study, name)
-    reference = rows[rows[name] == study.base[name]]
-    found = []
-    for value in _in_order(rows[name].unique(), study.base[name]):
-        own, is_base = rows[rows[name] == value], value == study.base[name]
-        pairs = [(seeds_of(part, FIRST), seeds_of(part, SECOND)) for part in (own, reference)]
-        known = not is_base and all(map(all, pairs))
-        change = difference_of_differences(*pairs) if known else None
-        found.append({"value": value, "is_base": is_base, "runs": own, "gap": gap(own), "change": change})
-    return pd.DataFrame(found, columns=["value", "is_base", "runs", "gap", "change"])
-
-
-def _in_order(values: Sequence, base: Any) -> list:
-    if isinstance(base, str):
-        return sorted(values, key=lambda value: (value != base, value))
-    return sorted(values)
-
-
-def hours(rows: pd.DataFrame) -> dict[str, float]:
-    """Hours of training of the complete runs by what they ran on, their tests not counted.
-
-    Of a CPU core-hours, the time of each run times the threads of each of its processes; of a GPU the time of each run,
-    also where runs shared it.
-    """
-    spent: dict[str, float] = {}
-    for seconds, run in complete(rows)[["seconds", "result"]].itertuples(index=False):
-        told = run.provenance
-        on_cpu = told["device"] == "cpu"
-        device = told["cpu"].partition(" (")[0] if on_cpu else told["device"]
-        cores = told["threads"] if on_cpu else 1
-        spent[device] = spent.get(device, 0) + seconds * cores * told.get("processes", 1) / 3600
-    return spent
+def difference(d: SeedDifference) -> str:
+    """A difference with its interval, "one seed" where that leaves seeds out."""
+    if np.isnan(d.points):
+        return NOT_RUN
+    return with_interval(d.points, d.low, d.high, sign=True, note="" if d.covers_seeds else "; one seed")

@@ -3,12 +3,11 @@
 from html import escape
 
 import pandas as pd
-from IPython.display import Markdown
 
-from studylib.book.cues import ORDER_BLIND, classes
+from studylib.book.cues import classes
 from studylib.book.tables import Table, lacking
 from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.pantomime.actions import CUES, VOCABULARIES, training_videos
+from studylib.datasets.pantomime.actions import VOCABULARIES, training_videos
 from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, at_difficulty
 from studylib.runs.results import load_plans
 
@@ -120,44 +119,3 @@ def difficulty_table(*difficulties: float) -> Table:
 
 def _span(ends: tuple[float, float], unit: str, digits: int = 0) -> str:
     return f"{ends[0]:.{digits}f} to {ends[1]:.{digits}f}{unit}"
-
-
-def format_note() -> Markdown:
-    """Files, codec, sizes and the index, as a list."""
-    k = KNOBS
-    return Markdown(
-        f"* A video is an H.264 file (`.mp4`, 4:2:0, constant rate factor {k.crf}): {k.num_frames} frames at {k.fps} "
-        f"a second, {k.num_frames / k.fps:.0f} s, {k.width} x {k.height} pixels. (The paper's frame is 171 wide, "
-        "but 4:2:0 video has even sizes; frames are scaled to the width asked for when they are read.)\n"
-        "* `index.arrow` has a row for each video: path, class, frames, rate, size, split, SHA-256, cue group, "
-        "and the number that its generator was keyed with. `manifest.json` holds classes, counts, all settings and one "
-        "hash over these and the list of videos, which each run records.\n"
-        f"* The {_names()} have splits of their own: one in the first, three in the second."
-    )
-
-
-def _names() -> str:
-    return " and the ".join(f"{name} vocabulary" for name in VOCABULARIES)
-
-
-def ceiling_note() -> Markdown:
-    """The most that can be expected where the sequence group stays at its bound, computed from the groups' sizes."""
-    sizes = {cue: sum(action.cue == cue for action in VOCABULARIES["source"]) for cue in CUES}
-    reach = {cue: ORDER_BLIND[cue] if cue == "sequence" else 100.0 for cue in CUES}
-    ceiling = sum(sizes[cue] * reach[cue] for cue in CUES) / sum(sizes.values())
-    blind = sum(sizes[cue] * ORDER_BLIND[cue] for cue in CUES) / sum(sizes.values())
-    return Markdown(
-        f"At clips of 8 frames the *sequence* group stays at half, so {ceiling:.1f}% overall is the most to expect of "
-        f"any network, and {blind:.1f}% of one that is blind to order. Networks that all come "
-        "near the ceiling cannot be ranked."
-    )
-
-
-def events_note() -> Markdown:
-    """How long a clip must be to see two whole events of a sequence, and what these tell."""
-    lasts, (soonest, latest) = KNOBS.event_frames, KNOBS.event_period_frames
-    return Markdown(
-        f"An event of the *sequence* group lasts {lasts:g} frames, and the next begins {soonest:g} to {latest:g} "
-        f"frames after it began: a clip can hold two whole ones from a span of {soonest + lasts:.1f} to "
-        f"{latest + lasts:.1f} frames on. Two of the same kind tell the class, two of different kinds occur in both."
-    )

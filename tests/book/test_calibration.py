@@ -1,148 +1,279 @@
-"""How the embedded study was set: runs are found by their settings, drawn, and their hours told."""
+"""How the settings of the synthetic study were chosen: requirements, rules of choice, seeds."""
 
-import re
-
+import numpy as np
+import pandas as pd
 import pytest
 
 from studylib import REPOSITORY
-from studylib.book import calibration, calibration_figures, calibration_gaps, calibration_tables, cells
-from studylib.book.calibration import FIRST, SECOND
-from tests.made_calibration import BASE, MadeCalibration
+from studylib.book import calibration, cues
+from studylib.book.calibration import ALL, FIRST, SECOND
+from studylib.datasets import pantomime
+from studylib.runs.plan import load_plan
+from studylib.runs.results import load_plan_runs
+from studylib.stats.seeds import difference, difference_of_differences
+from studylib.stats.study_size import recorded_variances
+from studylib.training.evaluation import Predictions, wilson
+from tests.fake_runs import PANTOMIME
+from tests.made_study import made_run, made_study
+
+MINI = load_plan(REPOSITORY / "runs" / "mini.yaml")
+CUES = cues.classes().set_index("action").loc[list(PANTOMIME), "cue"].to_numpy()
+# What a run names right of each cue group; of all videos 72.5%, and 6.2 and 2 points more.
+GOOD = {"pose": 0.95, "direction": 0.7, "tempo": 0.75, "sequence": 0.5}
+MUCH, LITTLE = GOOD | {"direction": 0.95}, GOOD | {"direction": 0.78}
+BASE = {"dataset": "pantomime-validation-d100", "epochs": 30, "lr": 0.056, "amp": "bf16"}
+SHORT = BASE | {"epochs": 15, "width": 16, "initialisation": "fan_out", "standardise": "clip"}
 
 
-@pytest.fixture
-def study(tmp_path):
-    return MadeCalibration(tmp_path)
+def named(share, seed=0, a_class=20):
+    """Predictions of `a_class` videos of each class: of each cue group the share is right, the rest are named as the
+    other member of the pair, of pose as another pose."""
+    rng = np.random.default_rng(seed)
+    labels = np.tile(np.arange(len(PANTOMIME)), a_class)
+    chosen = labels ^ 1  # the neighbour in the list is the other member of the pair
+    for cue, part in share.items():
+        own = np.flatnonzero(CUES[labels] == cue)
+        right = rng.permutation(own)[: round(part * len(own))]
+        chosen[right] = labels[right]
+    scores = [np.full((2, len(PANTOMIME)), 0.01, np.float16) for _ in labels]
+    for own, c in zip(scores, chosen, strict=True):
+        own[:, c] = 0.8
+    return Predictions([f"test/{i:05d}.mp4" for i in range(len(labels))], labels, scores, PANTOMIME)
 
 
-def test_the_base_is_the_plans_defaults_and_the_papers_values():
-    base = calibration.load().base
-    assert not {"net", "seed", "experiment"} & set(base)
-    assert (base["depth"], base["frame_step"]) == (18, 1)  # the paper's
-    assert base["width"] == 16  # the plan's
+def runs_of(*outcomes, train_error=15.0):
+    """The runs of the plan, complete where an outcome, (share, fields of the spec), has all their fields; the last one
+    counts."""
+
+    def make(planned):
+        shares = [share for share, wanted in outcomes if all(getattr(planned.spec, k) == v for k, v in wanted.items())]
+        if not shares:
+            return None
+        run = made_run(planned, named(shares[-1], planned.spec.seed + 10 * (planned.spec.net == "r3d")))
+        low, high = wilson(round(run.metrics["video_top1"] * run.videos / 100), run.videos)
+        run.metrics.update(low=low, high=high, train_error=train_error)
+        run.provenance["device"] = "cpu" if planned.spec.lr == BASE["lr"] else "NVIDIA <X>"
+        return run
+
+    return made_study(make, ("calibration",))
 
 
-def test_the_plan_of_the_study_asks_every_question_of_the_chapter():
-    study = calibration.load()
-    assert set(study.base_runs["net"]) >= {"f-R2D", "R2D", "R3D", "MC3", "rMC3", "R(2+1)D"}
-    for dataset in calibration.variations(study, "dataset")["dataset"].unique():
-        assert set(calibration.like(study, dataset=dataset)["net"]) == set(study.base_runs["net"])
-    assert calibration.variations(study, "dataset")["dataset"].nunique() == 3
-    rates = calibration.variations(study, "lr")["lr"]
-    assert rates.nunique() == 3
-    assert rates.max() / rates.min() == pytest.approx(8)
-    epochs = study.base["epochs"]
-    assert sorted(calibration.variations(study, "epochs")["epochs"].unique()) == [epochs / 2, epochs, 1.5 * epochs]
-    for name, values in (
-        ("amp", {"bf16", "fp32"}),
-        ("width", {16, 32}),
-        ("initialisation", {"fan_out", "fan_in"}),
-        ("standardise", {"clip", "dataset"}),
-    ):
-        for net in (FIRST, SECOND):
-            rows = calibration.variations(study, name)
-            assert set(rows.loc[rows["net"] == net, name]) == values
-    assert set(calibration.time_scale_runs(study)["span"]) == {8, 16, 29, 32}
-    for net in (FIRST, SECOND):
-        assert (study.base_runs["net"] == net).sum() >= 2
+def of_net(net):
+    return BASE | {"net": net}
 
 
-def test_a_run_of_another_width_or_length_is_not_mixed_in(study):
-    loaded = study.load()
-    assert set(calibration.like(loaded)["width"]) == {16}
-    assert set(calibration.like(loaded)["epochs"]) == {4}
-    assert len(calibration.like(loaded)) == 7
-    wide = calibration.like(loaded, epochs=2, width=32)
-    assert wide["net"].tolist() == [SECOND, FIRST]
+def chosen(runs, setting):
+    """The value that the rules take."""
+    table = calibration.settings(runs)
+    (value,) = table.loc[(table["setting"] == setting) & table["chosen"], "value"]
+    return value
+
+
+def of_setting(runs, setting):
+    table = calibration.settings(runs)
+    return table[table["setting"] == setting].set_index("value")
+
+
+def requirement(runs, name):
+    return calibration.requirements(runs).set_index("requirement").loc[name]
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """A calibration of which all is run, with the same outcome."""
+    return runs_of((GOOD, {}))
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """The recorded calibration."""
+    return load_plan_runs(load_plan(REPOSITORY / "runs" / "calibration.yaml"))
+
+
+def test_a_run_of_another_setting_is_not_mixed_in(everything):
+    assert sorted(calibration.at(everything)["net"]) == sorted([FIRST, SECOND] * 4 + ["f-R2D", "R2D", "MC3", "rMC3"])
+    assert set(calibration.at(everything)["epochs"]) == {30}
+    wide = calibration.at(everything, epochs=15, width=32)
+    assert sorted(wide["net"]) == [FIRST, SECOND]
     assert wide["run"].str.startswith("wide").all()
+    assert calibration.at(everything, "dataset")["dataset"].nunique() == 3
 
 
-def test_what_was_tried_at_half_the_length_is_held_against_the_base_at_that_length(study):
-    rows = calibration.comparison(study.load(), "width")
-    assert rows["value"].tolist() == [16, 32]
-    for own in rows["runs"]:
-        assert set(own["epochs"]) == {2}
-    assert calibration.comparison(study.load(), "lr")["runs"].map(lambda own: own["epochs"].max()).tolist() == [4] * 3
+def test_what_was_tried_at_half_the_length_is_compared_with_the_base_at_that_length(everything):
+    table = calibration.settings(everything).set_index(["setting", "value"])
+    assert table.loc[("width", 16), "epochs"] == table.loc[("width", 32), "epochs"] == 15
+    assert list(table.loc["lr", "epochs"]) == [30, 30, 30]
 
 
-def test_a_run_that_two_experiments_share_counts_once_and_the_complete_one_of_them(study):
-    study.run(experiment="clip_length", clip_length=8, frame_step=1)
-    rows = calibration.like(study.load(), epochs=2)
-    assert rows["net"].tolist().count(FIRST) == 1
-    assert rows.set_index("net").loc[FIRST, "experiment"] == "clip_length"
-    assert rows.set_index("net").loc[FIRST, "state"] == "complete"
+def test_the_networks_that_show_what_temporal_convolution_learns_are_one_run_each_of_the_base(everything):
+    rows = calibration.learners(everything)
+    assert list(zip(rows["net"], rows["seed"], strict=True)) == [("f-R2D", 0), ("R3D", 0), ("R(2+1)D", 0)]
+    assert set(rows["dataset"]) == {BASE["dataset"]}
+    assert set(rows["epochs"]) == {30}
 
 
-def test_the_networks_that_show_what_convolutions_over_time_learn_are_one_run_each_of_the_base(study):
-    study.run(dataset="pantomime-a").run(dataset="pantomime-c")
-    rows = calibration.learners(study.load())
-    assert sorted(zip(rows["net"], rows["seed"], strict=True)) == [("R(2+1)D", 0), ("R3D", 0), ("f-R2D", 0)]
-    assert set(rows["dataset"]) == {"pantomime-a"}
-    assert set(rows["epochs"]) == {4}
+def test_the_accuracy_of_a_group_and_of_all_videos_is_the_mean_over_seeds():
+    wanted = of_net("r3d")
+    runs = runs_of((GOOD, wanted | {"seed": 0}), (GOOD | {"tempo": 0.95}, wanted | {"seed": 1}))
+    table = calibration.levels(calibration.at(runs), SECOND)["accuracy"]
+    assert table["tempo"] == pytest.approx(85)
+    assert table[ALL] == pytest.approx(75)
 
 
-def test_hours_are_those_of_the_complete_runs_by_what_they_ran_on(study):
-    study.run(net="f_r2d", **BASE).run(experiment="clip_length", clip_length=16)
-    loaded = study.load()
-    assert calibration.hours(loaded.runs) == {"Imagined CPU": pytest.approx((48 + 24) / 3600)}
-    done = calibration.complete(loaded.runs)
-    done["result"].iloc[0].provenance.update(threads=2)
-    done["result"].iloc[1].provenance.update(device="Imagined GPU", threads=8, processes=4)
-    times = list(done["seconds"])
-    spent = {"Imagined CPU": pytest.approx(2 * times[0] / 3600), "Imagined GPU": pytest.approx(4 * times[1] / 3600)}
-    assert calibration.hours(loaded.runs) == spent
-    assert "0.0 hours on Imagined CPU and 0.0 hours on Imagined GPU" in calibration_tables.hours_note(loaded).data
+def test_a_network_that_names_every_pair_and_guesses_names_five_of_eight_videos():
+    assert calibration.most({"direction": 50, "tempo": 50, "sequence": 50}) == 62.5
+    assert calibration.most({"sequence": 50}) == 87.5
 
 
-def test_it_is_told_where_bf16_was_not_used(study):
-    study.run(net="r3d", **BASE)
-    assert calibration_gaps.precision_note(study.load()).data == (
-        "Of 3 runs that asked for bf16, 0 were trained in it."  # fake runs are in fp32
-    )
+def test_requirements_are_met_by_good_runs():
+    runs = runs_of((GOOD, of_net("r3d")), (dict.fromkeys(GOOD, 0.5) | {"pose": 0.9}, of_net("f_r2d")))
+    table = calibration.requirements(runs)
+    assert len(table) == 13
+    assert table["met"].all()
+    row = table.set_index("requirement").loc[f"R3D, video@1, {ALL}"]
+    assert row["measured"] == pytest.approx(72.5)
+    assert row["low"] < 72.5 < row["high"]
 
 
-def test_difficulty_is_drawn_with_a_panel_a_group_and_a_line_a_net(study):
-    study.run()
-    figure = calibration_figures.difficulty(study.load())
-    panels = [axes for axes in figure.axes if axes.get_title()]
-    assert [axes.get_title() for axes in panels] == list(calibration.GROUPS)
-    for axes in panels:
-        assert len(axes.containers) == 3
-        assert [label.get_text() for label in axes.get_xticklabels()] == ["0.25", "0.5", "1"]
-    drawn = panels[3].containers[0].lines[0].get_ydata()
-    assert list(drawn) == pytest.approx([75, 75, 75])
-    dashed = [line for line in panels[0].lines if line.get_label().startswith("bound")]
-    assert list(dashed[0].get_ydata()) == [62.5, 62.5]
+@pytest.mark.parametrize(
+    ("share", "what"),
+    [
+        (GOOD | {"sequence": 0.0, "tempo": 0.7, "direction": 0.7}, ALL),  # 58.75%
+        (dict.fromkeys(GOOD, 0.85), ALL),
+        (GOOD | {"pose": 0.98}, "pose"),
+        (GOOD | {"direction": 0.55}, "direction"),
+        (GOOD | {"tempo": 0.95}, "tempo"),
+    ],
+)
+def test_a_level_outside_is_missed(share, what):
+    assert not requirement(runs_of((share, of_net("r3d"))), f"R3D, video@1, {what}")["met"]
 
 
-def test_the_line_below_a_figure_counts_the_runs_that_the_figure_is_drawn_from(study):
-    study.run(dataset="pantomime-b", net="r3d")
-    loaded = study.load()
-    rows = calibration.difficulty_runs(loaded)
-    assert cells.made_of_rows(rows).data == (
-        f"Plan *calibration*, dataset `pantomime-b`, seed 0: 1 of {len(rows)} planned runs complete."
-    )
-    assert calibration.by_difficulty(loaded)["seeds"].eq(1).all()
-    assert cells.made_of_rows(calibration.learners(loaded)).data == (
-        "*Not run:* plan *calibration*, 0 of 3 planned runs complete."
-    )
+def test_a_network_that_tells_order_is_not_at_chance_inside_the_pairs():
+    table = calibration.requirements(runs_of((dict.fromkeys(GOOD, 0.5) | {"tempo": 0.8}, of_net("f_r2d"))))
+    table = table[table["requirement"].str.startswith("f-R2D")]
+    of_tempo = table["requirement"].str.contains("tempo")
+    assert of_tempo.sum() == 2
+    assert (table["met"].astype(bool) == ~of_tempo).all()
 
 
-def test_frames_apart_are_open_markers_off_the_line(study):
-    study.run(epochs=2, width=16)
-    axes = calibration_figures.time_scale(study.load()).axes[0]
-    lines = [container.lines[0] for container in axes.containers]
-    consecutive = [line for line in lines if line.get_linestyle() == "-"]
-    apart = [line for line in lines if line.get_linestyle() == "None"]
-    assert len(consecutive) == len(apart) == 4
-    assert all(len(line.get_xdata()) == 3 for line in consecutive)
-    assert all(round(line.get_xdata()[0]) == 29 and line.get_markerfacecolor() == "white" for line in apart)
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "16", "29", "32"]
+def test_a_pair_that_is_never_named_has_no_right_class():
+    predictions = named(GOOD)
+    for i in np.flatnonzero(np.isin(predictions.labels, [4, 5])):
+        predictions.clip_scores[i] = np.roll(predictions.clip_scores[i], 7 - predictions.labels[i] // 4, axis=1)
+    run = type("Run", (), {"predictions": predictions})
+    table = calibration.members(pd.DataFrame({"net": ["R3D"], "seed": [0], "result": [run]}))
+    assert table["accuracy"].isna().tolist() == [True] + [False] * 5
 
 
-def test_the_chapter_types_no_accuracy_of_the_calibration():
-    page = (REPOSITORY / "book" / "pantomime.md").read_text()
-    part = page[page.index("## How the settings were chosen") :]
-    part = part[: part.index("\n## ", 5)] if "\n## " in part[5:] else part
-    prose = re.sub(r"```.*?```", "", part, flags=re.DOTALL)
-    assert not re.findall(r"\d+\.\d+ ?%", prose)
+@pytest.mark.parametrize(("train_error", "ahead", "below"), [(15, True, True), (30, False, True), (10, True, False)])
+def test_training_clips_have_to_be_ahead_of_the_test_and_below_the_ceiling(train_error, ahead, below):
+    table = calibration.requirements(runs_of((GOOD, of_net("r3d")), train_error=train_error)).set_index("requirement")
+    assert table.loc["R3D, training clips minus clip@1, points", "measured"] == pytest.approx(27.5 - train_error)
+    assert table.loc["R3D, training clips minus clip@1, points", "met"] == ahead
+    assert table.loc["R3D, training clips", "met"] == below
+
+
+def test_what_is_not_run_has_no_number_and_the_table_says_so():
+    table = calibration.requirements(runs_of((GOOD, of_net("f_r2d"))))
+    of_r3d = table["requirement"].str.startswith("R3D")
+    assert table.loc[of_r3d, "measured"].isna().all()
+    assert not table.loc[of_r3d, "met"].any()
+    shown = calibration.requirements_table("", calibration=table).frame["calibration"]
+    assert (shown.str.contains("not run") == of_r3d).all()
+
+
+@pytest.mark.parametrize(("measured", "shown"), [(80.046875, "80.05"), (59.96, "59.96"), (79.58, "79.6")])
+def test_a_number_beside_a_limit_shows_on_which_side_it_is(measured, shown):
+    table = calibration.requirements(runs_of((GOOD, of_net("r3d")))).head(1).assign(measured=measured)
+    table = calibration.requirements_table("", calibration=table)
+    assert table.frame.loc[0, "calibration"].startswith(f"{shown} ")
+
+
+def test_the_gain_of_longer_clips_is_that_of_the_sequence_videos_alone():
+    lengths = {"experiment": "clip_length"}
+    longest = (GOOD | {"sequence": 0.9, "pose": 0.5}, {"clip_length": 32})
+    table = calibration.time_scale(runs_of((GOOD, SHORT), (GOOD, lengths), longest))
+    assert table["span"].tolist() == [8, 16, 29, 32]
+    assert table["member"].tolist() == pytest.approx([50, 50, 50, 90])
+    gains = table["gain"]
+    assert np.isnan(gains[0].points)
+    assert [gain.points for gain in gains[1:]] == pytest.approx([0, 0, 40])
+    assert [gain.low > 0 for gain in gains[1:]] == [False, False, True]
+    assert {gain.videos for gain in gains[1:]} == {80}
+    frame = calibration.time_scale_table(table).frame
+    assert frame["clip"].tolist() == ["8 frames", "16 frames", "8 frames, 4 apart", "32 frames"]
+    assert frame["sequence"].str[:4].tolist() == ["50.0", "50.0", "50.0", "90.0"]
+
+
+def test_differences_are_those_of_the_statistics_over_seeds_and_videos():
+    runs = runs_of((GOOD, BASE), (GOOD, {"lr": 0.16}), (MUCH, {"lr": 0.16, "net": "r2plus1d"}))
+    pairs = [[calibration.scores(calibration.at(runs, lr=lr), net) for net in (FIRST, SECOND)] for lr in (0.16, 0.056)]
+    row = of_setting(runs, "lr").loc[0.16]
+    assert row["gap"] == difference(*pairs[0])
+    assert row["gap_change"] == difference_of_differences(*pairs)
+    assert row["mean_change"].points == pytest.approx(3.1, abs=0.1)
+    assert not row["gap_change"].covers_seeds
+
+
+def test_the_table_of_settings_tells_the_choice_and_the_hardware():
+    frame = calibration.settings_table(calibration.settings(runs_of((GOOD, BASE), (GOOD, {"lr": 0.16})))).frame
+    hardware = dict(zip(frame["setting"], frame["hardware"], strict=True))
+    assert hardware["<strong>lr 0.056</strong>"] == "CPU"
+    assert hardware["lr 0.16"] == "NVIDIA &lt;X&gt;"
+
+
+def test_a_rate_is_taken_where_both_networks_gain_more_than_the_error_bar():
+    outcomes = (GOOD, BASE | {"seed": 0}), (MUCH, {"lr": 0.02}), (LITTLE, {"lr": 0.16})  # on the same videos
+    runs = runs_of(*outcomes)
+    assert chosen(runs, "lr") == 0.02
+    assert of_setting(runs, "lr").loc[0.16, "mean_change"].low > 0  # it is better, by less than the error bar
+    assert chosen(runs_of(*outcomes, (MUCH | {"tempo": 0.9}, {"lr": 0.16})), "lr") == 0.16  # the best of two that are
+
+
+def test_a_rate_that_helps_one_network_and_hurts_the_other_is_not_taken():
+    worse = (GOOD | {"direction": 0.45}, {"lr": 0.02, "net": "r3d"})
+    assert chosen(runs_of((GOOD, BASE), (MUCH, {"lr": 0.02}), worse), "lr") == 0.056
+
+
+def test_float32_is_taken_where_the_precision_changes_the_difference_of_the_two():
+    outcomes = (GOOD, BASE), (GOOD | {"tempo": 0.77}, {"amp": "fp32"})
+    assert chosen(runs_of(*outcomes), "amp") == "bf16"
+    assert chosen(runs_of(*outcomes, (MUCH, {"amp": "fp32", "net": "r3d"})), "amp") == "fp32"
+
+
+def test_a_width_that_is_better_is_not_taken_since_it_takes_longer():
+    runs = runs_of((GOOD, SHORT), (MUCH, {"width": 32}))
+    assert chosen(runs, "width") == 16
+    assert of_setting(runs, "width").loc[32, "mean_change"].low > calibration.HALF_WIDTH
+
+
+def test_seeds_vary_as_they_do_in_the_mean_of_two_studies():
+    worse = (GOOD | {"direction": 0.1}, BASE | {"net": "r2plus1d", "seed": 1})
+    both = [calibration.at(runs) for runs in (runs_of((GOOD, BASE)), runs_of((GOOD, BASE), worse))]
+    apart = [recorded_variances(*(calibration.scores(rows, net) for net in (FIRST, SECOND))) for rows in both]
+    assert apart[0].of_seeds[0] < calibration.variances(*both).of_seeds[0] < apart[1].of_seeds[0]
+
+
+def test_the_recorded_calibration_misses_one_requirement_of_headroom_and_one_of_the_time_scale(recorded):
+    table = calibration.requirements(recorded)
+    assert table.loc[~table["met"].astype(bool), "requirement"].tolist() == [f"R3D, video@1, {ALL}"]
+    spans = calibration.time_scale(recorded)
+    assert spans.loc[[not gain.low > 0 for gain in spans["gain"]], "span"].tolist() == [8, 16]  # 8 is the base
+    assert spans["low"][0] <= 50 <= spans["high"][0]
+    assert calibration.gap(calibration.at(recorded)).half_width <= calibration.HALF_WIDTH
+
+
+def test_the_study_has_the_settings_that_the_rules_choose(recorded):
+    own = {run.spec for run in MINI.runs if run.spec.experiment == "conv_types"}
+    table = calibration.settings(recorded)
+    for row in table[table["chosen"]].itertuples():
+        assert {getattr(spec, row.setting) for spec in own} == {row.value}, row.setting
+    base = recorded.iloc[0]
+    for name in set(calibration.SETTINGS) - {"dataset"}:
+        assert {getattr(spec, name) for spec in own} == {base[name]}, name
+
+
+@pytest.mark.parametrize("name", MINI.datasets)
+def test_the_study_is_frozen_to_the_videos_that_its_settings_give(name):
+    assert pantomime.manifest_of(name, MINI.datasets[name]) == MINI.manifests[name]

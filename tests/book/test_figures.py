@@ -7,8 +7,6 @@ from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
 from studylib.book import (
-    calibration,
-    calibration_figures,
     counts,
     cues,
     diagrams,
@@ -70,8 +68,6 @@ def all_figures_of_networks():
     yield figures.accuracy_against_flops({"ours": points})
     yield figures.cost_growth({"frames": points.assign(size=8)}, {"frames": (8,)})
     yield figures.cue_groups(points.assign(cue="pose", order_blind=50.0, chance=6.0))
-    groups = [points.assign(cue=cue, difficulty=1.0, order_blind=50.0) for cue in calibration.GROUPS]
-    yield calibration_figures.by_difficulty(pd.concat(groups))
     yield reproductions.scatter()
 
 
