@@ -1,8 +1,17 @@
-"""What it gains to average the scores of several clips of a video (section 4.3), from stored predictions."""
+"""What it gains to average the scores of several clips of a video (section 4.3), or to join them in another way."""
+
+import re
+from collections import defaultdict
+from html import escape
 
 import numpy as np
+import pandas as pd
 
+from studylib.book.cells import cell
+from studylib.book.tables import Table
 from studylib.claims.verdicts_evidence import Undecidable
+from studylib.claims.verdicts_intervals import Tests, contrast
+from studylib.claims.verdicts_joining import WAYS, gains
 from studylib.stats.seeds import MEASURES
 from studylib.training.evaluation import Predictions
 
@@ -47,3 +56,35 @@ def gain_of(predictions: Predictions, clips: int) -> np.ndarray:
     """(V,) points, whose mean is what averaging so many clips gains over one clip: 0 with one, video@1 - clip@1 with
     all."""
     return 100 * (right_with(predictions, clips) - MEASURES["clip_top1"](predictions))
+
+
+def joining_table(runs: pd.DataFrame) -> Table:
+    """What other ways to join clip scores gain over their mean, a row a plan and test set with complete runs on RGB.
+
+    Args:
+        runs: `results.load_all_runs()`.
+    """
+    done = runs[(runs["state"] == "complete") & (runs["modality"] == "rgb") & (runs["frame_order"] == "normal")]
+    rows = []
+    for (plan, dataset, frames), own in done.groupby(["plan", "dataset", "clip_length"], sort=False):
+        for splits, tests in _by_splits(own).items():
+            row = {"plan": escape(plan), "test videos of": f"{escape(dataset)}, split {', '.join(map(str, splits))}"}
+            row |= {"frames": frames, "networks": len(tests)}
+            rows.append(row | {way: cell(contrast(way, [gain]), sign=True) for way, gain in gains(tests).items()})
+    return Table(
+        pd.DataFrame(rows, columns=["plan", "test videos of", "frames", "networks", *WAYS]),
+        "Video@1 by other ways to join the scores of a video's clips, minus that by their mean: points, mean over the "
+        "networks, with 95% intervals over test videos and networks; of one network over the videos alone.",
+    )
+
+
+def _by_splits(runs: pd.DataFrame) -> dict[tuple[int, ...], Tests]:
+    """Splits -> the tests of every network that these runs tested on just these."""
+    networks = defaultdict(dict)
+    for row in runs.to_dict("records"):
+        name = row["experiment"], re.sub(r"_split\d+", "", row["run"])
+        networks[name][row["split"]] = row["result"].predictions
+    found = defaultdict(dict)
+    for number, own in enumerate(networks.values()):
+        found[tuple(sorted(own))][number] = own
+    return found

@@ -12,7 +12,7 @@ from IPython.display import HTML, Markdown
 
 from studylib.book.scoreboard_vmz import vmz
 from studylib.book.tables import PLANS, Table
-from studylib.book.verdict_cells import badge, fold, prose, verdict_cell
+from studylib.book.verdict_cells import badge, fold, prose, said, verdict_cell
 from studylib.claims.audit import NOT_RUN, Claim
 from studylib.claims.claim_texts import EMPIRICAL, read_claims
 from studylib.claims.verdicts import decide
@@ -33,7 +33,8 @@ CHAPTERS = {
     "transfer": "transfer",
     "filters": "filters",
     "datasets": "data",
-    "none planned": "two_streams",  # flow of another kind, and other ways to join scores
+    "joining": "two_streams",
+    "none planned": "two_streams",  # flow of another kind
 }
 # The order of the groups of claims, and what each is about.
 TITLES = {
@@ -129,7 +130,9 @@ def summary(runs: pd.DataFrame, verdicts: Verdicts) -> Markdown:
     for plan in PLANS:
         own = runs[runs["plan"] == plan]
         outcomes = Counter(verdict.outcome if verdict else NOT_RUN for (_, p), verdict in verdicts.items() if p == plan)
-        counts = ", ".join(f"**{outcomes[outcome]}** {outcome}" for outcome in VERDICTS if outcomes[outcome])
+        counts = ", ".join(
+            f"**{outcomes[outcome]}** {said(outcome, plan)}" for outcome in VERDICTS if outcomes[outcome]
+        )
         done = int((own["state"] == "complete").sum())
         lines.append(f"* plan *{plan}* ({done} of {len(own)} runs complete): {counts}")
     claims = len({id for id, _ in verdicts})

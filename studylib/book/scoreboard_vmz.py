@@ -92,7 +92,7 @@ def _longer() -> list[str]:
 
 def _table4() -> list[str]:
     found = minus_table4()
-    placed = sum(EQUAL[0] < points < EQUAL[1] for points in found.values())
+    placed = sum(EQUAL[0] <= points <= EQUAL[1] for points in found.values())
     texts = [f"{stream}, pretraining {start}: {signed(points)}" for (stream, start), points in found.items()]
     return [f"{placed} of {len(found)} within {EQUAL[1]:g} points, dense test clips", *texts]
 

@@ -19,6 +19,7 @@ def lacking(what: str) -> str:
 
 NOT_RUN = lacking("not run")
 PLANS = ("paper", "mini")  # whose runs decide claims: the paper's settings; its geometry halved, on Pantomime
+DATA = {"mini": "Pantomime"}  # of the plans that are not on the paper's: a verdict names it
 # In these the runs of one table differ, or they only say where something lies.
 NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "init_from")
 

@@ -3,14 +3,25 @@
 A claim of many parts is told by how many of them lie where it puts them, and by the part that decides.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
 
-from studylib.book.tables import run_link
+from studylib.book.tables import DATA, run_link
 from studylib.claims.audit import NOT_RUN
 from studylib.claims.verdicts_evidence import NO_SUCH_RUN
-from studylib.claims.verdicts_parts import CONTRADICTED, ONE_SEED, REPRODUCED, UNDECIDABLE, Part, Verdict
+from studylib.claims.verdicts_parts import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    ONE_SEED,
+    REPRODUCED,
+    UNDECIDABLE,
+    Part,
+    Verdict,
+)
+from studylib.runs.results import Run
 
 MARKS = {REPRODUCED: "✓ ", CONTRADICTED: "✗ "}  # so that a column of outcomes reads at a glance, without colour
 
@@ -24,13 +35,18 @@ def verdict_cell(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool = 
     """
     if verdict.outcome == UNDECIDABLE:
         return prose(f"{badge(verdict.outcome)}: {escape(verdict.why)}")
-    links = run_links(verdict, runs, plan)
+    own = complete_runs_of(verdict, runs, plan)
+    links = [run_link(plan, r["experiment"], r["run"], f"{r['experiment']}/{r['run']}") for r in own]
     if verdict.outcome == NOT_RUN:
         waiting = f"{badge(NOT_RUN)}: {escape(waits_for(verdict, len(links)))}"
         return prose(waiting + fold(f"runs so far: {len(links)}", links))
-    lines = [badge(verdict.outcome), *map(escape, numbers(verdict))]
+    lines = [
+        badge(verdict.outcome, plan),
+        *map(escape, [*numbers(verdict), verdict.aside.replace(CONTRADICTED, "not so")]),
+    ]
     if not verdict.covers_seeds:
         lines.append(escape(ONE_SEED))
+    lines = [line for line in (*lines, escape(machines([r["result"] for r in own]))) if line]
     parts = [escape(str(part)) for part in verdict.parts] if len(verdict.parts) > 1 else []
     counted = "1 run" if len(links) == 1 else f"{len(links)} runs"
     if whole:
@@ -43,10 +59,31 @@ def prose(html: str) -> str:
     return f'<div class="prose">{html}</div>'
 
 
-def badge(outcome: str) -> str:
-    """The outcome, marked."""
+def badge(outcome: str, plan: str = "") -> str:
+    """The outcome, marked, with the data that it is of where these are not the paper's."""
     name = outcome.replace(" ", "-")
-    return f'<strong class="verdict {name}">{MARKS.get(outcome, "")}{escape(outcome)}</strong>'
+    return f'<strong class="verdict {name}">{MARKS.get(outcome, "")}{escape(said(outcome, plan))}</strong>'
+
+
+def said(outcome: str, plan: str) -> str:
+    """ "not so on Pantomime" of a claim that the runs of mini contradict, "contradicted" of one by the paper's data."""
+    if outcome not in (REPRODUCED, CONTRADICTED, INCONCLUSIVE) or plan not in DATA:
+        return outcome
+    return f"{'not so' if outcome == CONTRADICTED else outcome} on {DATA[plan]}"
+
+
+def machines(runs: Sequence[Run]) -> str:
+    """On what these runs were made, and how many on each: "On cpu, torch 2.14.1 (19); NVIDIA H200, torch 2.11.0 (26)."
+
+    Runs are compared across machines; whether that matters is asked where Table 2 is shown.
+    """
+    told = Counter()
+    for run in runs:
+        made = run.provenance
+        name = f"{made.get('device', 'a device not told')}, torch {made.get('versions', {}).get('torch', 'not told')}"
+        processes = made.get("processes", 1)
+        told[name + (f", {processes} processes" if processes > 1 else "")] += 1
+    return f"On {'; '.join(f'{name} ({n})' for name, n in told.items())}." if told else ""
 
 
 def numbers(verdict: Verdict) -> list[str]:
@@ -100,12 +137,13 @@ def waits_for(verdict: Verdict, done: int) -> str:
     return "; ".join(texts + [f"lacks {', '.join(others)}"] * bool(others))
 
 
-def run_links(verdict: Verdict, runs: pd.DataFrame, plan: str) -> list[str]:
-    """Links to the pages of the complete runs that a verdict looked at."""
+def complete_runs_of(verdict: Verdict, runs: pd.DataFrame, plan: str) -> list[dict]:
+    """The rows of the complete runs that a verdict looked at."""
     own = runs[(runs["plan"] == plan) & (runs["state"] == "complete")]
-    done = {f"runs/{plan}/{r.experiment}/{r.run}": r for r in own[["experiment", "run"]].itertuples()}
-    found = [done[folder] for folder in verdict.folders if folder in done]
-    return [run_link(plan, r.experiment, r.run, f"{r.experiment}/{r.run}") for r in found]
+    done = {
+        f"runs/{plan}/{r['experiment']}/{r['run']}": r for r in own[["experiment", "run", "result"]].to_dict("records")
+    }
+    return [done[folder] for folder in verdict.folders if folder in done]
 
 
 def fold(title: str, *lists: list[str]) -> str:

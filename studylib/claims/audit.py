@@ -16,7 +16,9 @@ OUTCOMES = (HOLDS, ROUNDING, FAILS)
 NOT_RUN = "not run"
 
 HALF_UNIT = 0.05  # points: what rounding to one decimal can hide in each accuracy of the paper's tables
-CLOSE = 2.0  # points: the most that "on par", "comparable", "slightly", "almost" and "close" may mean here
+# Points: the most that "as accurate as", "on par", "comparable", "slightly", "almost" and "close" may mean, itself
+# included, of the paper's numbers here and of recorded runs in `verdicts_parts`.
+CLOSE = 2.0
 SAME = 0.05  # relative: the most by which two costs or sizes that are "roughly the same" may differ
 # Rows of the official validation list of Kinetics-400: the videos behind each accuracy of Table 2, at most.
 KINETICS_VALIDATION = 19_906

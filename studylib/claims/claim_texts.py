@@ -9,14 +9,14 @@ from importlib.resources import files
 from studylib.claims.audit import CLOSE, KINETICS_VALIDATION, SAME, Claim
 from studylib.claims.verdicts_counts import LARGEST_WEIGHT, WITHIN
 from studylib.claims.verdicts_depth import SEEDS
-from studylib.claims.verdicts_length import CONSIDERABLE, FEWEST_LENGTHS
+from studylib.claims.verdicts_length import FEWEST_LENGTHS
 from studylib.claims.verdicts_types import MOST
 
 ARITHMETIC, EMPIRICAL = "arithmetic", "empirical"
 # What the texts of the rules take from the code.
 CONSTANTS = {
     "close": CLOSE, "same": SAME, "videos": KINETICS_VALIDATION, "most": MOST, "seeds": SEEDS,
-    "lengths": FEWEST_LENGTHS, "saved": CONSIDERABLE, "within": WITHIN, "weight": LARGEST_WEIGHT,
+    "lengths": FEWEST_LENGTHS, "within": WITHIN, "weight": LARGEST_WEIGHT,
 }  # fmt: skip
 
 

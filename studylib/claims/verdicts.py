@@ -1,4 +1,4 @@
-"""What recorded runs say of the paper's empirical claims, by rules written down as code before there were any runs.
+"""What recorded runs say of the paper's empirical claims, by rules written down as code.
 
 A rule takes the runs of one plan and gives the parts of its claim, each a number with a 95% interval, and a verdict
 from them (see `verdicts_parts`). It is the same for every plan: networks are found by what they are (see
@@ -15,6 +15,7 @@ import pandas as pd
 from studylib.claims import verdicts_benchmarks as benchmarks
 from studylib.claims import verdicts_counts as counts
 from studylib.claims import verdicts_depth as depth
+from studylib.claims import verdicts_joining as joining
 from studylib.claims import verdicts_length as length
 from studylib.claims import verdicts_types as types
 from studylib.claims.audit import NOT_RUN
@@ -45,7 +46,9 @@ RULES: dict[str, Callable[[Evidence], list[Part] | Verdict]] = {
     "run-video-peak": length.video_peaks,
     "run-8-at-32": length.short_at_long,
     "run-finetune": length.finetuned,
-    "run-finetune-time": length.finetuning_time,
+    "run-finetune-time": counts.unplanned(
+        "it follows from the numbers of epochs, which a plan chooses and the paper does not print"
+    ),
     "run-long-patterns": length.long_patterns,
     "run-correlation": length.more_correlated,
     "run-resolution": length.resolution,
@@ -57,7 +60,7 @@ RULES: dict[str, Callable[[Evidence], list[Part] | Verdict]] = {
     "run-flow-quality": counts.unplanned("TV-L1 flow is not computed here, and no plan has a network trained on it"),
     "run-flow-speed": counts.unplanned("TV-L1 flow is not computed here, and no plan has a timing of it"),
     "run-filters": counts.filters,
-    "run-aggregation": counts.unplanned("no plan joins clip scores in another way than by their mean"),
+    "run-aggregation": joining.joined,
     "run-sizes": counts.sizes,
 }
 

@@ -12,7 +12,7 @@ from math import inf, sqrt
 import numpy as np
 
 from studylib.claims.verdicts_evidence import Net, Undecidable
-from studylib.claims.verdicts_parts import ABOVE, Part
+from studylib.claims.verdicts_parts import ABOVE, POINTS, Part, possible
 from studylib.stats.fusion import fuse
 from studylib.stats.intervals import student_quantile
 from studylib.stats.seeds import MEASURES, crossed_interval, freedom
@@ -115,7 +115,7 @@ def contrast(
     minus: Sequence[Outcomes] = (),
     claimed: tuple[float, float] = ABOVE,
     published: float = 0.0,
-    unit: str = " points",
+    unit: str = POINTS,
     digits: int = 1,
 ) -> Part:
     """The mean of some networks minus the mean of others, minus a published number, with its 95% interval.
@@ -128,17 +128,21 @@ def contrast(
     if plus[0].people is not None:
         people = [replace(own.people, values=own.values) for own in (*plus, *minus)]
         found = estimate(people, [1 / len(plus)] * len(plus) + [-1 / len(minus) for _ in minus])
-        own = found.points - published, found.low - published, found.high - published
-        return Part(what, *own, claimed, found.freedom, True, unit, digits)
-    values = [own.values / len(side) for side in (plus, minus) for own in side]
-    signs = [1] * len(plus) + [-1] * len(minus)
-    low, high = crossed_interval(values, signs)
-    per_video = sum(sign * own.mean(0) for own, sign in zip(values, signs, strict=True))
-    several = [own for own in values if len(own) > 1]
-    variances = [per_video.var(ddof=1) / len(per_video), *(own.mean(1).var(ddof=1) / len(own) for own in several)]
-    degrees = freedom(variances, [len(per_video), *map(len, several)])
-    own = float(per_video.mean()) - published, low - published, high - published
-    return Part(what, *own, claimed, degrees, len(several) == len(values), unit, digits)
+        low, high, degrees, seeds = found.low, found.high, found.freedom, True
+        points = found.points
+    else:
+        values = [own.values / len(side) for side in (plus, minus) for own in side]
+        signs = [1] * len(plus) + [-1] * len(minus)
+        low, high = crossed_interval(values, signs)
+        per_video = sum(sign * own.mean(0) for own, sign in zip(values, signs, strict=True))
+        several = [own for own in values if len(own) > 1]
+        variances = [per_video.var(ddof=1) / len(per_video), *(own.mean(1).var(ddof=1) / len(own) for own in several)]
+        degrees = freedom(variances, [len(per_video), *map(len, several)])
+        points, seeds = float(per_video.mean()), len(several) == len(values)
+    ends = low - published, high - published
+    if unit == POINTS:
+        ends = possible(*ends)
+    return Part(what, points - published, *ends, claimed, degrees, seeds, unit, digits)
 
 
 def over_seeds(what: str, plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]]) -> Part:
@@ -153,4 +157,4 @@ def over_seeds(what: str, plus: Sequence[Sequence[float]], minus: Sequence[Seque
     variances = [own.var(ddof=1) / len(own) for own in groups]
     degrees = freedom(variances, list(map(len, groups)))
     half = 0.0 if degrees == inf else student_quantile(0.975, degrees) * sqrt(sum(variances))
-    return Part(what, points, points - half, points + half, ABOVE, degrees)
+    return Part(what, points, *possible(points - half, points + half), ABOVE, degrees)

@@ -28,12 +28,10 @@ from studylib.claims.verdicts_parts import (
     REPRODUCED,
     Part,
     Verdict,
-    exact,
 )
 from studylib.training.evaluation import Predictions
 
 FEWEST_LENGTHS = 3  # to rise along, or to peak in between
-CONSIDERABLE = 0.25  # share of the training's multiply-adds that "considerably" shorter saves at least
 
 
 def clip_rises(evidence: Evidence) -> list[Part]:
@@ -94,18 +92,6 @@ def finetuned(evidence: Evidence) -> list[Part]:
         contrast(f"{tuned.name} minus {long.name}, {CLIP}", [own], [outcomes(long, CLIP)], EQUAL),
         contrast(f"{tuned.name} minus {short.name}, {CLIP}", [own], [outcomes(short, CLIP)]),
     ]
-
-
-def finetuning_time(evidence: Evidence) -> list[Part]:
-    """Share of multiply-adds that training on short clips and fine-tuning save of training on long ones.
-
-    Of a clip as counted in the runs, times the clips of all epochs; the passes of a training step are the same in all.
-    The number of epochs is the plan's own, the paper gives none.
-    """
-    short, long, tuned = short_and_long(evidence, "fine-tuned to a longer length", is_finetuned)
-    both_ways = work(short) + work(tuned)
-    what = f"multiply-adds saved by {short.spec.clip_length} frames and fine-tuning to {tuned.spec.clip_length}"
-    return [exact(what, 1 - both_ways / work(long), (CONSIDERABLE - 1e-9, np.inf), " of those from scratch")]
 
 
 def long_patterns(evidence: Evidence) -> list[Part]:
@@ -218,12 +204,6 @@ def short_and_long(evidence: Evidence, how: str, accept: Callable[[Evidence, Pla
             evidence.lacks(f"R(2+1)D-18 trained from scratch at the {name} length of the one {how}")
     evidence.require()
     return ends["short"], ends["long"], replace(found, name=f"R(2+1)D-18 {how} ({found.spec.clip_length} frames)")
-
-
-def work(net: Net) -> int:
-    """Multiply-adds of one forward pass over all clips of the training."""
-    run = next(iter(next(iter(net.runs.values())).values()))
-    return run.metrics["flops"] * net.spec.epochs * net.spec.clips_per_epoch
 
 
 def is_highest(evidence: Evidence) -> Callable[[Planned], bool]:

@@ -27,11 +27,14 @@ UNDECIDABLE = "cannot be decided here"
 VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN, UNDECIDABLE)
 
 ABOVE = (0.0, inf)  # better, larger, longer
-EQUAL = (-CLOSE, CLOSE)  # points: "as accurate as", "comes close", "makes little difference"
+EQUAL = (-CLOSE - 1e-9, CLOSE + 1e-9)  # points: "as accurate as", "comes close"; the ends belong to it
 ONE_SEED = (
     "A network has one seed: the intervals cover the draw of the test videos and leave out, or have only in part, how "
     "another seed would come out. That decides nothing."
 )
+
+
+POINTS = " points"  # the unit of a difference of two percentages
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Part:
     claimed: tuple[float, float] = ABOVE
     freedom: float = inf  # degrees of freedom of Student's t behind the interval
     covers_seeds: bool = True  # false where a network has one seed only
-    unit: str = " points"
+    unit: str = POINTS
     digits: int = 1
 
     @property
@@ -56,7 +59,8 @@ class Part:
     def among(self, parts: int) -> tuple[float, float]:
         """The interval (low, high) at the level 1 - 0.05 / parts, as wide by Student's t of its own freedom."""
         factor = student_quantile(1 - 0.025 / parts, self.freedom) / student_quantile(0.975, self.freedom)
-        return self.points - factor * (self.points - self.low), self.points + factor * (self.high - self.points)
+        ends = self.points - factor * (self.points - self.low), self.points + factor * (self.high - self.points)
+        return possible(*ends) if self.unit == POINTS else ends
 
     def outcome_among(self, parts: int) -> str:
         """As `outcome`, by the interval `among` so many."""
@@ -81,6 +85,7 @@ class Verdict:
     folders: tuple[str, ...] = ()  # of the runs that were looked at, from the repository on
     missing: tuple[str, ...] = ()  # what "not run" waits for
     why: str = ""  # of "cannot be decided here"
+    aside: str = ""  # what the parts say where they are put together in another way; decides nothing
     # Where the rule is another than that all parts hold: the part that decides, and for how many its interval is.
     decides: tuple[Part, int] | None = None
 
@@ -115,6 +120,11 @@ def combine(parts: Sequence[Part]) -> str:
         return REPRODUCED
     contradicted = any(part.outcome_among(len(parts)) == CONTRADICTED for part in parts)
     return CONTRADICTED if contradicted else INCONCLUSIVE
+
+
+def possible(low: float, high: float) -> tuple[float, float]:
+    """The ends of an interval of a difference of two accuracies, which is 100 points at most; nan stays."""
+    return max(low, -100.0) if low == low else low, min(high, 100.0) if high == high else high
 
 
 def exact(what: str, value: float, claimed: tuple[float, float], unit: str = "", digits: int = 2) -> Part:

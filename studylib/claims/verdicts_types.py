@@ -4,11 +4,12 @@ Where the paper gives differences in clip accuracy, so do these. The size of a d
 its side: how many points two networks are apart depends on the data.
 """
 
+import re
 from collections.abc import Sequence
 
 from studylib.claims.verdicts_evidence import Evidence, Net, printed, require_comparable, require_same_weights
 from studylib.claims.verdicts_intervals import CLIP, Outcomes, contrast, outcomes
-from studylib.claims.verdicts_parts import ABOVE, EQUAL, Part
+from studylib.claims.verdicts_parts import ABOVE, EQUAL, Part, Verdict, combine
 from studylib.nets.table import NETS
 
 FLAT = ("r2d", "f_r2d")
@@ -24,10 +25,10 @@ MOTIONLESS = ("shuffled", "frozen")
 MOST = 0.5  # of a gap: "comes from" means that more than this share of it goes
 
 
-def over_flat(evidence: Evidence) -> list[Part]:
+def over_flat(evidence: Evidence) -> Verdict:
     """Each of R3D, MCx, rMCx against each of R2D, f-R2D."""
     clip = table2(evidence, (*OVER_TIME, *FLAT))
-    return [against(clip, *pair) for pair in OVER_FLAT]
+    return beside_mc2([against(clip, *pair) for pair in OVER_FLAT])
 
 
 def best(evidence: Evidence) -> list[Part]:
@@ -36,26 +37,32 @@ def best(evidence: Evidence) -> list[Part]:
     return [against(clip, *pair) for pair in BEST]
 
 
-def mixed_as_3d(evidence: Evidence) -> list[Part]:
+def mixed_as_3d(evidence: Evidence) -> Verdict:
     """Each MCx against R3D, equal."""
     clip = table2(evidence, (*MC, "r3d"))
-    return [against(clip, *pair, EQUAL) for pair in MIXED_AS_3D]
+    return beside_mc2([against(clip, *pair, EQUAL) for pair in MIXED_AS_3D])
 
 
-def mixed_over_reversed(evidence: Evidence) -> list[Part]:
+def mixed_over_reversed(evidence: Evidence) -> Verdict:
     """The mean of the four MCx against the mean of the four rMCx."""
     clip = table2(evidence, (*MC, *RMC))
-    what = f"mean of MC2 to MC5 minus mean of rMC2 to rMC5, {CLIP}"
-    return [contrast(what, [clip[net] for net in MC], [clip[net] for net in RMC])]
+    whole, rest = (
+        contrast(
+            f"mean of {nets[0].upper()} to MC5 minus mean of rMC2 to rMC5, {CLIP}",
+            *([clip[n] for n in side] for side in (nets, RMC)),
+        )
+        for nets in (MC, MC[1:])
+    )
+    return beside_mc2([whole], [rest])
 
 
-def early_over_late(evidence: Evidence) -> list[Part]:
+def early_over_late(evidence: Evidence) -> Verdict:
     """With 1, 2, 3 and 4 groups that convolve over time, each: the first ones against the last ones.
 
     The sum of these differences is that of MCx and rMCx with the same x; here every single one has to be there.
     """
     clip = table2(evidence, (*MC, *RMC))
-    return [against(clip, *pair) for pair in EARLY_OVER_LATE]
+    return beside_mc2([against(clip, *pair) for pair in EARLY_OVER_LATE])
 
 
 def nonlinearity(evidence: Evidence) -> list[Part]:
@@ -74,7 +81,19 @@ def nonlinearity(evidence: Evidence) -> list[Part]:
     ]
 
 
-def motion(evidence: Evidence) -> list[Part]:
+def beside_mc2(parts: Sequence[Part], without: Sequence[Part] = ()) -> Verdict:
+    """All parts, and what those without MC2 would say, which convolves over time in conv1 only.
+
+    Args:
+        without: the parts that the claim has then; those that do not name MC2 by default.
+    """
+    rest = without or [part for part in parts if not re.search(r"\bMC2\b", part.what)]
+    aside = f"Without MC2, which convolves over time in conv1 only: {combine(rest)}"
+    aside += f" ({rest[0]})." if len(rest) == 1 else f", of {len(rest)} parts."
+    return Verdict(combine(parts), tuple(parts), aside=aside)
+
+
+def motion(evidence: Evidence) -> Verdict:
     """Networks over time are ahead of f-R2D, and more than `MOST` of that gap goes where the frames do not move.
 
     The trained networks are tested as they are, on shuffled and on frozen frames: R3D, and whichever other nets over
@@ -98,13 +117,15 @@ def motion(evidence: Evidence) -> list[Part]:
         require_same_weights(normal[net], own)
         require_same_weights(moved[net, MOTIONLESS[0]], own)
         left[net, order] = outcomes(own, CLIP).minus(clip[net], MOST)
-    parts = []
+    parts, alone = [], []
     for net in nets:
-        parts.append(against(clip, net, "f_r2d"))
+        own = [against(clip, net, "f_r2d")]
         for order in MOTIONLESS:
             what = f"{MOST:.0%} of the lead of {printed(net)} over f-R2D minus what is left on {order} frames, {CLIP}"
-            parts.append(contrast(what, [left["f_r2d", order]], [left[net, order]]))
-    return parts
+            own.append(contrast(what, [left["f_r2d", order]], [left[net, order]]))
+        parts += own
+        alone.append(f"{printed(net)} {combine(own)}")
+    return Verdict(combine(parts), tuple(parts), aside=f"Each network alone: {', '.join(alone)}.")
 
 
 def table2(evidence: Evidence, nets: Sequence[str]) -> dict[str, Outcomes]:

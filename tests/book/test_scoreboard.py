@@ -137,10 +137,10 @@ def test_a_row_has_claim_section_rule_and_printed_number_and_every_part_and_run(
     assert claim.rule in first
     assert "section 4.2" in first
     assert printed == claim.printed
-    assert cell.startswith("✓ reproduced 11 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus ")
+    assert cell.startswith("✓ reproduced on Pantomime 11 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus ")
     assert cell.count("R(2+1)D-18 minus") == 1 + 11
     assert cell.count("_seed") == 36
-    assert second[3].startswith("inconclusive mean of MC2 to MC5 minus mean of rMC2 to rMC5, clip@1: ")
+    assert second[3].startswith("inconclusive on Pantomime mean of MC2 to MC5 minus mean of rMC2 to rMC5, clip@1: ")
     html = shown._repr_html_()
     assert 'href="run_pages/mini_conv_types_r2plus1d_seed0.html"' in html
     assert html.count("<summary>rule</summary>") == 2
@@ -162,11 +162,21 @@ def test_a_claim_that_is_none_is_refused_by_name():
             scoreboard.claims_table(recorded(table2()), "run-best", id)
 
 
+def test_beside_a_verdict_stands_on_which_machines_its_runs_were_made():
+    runs = table2()
+    for number, (_, run) in enumerate(runs):
+        run.provenance.update({"device": "cpu", "versions": {"torch": "2.14.1"}, "processes": 1})
+        if number % 4 == 0:
+            run.provenance.update({"device": "H200", "processes": 2})
+    ((_, _, _, cell),) = rows_of(scoreboard.claims_table(recorded(runs), "run-best"))
+    assert "On H200, torch 2.14.1, 2 processes (9); cpu, torch 2.14.1 (27)." in cell
+
+
 def test_plans_are_told_apart():
     both = pd.concat([table(table2(), "paper"), table(table2(r3d=90), "mini")])
     ((_, _, paper, mini),) = rows_of(scoreboard.claims_table(both, "run-best"))
-    assert paper.startswith("✓ reproduced")
-    assert mini.startswith("✗ contradicted 10 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus R3D-18")
+    assert paper.startswith("✓ reproduced 11 of 11")
+    assert mini.startswith("✗ not so on Pantomime 10 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus R3D-18")
 
 
 def test_another_recorded_prediction_changes_the_page(tmp_path):
@@ -178,11 +188,11 @@ def test_another_recorded_prediction_changes_the_page(tmp_path):
     def page():
         return text(scoreboard.claims_table(load_plan_runs(plan, tmp_path), "run-best")._repr_html_())
 
-    assert "✓ reproduced 11 of 11" in page()
+    assert "✓ reproduced on Pantomime 11 of 11" in page()
     r3d = [planned for planned in plan.runs if planned.spec.net == "r3d"]
     for planned in r3d:
         write_fake_run(tmp_path / planned.folder, planned.spec, scored(95, planned.spec.seed))
-    assert "✗ contradicted 10 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus R3D-18" in page()
+    assert "✗ not so on Pantomime 10 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus R3D-18" in page()
     (tmp_path / r3d[0].folder / "metrics.json").unlink()
     assert "not run : 23 of 24 planned runs complete" in page()
 
@@ -214,7 +224,7 @@ def test_the_first_page_shows_ours_beside_vmz_or_nothing(study):
     (best,) = (row for told, row in rows.items() if told.startswith("R(2+1)D beats the other eleven"))
     assert best[1] == "2% clip@1 or more"
     assert best[2] == "not run : 0 of 12 planned runs complete"
-    assert best[3].startswith("✓ reproduced 11 of 11")
+    assert best[3].startswith("✓ reproduced on Pantomime 11 of 11")
     assert best[4].startswith("8 frames: 11 of 11 above 0; weakest R(2+1)D minus MC3 +2.1")
     (motion,) = (row for told, row in rows.items() if told.startswith("The gap to 2D nets comes"))
     assert motion[4] == ""
@@ -230,7 +240,7 @@ def test_the_summary_counts_the_verdicts_of_each_plan(study):
         assert f"({complete} runs complete)" in line
         assert sum(map(int, re.findall(r"\*\*(\d+)\*\*", line))) == claims
     outcomes = [verdict.outcome for (_, plan), verdict in verdicts.items() if plan == "mini"]
-    assert f"**{outcomes.count(REPRODUCED)}** reproduced" in told
+    assert f"**{outcomes.count(REPRODUCED)}** reproduced on Pantomime" in told
 
 
 def test_the_chapter_on_claims_has_every_rule_and_all_parts_open(study):

@@ -50,14 +50,6 @@ def test_fine_tuned_is_close_to_from_scratch_and_better_than_short():
     assert outcome("run-finetune", lengths(tuned=60, l32=60)) == INCONCLUSIVE
 
 
-def test_fine_tuning_saves_multiply_adds_by_the_counts_of_the_runs():
-    """8 frames cost a quarter of 32: (45 / 4 + 15) / 45 of the training from scratch."""
-    verdict = decide("run-finetune-time", table(lengths()), PLAN)
-    assert verdict.single.points == pytest.approx(1 - (45 / 4 + 15) / 45)
-    assert verdict.outcome == REPRODUCED
-    assert outcome("run-finetune-time", lengths(epochs=30)) == CONTRADICTED  # 8% saved
-
-
 def test_long_filters_are_better_when_both_ways_of_training_on_long_clips_beat_short_filters_there():
     assert outcome("run-long-patterns", lengths()) == REPRODUCED
     assert outcome("run-long-patterns", lengths(tuned=50)) == INCONCLUSIVE

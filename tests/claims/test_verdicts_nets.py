@@ -1,5 +1,8 @@
 """The rules on networks, on depth and on what their gap comes from, tried on runs whose outcome is known."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
@@ -51,6 +54,15 @@ def test_as_accurate_is_within_two_points_to_both_sides():
     assert outcome("run-mc-r3d", table2(mc4=62)) == INCONCLUSIVE
     assert outcome("run-mc-r3d", table2(mc4=70)) == CONTRADICTED
     assert outcome("run-mc-r3d", table2(mc4=50)) == CONTRADICTED
+
+
+def test_what_the_claim_would_say_without_mc2_stands_beside_it():
+    verdict = decide("run-mc-r3d", table(table2(mc2=50)), PLAN)
+    assert (verdict.outcome, len(verdict.parts)) == (CONTRADICTED, 4)
+    assert verdict.aside.endswith("in conv1 only: reproduced, of 3 parts.")
+    means = decide("run-mc-rmc", table(table2(mc2=50, mc3=62, mc4=62, mc5=62)), PLAN)
+    assert means.outcome == CONTRADICTED
+    assert "reproduced (mean of MC3 to MC5 minus mean of rMC2 to rMC5, clip@1: +2.0" in means.aside
 
 
 def test_mixed_nets_are_compared_by_their_means_and_early_ones_pair_by_pair():
@@ -124,6 +136,24 @@ def test_the_gap_comes_from_motion_when_most_of_it_goes_with_the_motion():
     assert outcome("run-motion", cue_runs((47, 40), f_r2d=(45, 25))) == CONTRADICTED  # f-R2D fell too: 15 are left
     assert outcome("run-motion", cue_runs((30, 30), r3d=45)) == INCONCLUSIVE  # there was no gap
     assert outcome("run-motion", table2()) == NOT_RUN
+    assert verdict.aside == "Each network alone: R3D-18 reproduced."
+
+
+def test_another_way_to_join_clips_counts_where_it_gains_more_than_two_points():
+    def joined(clips):
+        """Every video has these scores of three classes in its clips, of which the first is right."""
+        runs = table2()
+        for _, run in runs:
+            own = run.predictions
+            scores = [np.roll(np.array(clips, np.float16), label, axis=1) for label in own.labels % 3]
+            vars(run)["predictions"] = replace(own, labels=own.labels % 3, clip_scores=scores, classes=("a", "b", "c"))
+        return decide("run-aggregation", table(runs), PLAN)
+
+    confident = joined([[0.9, 0.1, 0], [0.2, 0.45, 0.35], [0.1, 0.75, 0.15], [0.1, 0.75, 0.15]])  # mean: the second
+    gained = {part.what.split(" instead")[0]: part.points for part in confident.parts}
+    assert gained == pytest.approx({"maximum": 100, "median": 0, "mean of logits": 0, "mean weighted by confidence": 0})
+    assert confident.outcome == REPRODUCED
+    assert joined([[0.6, 0.2, 0.2]] * 4).outcome == CONTRADICTED  # nothing to gain
 
 
 def test_other_weights_than_those_that_were_compared_show_nothing():
