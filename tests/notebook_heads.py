@@ -12,7 +12,7 @@ from studylib.training.spec import RunSpec
 FOLDER = REPOSITORY / "book" / "experiments"
 # not `conv_types copy`, nor `conv_types-Copy1`
 ALL = tuple(sorted(path.stem for path in FOLDER.glob("*.ipynb") if path.stem.isidentifier()))
-BEYOND = ("cues", "mechanism", "regime")  # the paper: no run of runs/paper.yaml, and no number to compare with
+BEYOND = ("cues", "mechanism", "regime")  # the paper: no number to compare with
 DOWNLOADED = ("released",)  # the weights, and the videos that they are tested on
 
 
