@@ -72,12 +72,13 @@ def test_runs_that_share_a_gpu_have_their_shares_of_the_cores(checkout, monkeypa
     command = [sys.executable, "-m", "snakemake", "-s", "runs/Snakefile", "--profile", "runs/profiles/local", "-n"]
     command += ["-p", "--cores", "12", "--config", "plan=try"]
     told = subprocess.run([*command, "runs_per_gpu=3"], cwd=checkout, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.count("threads: 2\n") == 2
-    assert told.stdout.count("-m studylib.training.gpus 1 3 ") == 2
+    said = told.stdout + told.stderr
+    assert told.returncode == 0, said
+    assert said.count("threads: 2\n") == 2
+    assert said.count("-m studylib.training.gpus 1 3 ") == 2
     told = subprocess.run([*command, "runs_per_gpu=0"], cwd=checkout, capture_output=True, text=True, check=False)
     assert told.returncode == 1
-    assert "runs_per_gpu: 0 is not a whole number from 1 on" in told.stderr
+    assert "runs_per_gpu: 0 is not a whole number from 1 on" in told.stdout + told.stderr
 
 
 def test_every_profile_tries_a_failed_run_again_and_lets_the_others_go_on():

@@ -147,7 +147,7 @@ def test_runs_go_on_where_a_cpu_refuses_and_with_a_graph_stop_at_a_signal_and_re
 
     monkeypatch.setattr(cuda_graph, "refusal", lambda *_: "")
     monkeypatch.setattr(cuda_graph, "captured", emulated)
-    signals = iter([0] * 5 + [15])
+    signals = iter([0] * 4 + [15])
     monkeypatch.setattr(epoch, "asked", lambda: next(signals, 0))
     with pytest.raises(Stopped):
         run("graph")
