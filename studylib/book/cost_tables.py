@@ -60,6 +60,12 @@ def cpu_of_benchmarks(repository: Path = REPOSITORY, all_threads: bool = False) 
     return devices[0] if devices else None
 
 
+def gpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
+    """The GPU on which the benchmark `gpu` was recorded; None where it was not."""
+    rows = benchmarks.rows_of("gpu", "paper", repository / "runs" / "benchmarks")
+    return None if rows.empty else rows["device"].iloc[0]
+
+
 def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
     """What a plan takes: clips, multiply-adds, hours of GPUs and of our CPU.
 
@@ -69,7 +75,7 @@ def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
     groups = by_experiment(costs)
     if len(first := [cost for cost in costs if cost.spec.seed == 0]) < len(costs):
         groups["all, one seed of each"] = first
-    rows = []
+    measured_gpu, rows = gpu_of_benchmarks(repository), []
     for name, own in groups.items():
         row = {"experiment": escape(name), "in the paper": IN_PAPER.get(name, ""), "runs": len(own)}
         row["training clips"] = f"{two(sum(c.training_clips for c in own) / 1e6)}\u00a0M"
@@ -78,15 +84,19 @@ def plan_table(plan: Plan, repository: Path = REPOSITORY) -> Table:
         for gpu in given_gpus():
             least_most = given_rate(gpu.match).seconds(sum(c.multiply_adds for c in own))
             row[f"{gpu.match}, GPU-hours"] = span(*(t / 3600 for t in least_most))
-        if cpu is not None:
-            rates = [rate_of(c.spec, cpu, measured) for c in own]
-            row["our CPU"] = "–" if None in rates else duration(*seconds(own, rates))
+        for column, device in {f"{measured_gpu}, measured": measured_gpu, "our CPU": cpu}.items():
+            if device is not None:
+                rates = [rate_of(c.spec, device, measured) for c in own]
+                row[column] = "–" if None in rates else duration(*seconds(own, rates))
         rows.append(row)
+    told = "No GPU was measured here."
+    if measured_gpu is not None:
+        told = f"{measured_gpu}: rates of the nearest networks and clips in the benchmark gpu."
     core = "" if cpu is None else f" Our CPU: {cpu}, rates as recorded for the nearest networks and clips."
     return Table(
         pd.DataFrame(rows),
         "The plan of the paper's own settings, estimated to two figures. GPU-hours are a range, by the highest and the "
-        f"lowest rate that are given below; none of it has been measured here.{core}",
+        f"lowest rate that are given below. {told}{core}",
     )
 
 

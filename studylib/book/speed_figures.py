@@ -113,3 +113,21 @@ def stall_note(folder: Path = FOLDER) -> Markdown:
     told += f"{len(above)} of the {len(rows)} rows" if len(above) else "No row"
     told += f" {'are' if len(above) > 1 else 'is'} above {limit:.0%}."
     return Markdown(told)
+
+
+def gpu_note(folder: Path = FOLDER) -> Markdown:
+    """How fast steps at the paper's size were on the GPU that was measured, or that none was."""
+    rows = rows_of("gpu", "paper", folder)
+    if rows.empty:
+        return Markdown(
+            "**No step on a GPU was measured.** The code for GPUs is there; nothing here says how fast it is. "
+            "No step has run as a CUDA graph: tests emulate its capture on a processor."
+        )
+    told = [f"Measured on {rows['device'].iloc[0]}."]
+    for row in rows.dropna(subset=["times_torchvision"]).to_dict("records"):
+        told.append(
+            f"{PAPER_NAMES[row['net']]} ({row['way']}) takes {1e3 * row['step_s']:.0f} ms for a step of "
+            f"{row['batch_size']} clips, {row['counted_share']:.0%} of the {row['precision']} peak, "
+            f"{row['times_torchvision']:.2f} times as fast as the faster of torchvision's."
+        )
+    return Markdown(" ".join(told))

@@ -242,10 +242,14 @@ class Measured:
     source: str
     plan: str = ""  # of a run; "" for a benchmark
 
+    def size_apart(self, spec: RunSpec) -> float:
+        """How many doublings of width, clip length and resolution lie between its network and clips and a run's."""
+        return sum(abs(log2(getattr(spec, size) / getattr(self.spec, size))) for size in SIZES)
+
     def distance(self, spec: RunSpec) -> float:
         """How far its network and clips are from a run's: 1 for each doubling of a size, 1/4 for each group of other
         convolutions, 1/2 for another depth or precision."""
-        apart = sum(abs(log2(getattr(spec, size) / getattr(self.spec, size))) for size in SIZES)
+        apart = self.size_apart(spec)
         # a run that asks for bf16 gets what the device does then, fp32 perhaps
         other_precision = spec.amp == "fp32" and self.precision != "fp32"
         apart += (spec.depth != self.spec.depth) / 2 + other_precision / 2
@@ -269,6 +273,11 @@ def on_cpu(cpu: str, threads: int) -> str:
     return f"{cpu}, {threads} thread{'s' if threads != 1 else ''}"
 
 
+def is_cpu(device: str) -> bool:
+    """Whether a device is named by `on_cpu`."""
+    return device.rstrip("s").endswith(" thread")
+
+
 def rate_of(spec: RunSpec, device: str, measured: Sequence[Measured], without_plan: str = "") -> Rate | None:
     """The rate at which `device` trains `spec`: the nearest measured one, else the given one, else None.
 
@@ -278,6 +287,8 @@ def rate_of(spec: RunSpec, device: str, measured: Sequence[Measured], without_pl
         without_plan: a plan whose runs are left out, so that they can be compared with the estimate.
     """
     known = [m for m in measured if device.lower() in m.device.lower() and (not m.plan or m.plan != without_plan)]
+    # a small net's run on a GPU waits for launches, and says nothing of one twice as large
+    known = [m for m in known if not m.plan or is_cpu(m.device) or m.size_apart(spec) < 1]
     if not known:
         return given_rate(device)
     distances = [(m.distance(spec), bool(m.plan)) for m in known]  # of equally near ones a benchmark
@@ -288,21 +299,24 @@ def rate_of(spec: RunSpec, device: str, measured: Sequence[Measured], without_pl
 
 
 def measured_rates(repository: Path = REPOSITORY) -> list[Measured]:
-    """The rates of the recorded benchmark `training_step` and of all recorded runs, benchmarks first."""
-    return [*_of_benchmark(repository / "runs" / "benchmarks"), *_of_runs(repository / "runs")]
+    """The rates of the recorded benchmarks `training_step` and `gpu` and of all recorded runs, benchmarks first."""
+    folder = repository / "runs" / "benchmarks"
+    return [*_of_benchmark("training_step", folder), *_of_benchmark("gpu", folder), *_of_runs(repository / "runs")]
 
 
-def _of_benchmark(folder: Path) -> list[Measured]:
-    """Our networks in the benchmark `training_step`; none where it is not recorded."""
-    record, found = benchmarks.load("training_step", folder), []
+def _of_benchmark(name: str, folder: Path) -> list[Measured]:
+    """Our networks in a benchmark, steps as a run takes them by default; none where it is not recorded."""
+    record, found = benchmarks.load(name, folder), []
     for row in [row for rows in record.tables.values() for row in rows.to_dict("records")] if record else []:
         if row.get("net") not in PRINTED_NAMES or "clips_per_second" not in row:
             continue  # the peer's, or a table of something else
-        sizes = {size: int(row[size]) for size in SIZES}
-        spec = RunSpec(experiment="training_step", net=row["net"], dataset="pantomime", **sizes)
+        if row.get("way", "eager") != "eager":
+            continue  # as a CUDA graph, which has to be asked for
+        sizes = {size: int(row[size]) for size in SIZES} | {"depth": int(row.get("depth", 18))}
+        spec = RunSpec(experiment=name, net=row["net"], dataset="pantomime", **sizes)
         device = on_cpu(record.cpu, int(row["threads"])) if row["device"] == "cpu" else row["device"]
         clip = f"{spec.clip_length}x{spec.resolution}x{spec.resolution}"
-        source = f"benchmark training_step, {spec.net} at {clip}, width {spec.width}"
+        source = f"benchmark {name}, {spec.net} at {clip}, width {spec.width}"
         rate = PASSES * _count(spec.net, **sizes).flops * float(row["clips_per_second"])
         found.append(Measured(device, spec, row["precision"], rate, source))
     return found
@@ -383,11 +397,11 @@ def _time_in_all(costs: list[Cost], rates: list[Rate | None], device: str, named
     if None in rates or not costs:
         return [
             f"time: no speed is recorded for {device}. `python -m tests.bench training_step --record` measures this "
-            "machine's, and so does any run that ends; for GPUs there are assumed ones: --device "
-            + ", ".join(gpu.match for gpu in given_gpus())
+            "machine's, and so does any run that ends; of a GPU `python -m tests.bench gpu --record`; there are "
+            "assumed ones: --device " + ", ".join(gpu.match for gpu in given_gpus())
         ]
     total = least, most = seconds(costs, rates)
-    if device.rstrip("s").endswith(" thread"):  # a processor, see `on_cpu`; a run has one core of it
+    if is_cpu(device):  # a run has one core of it
         cores = available_cores()
         longest = np.max([rate.seconds(cost.multiply_adds) for cost, rate in zip(costs, rates, strict=True)], axis=0)
         clock = f"{duration(*np.maximum(np.array(total) / cores, longest))} with {cores} runs at a time"

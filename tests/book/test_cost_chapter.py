@@ -1,5 +1,6 @@
 """The chapter on costs: its tables are the arithmetic they say, and what is not recorded is said to be so."""
 
+import json
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from studylib.runs.cost import given_rate
 from studylib.runs.plan import Plan, PlannedRun, load_plan
 from studylib.runs.results import load_run
 from studylib.training.spec import RunSpec
+from tests.book.test_benchmarks import RECORD
 from tests.fake_runs import write_fake_run
 from tests.runs.test_cost import SPEC
 
@@ -52,6 +54,20 @@ def test_where_a_speed_is_recorded_the_plan_is_told_in_time_of_a_core_too(tmp_pa
     table = plan_table(plan, tmp_path)
     assert re.fullmatch(r"[\d.]+ years|\d+ days", table.frame["our CPU"].iloc[0])
     assert "Imagined CPU (x86_64, AVX512), 1 thread" in table.caption
+
+
+def test_where_a_gpu_is_measured_the_plan_is_told_in_its_hours(tmp_path):
+    plan = Plan("paper", "a plan", {}, (PlannedRun("paper", "r2plus1d-18_8f_seed0", TABLE2),))
+    assert "No GPU was measured" in plan_table(plan, tmp_path).caption
+    row = {"net": "r2plus1d", "way": "eager", "device": "NVIDIA H200", "width": 64, "clip_length": 8,
+           "resolution": 112, "precision": "bf16", "clips_per_second": 1000.0}  # fmt: skip
+    (tmp_path / "runs" / "benchmarks").mkdir(parents=True)
+    (tmp_path / "runs" / "benchmarks" / "gpu.json").write_text(
+        json.dumps(RECORD | {"name": "gpu", "tables": {"paper": [row]}})
+    )
+    table = plan_table(plan, tmp_path)
+    assert table.frame["NVIDIA H200, measured"].iloc[0] == "13 hours"
+    assert "No GPU was measured" not in table.caption
 
 
 def test_every_experiment_of_the_papers_plan_has_its_place_in_the_paper():

@@ -7,6 +7,7 @@ import pytest
 
 from studylib import REPOSITORY
 from studylib.datasets.index import write_index
+from studylib.nets.complexity import count_by_name
 from studylib.runs import cost
 from studylib.runs.cost import (
     Cost,
@@ -189,6 +190,29 @@ def test_recorded_runs_and_the_benchmark_give_rates(tmp_path):
     assert benchmark.rate == pytest.approx(3 * FLOPS * 100, rel=1e-3)  # counted with 400 classes
     flops = json.loads((folder / "metrics.json").read_text())["flops"]
     assert (run.rate, run.plan, run.device) == (3 * flops * 55, "card", "Imagined CPU (x86_64, AVX512), 1 thread")
+
+
+def test_the_benchmark_of_a_gpu_gives_its_rates_as_runs_take_their_steps_by_default(tmp_path):
+    row = {"net": "r3d", "way": "eager", "device": "NVIDIA H200", "depth": 18, "width": 64, "clip_length": 8,
+           "resolution": 112, "precision": "bf16", "clips_per_second": 1000.0}  # fmt: skip
+    others = [row | {"way": "CUDA graph", "clips_per_second": 3000.0}, row | {"net": "torchvision r3d_18"}]
+    record = RECORD | {"name": "gpu", "tables": {"paper": [row, *others], "loading": [{"from": "frame cache"}]}}
+    (tmp_path / "runs" / "benchmarks").mkdir(parents=True)
+    (tmp_path / "runs" / "benchmarks" / "gpu.json").write_text(json.dumps(record))
+    (found,) = measured_rates(tmp_path)
+    assert (found.device, found.source) == ("NVIDIA H200", "benchmark gpu, r3d at 8x112x112, width 64")
+    assert found.rate == 3 * count_by_name("r3d").flops * 1000
+
+
+def test_small_runs_on_a_gpu_say_nothing_of_large_ones():
+    """They wait for launches."""
+    run = measured(device="NVIDIA A100", rate=1e9, plan="mini")
+    paper = replace(SPEC, width=64, resolution=112)
+    assert rate_of(replace(SPEC, net="r2d"), "A100", [run]).low == 1e9
+    assert rate_of(paper, "A100", [run]).low > 1e12
+    assert rate_of(paper, "A100", [replace(run, plan="")]).low == 1e9  # a benchmark
+    assert rate_of(paper, CPU, [replace(run, device=CPU)]).low == 1e9
+    assert rate_of(paper, "H200", [replace(run, device="NVIDIA H200")]) is None
 
 
 def test_a_rate_is_of_one_process_and_a_broken_run_has_none(tmp_path):
