@@ -16,7 +16,7 @@ from studylib.video.files import write_text
 
 NAMES = (
     "training_step", "profile", "options", "processes", "stall", "memory",
-    "rendering", "flow", "reading", "preparing", "index_scale",
+    "gpu", "rendering", "flow", "reading", "preparing", "index_scale",
 )  # fmt: skip
 
 

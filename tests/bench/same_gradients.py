@@ -1,4 +1,4 @@
-"""Whether a fast step computes the right thing: loss and gradients of ours in bf16 against torchvision's in fp32.
+"""Whether a fast step computes the right thing: loss and gradients of ours, mostly bf16, against torchvision's in fp32.
 
 Both nets have the same weights. At initialisation a gradient hangs on its input's last digits, the more so the more
 layers it has passed, so that no fixed bound on its error would mean anything. The measure is what torchvision's own
@@ -19,7 +19,7 @@ from studylib.nets.build import build_net
 from studylib.nets.precision import autocast
 from studylib.nets.weights import TORCHVISION_BN_EPS, set_bn_eps
 
-ROUNDING = 2**-8  # the largest relative error of a number in bf16
+ROUNDING = {"bf16": 2**-8, "fp32": 2**-24}  # the largest relative error of a number
 LARGEST_RATIO = 5
 CPU = torch.device("cpu")
 
@@ -58,24 +58,41 @@ def torchvisions(name: str, classes: int, narrower: int = 1) -> nn.Module:
     return net
 
 
-def compare(name: str, clips: Tensor, labels: Tensor, classes: int, width: int = 64) -> Likeness:
-    """Our net `name` ("r3d", "mc3") beside torchvision's at clips (B, 3, T, H, W), on a CPU."""
-    theirs = torchvisions(f"{name}_18", classes, 64 // width)
+def compare(
+    name: str,
+    clips: Tensor,
+    labels: Tensor,
+    classes: int,
+    width: int = 64,
+    peer: str = "",
+    precision: str = "bf16",
+    device: torch.device = CPU,
+) -> Likeness:
+    """Our net `name` beside torchvision's at clips (B, 3, T, H, W).
+
+    Args:
+        peer: torchvision's name of it; by default that of "r3d" or "mc3".
+        precision: of ours.
+    """
+    theirs = torchvisions(peer or f"{name}_18", classes, 64 // width)
     sizes = {"clip_length": clips.shape[2], "width": width, "resolution": clips.shape[3]}
-    ours = build_net(name, 18, classes, **sizes).to(memory_format=torch.channels_last_3d)
+    ours = build_net(name, 18, classes, **sizes)
     ours.load_state_dict(theirs.state_dict())
     set_bn_eps(ours, TORCHVISION_BN_EPS)
-    loss, right = gradients(theirs, clips, labels, "fp32")
-    our_loss, got = gradients(ours, clips.contiguous(memory_format=torch.channels_last_3d), labels, "bf16")
+    ours, theirs = ours.to(device, memory_format=torch.channels_last_3d), theirs.to(device)
     noise = torch.rand(clips.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    _, moved = gradients(theirs, clips * (1 + ROUNDING * noise), labels, "fp32")
+    rounded = (clips * (1 + ROUNDING[precision] * noise)).to(device)
+    clips, labels = clips.to(device), labels.to(device)
+    loss, right = gradients(theirs, clips, labels, "fp32")
+    our_loss, got = gradients(ours, clips.contiguous(memory_format=torch.channels_last_3d), labels, precision)
+    _, moved = gradients(theirs, rounded, labels, "fp32")
     return Likeness(loss, abs(our_loss - loss) / loss, relative_errors(got, right), relative_errors(moved, right))
 
 
 def gradients(net: nn.Module, clips: Tensor, labels: Tensor, precision: str) -> tuple[float, dict[str, Tensor]]:
     """(mean loss, gradient of each convolution's and FC layer's weight) of a forward and a backward pass."""
     net.train().zero_grad(set_to_none=True)  # gradients handed out before stay as they are
-    with autocast(CPU, precision):
+    with autocast(clips.device, precision):
         scores = net(clips)
     loss = F.cross_entropy(scores.float(), labels)
     loss.backward()

@@ -110,6 +110,17 @@ def step_of(
     return step
 
 
+def times(count: int, step: Step, device: Device) -> Step:
+    """So many of a step one after the other, to their end: a GPU is given the next before it has done the last."""
+
+    def steps() -> None:
+        for _ in range(count):
+            step()
+        synchronise(device)
+
+    return steps
+
+
 def synchronise(device: Device) -> None:
     """Wait for what a GPU has been given to do."""
     if device.torch.type == "cuda":

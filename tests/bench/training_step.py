@@ -11,17 +11,19 @@ Then, for steps in bf16: loss and gradients of our step against torchvision's, s
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
+from studylib.nets.precision import autocast
 from studylib.training.devices import Device
 from studylib.training.loading import Batch
 from tests.bench.multiply_adds import of_step
-from tests.bench.same_gradients import LARGEST_RATIO, compare, torchvisions
+from tests.bench.same_gradients import CPU, LARGEST_RATIO, compare, torchvisions
 from tests.bench.steps import (
     GEOMETRIES,
     NETS,
@@ -37,6 +39,7 @@ from tests.bench.steps import (
     synchronise,
     take_turns,
     threads,
+    times,
 )
 
 PEERS = {"torchvision r3d_18": "r3d", "torchvision mc3_18": "mc3"}  # peer -> which of ours computes the same
@@ -74,7 +77,8 @@ def measure(name: str, geometry: Geometry, device: Device, rounds: int, amp: str
     precisions = {net: precision_of(nets[net], spec, device) for net, spec in specs.items()}
     steps = {net: step_of(nets[net], spec, batch, device, precisions[net]) for net, spec in specs.items()}
     peers = PEERS if name == "paper" else {}
-    steps |= {peer: theirs(peer.split()[1], geometry, batch, device) for peer in peers}
+    for peer in peers:
+        steps[peer] = times(1, theirs(torchvisions(peer.split()[1], geometry.classes), batch, device), device)
     ran = sorted({"fp32", *precisions.values()})  # the peers in fp32
     kinds = [(kind, size) for kind in ran for size in sizes]
     products = {f"{kind} product {size}": product(kind, size, device) for kind, size in kinds}
@@ -109,18 +113,26 @@ def measure(name: str, geometry: Geometry, device: Device, rounds: int, amp: str
     return {name: rows, f"{name}_products": products}
 
 
-def theirs(name: str, geometry: Geometry, batch: Batch, device: Device) -> Step:
-    """One training step of a net of torchvision's, the clips turned and normalised as ours."""
-    net = torchvisions(name, geometry.classes).to(device.torch).train()
+def theirs(
+    net: nn.Module,
+    batch: Batch,
+    device: Device,
+    precision: str = "fp32",
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Step:
+    """One training step of a net of torchvision's, the clips turned and normalised as ours; not waited for."""
+    net = net.to(device.torch, memory_format=memory_format).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
 
     def step() -> None:
-        x = batch.clips.to(device.torch).permute(0, 4, 1, 2, 3).contiguous().float() / 255
-        loss = F.cross_entropy(net((x - 0.4) / 0.22), batch.labels.to(device.torch))
+        clips = batch.clips.to(device.torch, non_blocking=True).permute(0, 4, 1, 2, 3)
+        x = (clips.contiguous(memory_format=memory_format).float() / 255 - 0.4) / 0.22
+        labels = batch.labels.to(device.torch, non_blocking=True)
+        with autocast(device.torch, precision):
+            loss = F.cross_entropy(net(x), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        synchronise(device)
 
     return step
 
@@ -137,19 +149,28 @@ def product(precision: str, size: int, device: Device) -> Callable[[], None]:
     return step
 
 
-def likeness(geometry: Geometry) -> list[dict[str, Any]]:
+def likeness(
+    geometry: Geometry, peers: Mapping[str, str] = PEERS, precision: str = "bf16", device: torch.device = CPU
+) -> list[dict[str, Any]]:
     """A row a net: our loss and gradients against torchvision's."""
     rows, batch = [], random_batch(geometry)
     x = (batch.clips.permute(0, 4, 1, 2, 3).contiguous().float() / 255 - 0.4) / 0.22
-    for net in PEERS.values():
-        found = compare(net, x, batch.labels, geometry.classes, geometry.width)
+    for peer, net in peers.items():
+        name = peer.split()[1]
+        found = compare(net, x, batch.labels, geometry.classes, geometry.width, name, precision, device)
         errors, ratio = sorted(found.errors.values()), sorted(found.ratios.values())
-        row = {"net": net, "loss": found.loss, "loss_error": found.loss_error, "gradient_error": median(errors)}
-        row |= {"rounding_error": median(found.rounding.values()), "ratio_to_rounding": median(ratio)}
-        row |= {"largest_ratio": ratio[-1], "bound": LARGEST_RATIO}
+        row = {"net": net, "precision": precision, "loss": found.loss, "loss_error": found.loss_error}
+        row |= {"gradient_error": median(errors), "rounding_error": median(found.rounding.values())}
+        row |= {
+            "ratio_to_rounding": median(ratio),
+            "largest_ratio": ratio[-1],
+            "bound": LARGEST_RATIO if precision == "bf16" else None,
+        }
         print(
-            f"{net} against torchvision's: loss off by {found.loss_error:.2%}, gradients by {median(errors):.2f}, "
-            f"rounded clips move them by {row['rounding_error']:.2f}; ratio by layer {ratio[0]:.2f} to {ratio[-1]:.2f}"
+            f"{net} in {precision} against torchvision's: loss off by {found.loss_error:.2g}, gradients by "
+            f"{median(errors):.2g}, rounded clips move them by {row['rounding_error']:.2g}; ratio by layer "
+            f"{ratio[0]:.2f} to {ratio[-1]:.2f}",
+            flush=True,
         )
         rows.append(row)
     return rows

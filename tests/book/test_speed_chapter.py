@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import time
 
 import pandas as pd
 import pytest
@@ -12,15 +13,17 @@ from torch import nn
 
 from studylib import REPOSITORY
 from studylib.book import speed_figures
-from studylib.book.benchmarks import cell, heading, table
+from studylib.book.benchmarks import cell, heading, show, table
 from studylib.nets import precision
 from studylib.runs.cost import measured_rates
+from studylib.training import cuda_graph
 from studylib.training.devices import Device
-from tests.bench import profile, training_step
+from tests.bench import gpu, profile, stall, training_step
 from tests.bench.__main__ import NAMES
 from tests.bench.multiply_adds import needed, of_step, taps_inside
 from tests.bench.steps import NETS, Geometry, new_net, random_batch, ratios, spec_of, step_of, take_turns
 from tests.book.test_benchmarks import RECORD
+from tests.training.test_cuda_graph import emulated
 
 PAGE = (REPOSITORY / "book" / "speed.md").read_text()
 CPU = Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=2**34)
@@ -167,11 +170,72 @@ def test_the_longest_waiting_is_named(record, shares, end):
     assert told.endswith(end)
 
 
+@pytest.fixture
+def bench(tiny_pantomime, monkeypatch):
+    """The benchmark of a GPU on a CPU, tiny."""
+    monkeypatch.setattr(stall, "REAL_VIDEOS", sorted(tiny_pantomime.rglob("*.mp4"))[:4])
+    return gpu.Bench(CPU, gpu.TINY, time.monotonic() + 1000)
+
+
+def test_without_a_gpu_its_benchmark_says_in_a_line_what_it_takes(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main([]) == {}
+    assert re.fullmatch("not measured: it takes a machine with a GPU .*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_cpu_measures_what_it_can_of_a_gpus_benchmark_and_names_the_rest(bench, tmp_path, monkeypatch, graphs):
+    """With graphs emulated, and without."""
+    if graphs:
+        monkeypatch.setattr(cuda_graph, "refusal", lambda *_: "")
+        monkeypatch.setattr(cuda_graph, "captured", emulated)
+    tables = bench.measure()
+    named = {row["what"]: row["reason"] for row in tables.pop("not_measured")}
+    refused = {what: named.pop(what) for what in [*named] if what.endswith(", CUDA graph")}
+    assert {*named} == {"side by side", *(f"{peer} compiled" for peer in gpu.BESIDE.values())}, named
+    assert {*refused.values()} == (set() if graphs else {"the run is on a CPU, only a GPU has them"})
+    ways, kinds = 1 + graphs, len({"fp32", bench.precision})
+    expected = {"same_gradients": 3 * kinds, "products": 2, "paper": 5 * ways + 2 * 3, "small": len(NETS) * ways}
+    expected |= {"long": ways, "loading": 3} | ({"graphs": 5 + len(NETS) + 1} if graphs else {})
+    assert {key: len(rows) for key, rows in tables.items()} == expected
+    for row in tables["same_gradients"]:
+        assert row["loss_error"] < (1e-4 if row["precision"] == "fp32" else 0.1)
+    for row in [*tables["paper"], *tables["small"], *tables["long"]]:
+        assert row["counted_share"] > row["needed_share"] > 0
+        assert ("times_torchvision" in row) == (row["net"] in gpu.BESIDE and row in tables["paper"])
+    (tmp_path / "gpu.json").write_text(json.dumps(RECORD | {"name": "gpu", "tables": tables}))
+    assert speed_figures.gpu_note(tmp_path).data.count("times as fast as the faster of torchvision's") == 3 * ways
+    assert len(show("gpu", {"paper": "Steps"}, tmp_path).tables) == len(tables)
+
+
+def test_a_part_that_fails_or_takes_too_long_is_named_and_the_others_go_on(bench, monkeypatch):
+    def forever():
+        while True:
+            time.sleep(0.01)
+
+    def fails():
+        raise RuntimeError("CUDA error: an illegal\nmemory access")
+
+    parts = {"first": (1, fails), "second": (1, lambda: bench.add("table", a=1)), "third": (1, forever)}  # seconds
+    monkeypatch.setattr(gpu.Bench, "parts", lambda _self: parts)
+    bench.latest = time.monotonic() + 3
+    tables = bench.measure()
+    assert tables["table"] == [{"device": "cpu", "a": 1}]
+    assert [row["what"] for row in tables["not_measured"]] == ["first", "third"]
+    assert tables["not_measured"][0]["reason"] == "RuntimeError: CUDA error: an illegal memory access"
+    assert re.fullmatch(r"OutOfTime: \d s were left for it", tables["not_measured"][1]["reason"])
+
+
 def test_what_is_not_recorded_is_said_not_to_be(tmp_path):
-    for shown in (speed_figures.peak_note, speed_figures.stall_note, speed_figures.profile_figure):
+    for shown in (
+        speed_figures.peak_note,
+        speed_figures.stall_note,
+        speed_figures.profile_figure,
+        speed_figures.gpu_note,
+    ):
         note = shown(tmp_path)
         assert isinstance(note, Markdown)
-        assert "ot recorded" in note.data
+        assert re.search("ot recorded|No step on a GPU was measured", note.data)
 
 
 def test_a_table_may_show_some_of_its_columns(record):
@@ -183,7 +247,7 @@ def test_a_table_may_show_some_of_its_columns(record):
 
 def test_every_benchmark_of_the_chapter_can_be_run():
     shown = set(re.findall(r'benchmarks\.(?:show|table)\(\s*"(\w+)"', PAGE))
-    assert {"training_step", "profile", "options", "stall", "memory", "processes"} == shown
+    assert {"training_step", "gpu", "profile", "options", "stall", "memory", "processes"} == shown
     assert shown <= set(NAMES)
     for name in NAMES:
         assert callable(importlib.import_module(f"tests.bench.{name}").main)
