@@ -18,6 +18,7 @@ def save_vmz(net: nn.Module, path: Path | str) -> None:
     """
     names, state = blob_names(net), state_at(net, BN_EPS)
     blobs = {names[name]: tensor.contiguous().numpy() for name, tensor in state.items() if name in names}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_bytes(pickle.dumps({"blobs": blobs}, protocol=2))  # the newest that Python 2 reads
 
 
@@ -28,6 +29,7 @@ def save_torchvision(net: nn.Module, path: Path | str) -> None:
         ValueError: see `state_at`.
     """
     state = {name: tensor.contiguous() for name, tensor in state_at(net, TORCHVISION_BN_EPS).items()}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     torch.save(state, path)
 
 

@@ -35,7 +35,7 @@ PLAN = Plan("quick", "quick: a smoke check", {}, (PLANNED,))
 
 # They count networks; the others read tables and records.
 CHAPTERS_WITH_NETWORKS = {
-    "audit", "clip_length", "costs", "discrepancies", "index", "networks", "resolution", "what_it_costs",
+    "audit", "clip_length", "costs", "data", "discrepancies", "index", "networks", "resolution", "what_it_costs",
 }  # fmt: skip
 
 CHAPTER = """---

@@ -79,7 +79,7 @@ def test_the_runs_are_those_of_the_rule_on_motion(runs):
         "orders; seeds of ten nets and of R(2+1)D and R3D"
     )
     paper = frame_orders.networks(runs, "paper")
-    assert {order for (_, order), own in paper.items() if own.planned} == {"normal"}
+    assert {order for (_, order), own in paper.items() if own.planned} == {"normal", "shuffled", "frozen"}
 
 
 def test_accuracies_by_group_are_those_of_by_cue(runs, study):

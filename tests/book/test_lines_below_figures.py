@@ -17,6 +17,8 @@ OTHER_FIGURES = {
     "diagrams.kinds()": "a diagram",
     "diagrams.factorised_block()": "a diagram",
     "speed_figures.profile_figure()": "a benchmark, whose tables tell when and on what it was recorded",
+    "lips.mouth_openings(": "numbers of the dataset",
+    "lips.speakers(": "numbers of the dataset",
     "data_figures.index_scale(scale)": "a benchmark, whose tables tell when and on what it was recorded",
 }
 

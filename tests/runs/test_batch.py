@@ -116,15 +116,18 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     process.wait()
     assert not (folder / "metrics.json").exists()
 
-    results = checkout / "studylib" / "runs" / "results.py"
-    working = results.read_text()
-    results.write_text("raise ImportError('broken after the training')")
+    shown = checkout / "studylib" / "book" / "experiment.py"
+    working = shown.read_text()
+    head, summary, rest = working.partition("def summary(")
+    shown.write_text(
+        head + "def summary(run):\n    raise ImportError('broken after the training')\n\n\ndef other(" + rest
+    )
     code, said = run_plan(checkout, "--retries", "0")
     assert code != 0
     assert "broken after the training" in said
     assert not (folder / "metrics.json").exists()
     assert (folder / "predictions.parquet").exists()
-    results.write_text(working)
+    shown.write_text(working)
 
     code, said = run_plan(checkout)
     assert code == 0, said

@@ -235,7 +235,7 @@ def test_another_init_from_is_refused_with_what_it_takes(init_from):
     with pytest.raises(
         SpecError, match=r"init_from: .* names no weights; it takes .*torchvision:NAME.*run:PLAN.*file:"
     ):
-        RunSpec(**TINY | {"init_from": init_from})
+        RunSpec.from_parameters(TINY | {"init_from": init_from})
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_another_init_from_is_refused_with_what_it_takes(init_from):
 )
 def test_what_makes_no_sense_together_is_refused(change, message):
     with pytest.raises(SpecError, match=message):
-        RunSpec(**TINY | change)
+        RunSpec.from_parameters(TINY | change)
 
 
 PLAN = """
@@ -352,7 +352,7 @@ def test_the_commands_of_the_chapter_and_the_notebook_name_what_there_is():
     (planned,) = [
         r for r in load_plan(REPOSITORY / "runs" / "released.yaml").runs if r.spec.init_from == given["init_from"]
     ]
-    defaults = {"experiment": "released", "epochs": 0, "amp": "fp32"}
+    defaults = {"experiment": "released", "epochs": 0, "test_sampling": "uniform", "amp": "fp32"}
     assert RunSpec.from_parameters(defaults | given) == planned.spec
     chapter = (REPOSITORY / "book" / "released.md").read_text()
     assert "--config plan=released" in chapter
