@@ -118,10 +118,8 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
 
     shown = checkout / "studylib" / "book" / "experiment.py"
     working = shown.read_text()
-    head, summary, rest = working.partition("def summary(")
-    shown.write_text(
-        head + "def summary(run):\n    raise ImportError('broken after the training')\n\n\ndef other(" + rest
-    )
+    head = "def summary(run: Run) -> pd.DataFrame:\n"
+    shown.write_text(working.replace(head, f"{head}    raise ImportError('broken after the training')\n"))
     code, said = run_plan(checkout, "--retries", "0")
     assert code != 0
     assert "broken after the training" in said
