@@ -194,7 +194,7 @@ def test_every_figure_of_a_chapter_has_an_alternative_text():
         (path.name, head)
         for path in BOOK.glob("*.md")
         for head, code in cells_of(path.stem)
-        if set(re.findall(r"figures\.(\w+)\(", code)) - {"in_book", "peak_note", "stall_note"}
+        if set(re.findall(r"figures\.(\w+)\(", code)) - {"in_book", "gpu_note", "peak_note", "stall_note"}
     ]
     assert len(drawing) > 15
     assert [name for name, head in drawing if "alt: " not in head] == []

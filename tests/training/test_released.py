@@ -48,6 +48,7 @@ TINY = {
     "lr_schedule": "cosine",
     "standardise": "clip",
     "test_clips": 2,
+    "test_sampling": "uniform",
     "amp": "fp32",
 }
 UNTRAINED = TINY | {"epochs": 0}
