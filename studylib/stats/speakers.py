@@ -65,7 +65,10 @@ def pooled(folds: Folds) -> Predictions:
         for name in ("videos", "clip_scores", "speakers")
     )
     labels = np.concatenate([part.labels for part in parts])
-    return Predictions(videos, labels, scores, parts[0].classes, speakers=speakers)
+    # where only answers were kept of one, the scores of all are to be read by their order alone
+    condensed = any(part.ranked is not None for part in parts)
+    ranked = np.concatenate([part.scores for part in parts]) if condensed else None
+    return Predictions(videos, labels, scores, parts[0].classes, speakers=speakers, ranked=ranked)
 
 
 def by_speaker(net: Seeds, of_each: Callable[[Predictions], np.ndarray]) -> BySpeaker:

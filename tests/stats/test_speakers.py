@@ -1,11 +1,14 @@
 """Intervals where people are tested: they cover what they say they cover."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from studylib.claims.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
 from studylib.stats import speakers
-from studylib.training.evaluation import Predictions
+from studylib.training.evaluation import Predictions, condense, read_predictions, write_predictions
 
 FOLDS = np.repeat(np.arange(5), 3)
 NAMES = tuple(f"F{i:02d}" for i in range(15))
@@ -48,6 +51,20 @@ def test_the_accuracy_is_that_of_all_clips_also_where_speakers_have_unequal_numb
     net = {0: {1: predictions({"F01": [1, 1, 1, 0]}), 2: predictions({"M01": [0, 1]})}}
     assert speakers.accuracy(net).points == pytest.approx(100 * 4 / 6)
     assert speakers.accuracy(net, "clip_top1").points == pytest.approx(100 * 4 / 6)
+
+
+def test_the_accuracy_is_the_same_where_only_answers_were_kept(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole, kept = {}, {}
+    for fold, names in enumerate((NAMES[:2], NAMES[2:4])):
+        scores = [rng.dirichlet(np.ones(4), 3).astype(np.float16) for _ in range(40)]
+        whole[fold] = predictions({name: [0] * 20 for name in names})
+        whole[fold] = replace(whole[fold], clip_scores=scores, classes=tuple("abcd"))
+        write_predictions(tmp_path / "predictions.parquet", whole[fold])
+        condense(tmp_path / "predictions.parquet")
+        kept[fold] = read_predictions(tmp_path / "predictions.parquet")
+    assert speakers.accuracy({0: kept}) == speakers.accuracy({0: whole})
+    assert speakers.accuracy({0: kept}, "clip_top1") == speakers.accuracy({0: whole}, "clip_top1")
 
 
 def test_a_difference_needs_the_same_speakers() -> None:
