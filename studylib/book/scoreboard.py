@@ -20,33 +20,30 @@ from studylib.claims.verdicts_parts import VERDICTS, Verdict
 
 # The experiment of a claim -> the page that shows its runs.
 CHAPTERS = {
-    "conv_types": "table2",
+    "conv_types": "conv_types",
     "mechanism": "why_factorise",
     "depth": "why_factorise",
     "cues": "cues",
     "clip_length": "clip_length",
     "correlation": "clip_length",
-    "resolution": "resolution",
-    "sports1m": "sports1m",
-    "kinetics": "kinetics",
-    "two_stream": "two_streams",
+    "resolution": "clip_length",
+    "sports1m": "still_open",
+    "kinetics": "still_open",
+    "two_stream": "transfer",
     "transfer": "transfer",
     "filters": "filters",
     "datasets": "data",
-    "joining": "two_streams",
-    "none planned": "two_streams",  # flow of another kind
+    "joining": "transfer",
+    "none planned": "transfer",  # flow of another kind
 }
 # The order of the groups of claims, and what each is about.
 TITLES = {
-    "table2": "Types of convolution: Table 2, Figure 3",
+    "conv_types": "Types of convolution: Table 2, Figure 3",
     "why_factorise": "What factorising does: Figure 4",
     "cues": "What is read from time",
-    "clip_length": "Clip length: Figure 5",
-    "resolution": "Resolution",
-    "sports1m": "Sports-1M: Table 3",
-    "kinetics": "Kinetics: Table 4",
-    "transfer": "UCF101 and HMDB51: Table 5",
-    "two_streams": "Two streams",
+    "clip_length": "Clip length and resolution: Figure 5",
+    "transfer": "UCF101 and HMDB51: Table 5; two streams",
+    "still_open": "Sports-1M and Kinetics: Tables 3 and 4",
     "filters": "Filters: Figure 6",
     "data": "Datasets",
 }

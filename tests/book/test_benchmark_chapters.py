@@ -17,7 +17,7 @@ from studylib.claims.verdicts_evidence import Evidence
 from tests.chapters import below_figures, cells_of, figures_in, html_of, shown_by
 from tests.recorded_benchmarks import predictions_of, recorded, right, rows_of, text
 
-CHAPTERS = ("sports1m", "kinetics", "transfer", "two_streams")
+CHAPTERS = ("transfer", "two_streams")
 
 
 @pytest.fixture(scope="module")

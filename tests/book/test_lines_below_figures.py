@@ -63,7 +63,7 @@ def test_the_figures_of_table_2_are_drawn_from_the_runs_that_the_lines_tell(monk
         return random_run(planned) if ours and planned.plan == "mini" else None
 
     runs = made_study(make, table2.PLANS)
-    shown = shown_by("table2", runs, monkeypatch)
+    shown = shown_by("conv_types", runs, monkeypatch)
     published, points, curves = below_figures(shown)
     assert "planned runs complete" not in published
     complete, planned = (len(rows) for rows in (runs[runs["state"] == "complete"], _of_table2(runs)))
