@@ -10,9 +10,9 @@ import pandas as pd
 from studylib.book.cells import cell
 from studylib.book.tables import Table
 from studylib.claims.verdicts_evidence import Undecidable
-from studylib.claims.verdicts_intervals import Tests, contrast
+from studylib.claims.verdicts_intervals import contrast
 from studylib.claims.verdicts_joining import WAYS, gains
-from studylib.stats.seeds import MEASURES
+from studylib.stats.estimates import MEASURES, Scores
 from studylib.training.evaluation import Predictions
 
 
@@ -78,7 +78,7 @@ def joining_table(runs: pd.DataFrame) -> Table:
     )
 
 
-def _by_splits(runs: pd.DataFrame) -> dict[tuple[int, ...], Tests]:
+def _by_splits(runs: pd.DataFrame) -> dict[tuple[int, ...], Scores]:
     """Splits -> the tests of every network that these runs tested on just these."""
     networks = defaultdict(dict)
     for row in runs.to_dict("records"):

@@ -6,7 +6,7 @@ question changes one field of it. The requirements and the rules of choice are o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from html import escape
 from math import nan
 from typing import Any
@@ -18,19 +18,13 @@ from studylib.book import cells, cues
 from studylib.book.tables import NOT_RUN, Table
 from studylib.claims.recorded import of_rows
 from studylib.claims.verdicts_intervals import VIDEO
-from studylib.stats.seeds import (
-    Measure,
-    SeedDifference,
-    Seeds,
-    crossed_interval,
-    outcomes_of,
-    per_video_sum,
-    require_alike,
-)
+from studylib.stats.estimates import VIDEOS, Estimate, Measure, combined, outcomes
 from studylib.stats.study_size import Variances, mean_variances, recorded_variances
-from studylib.training.evaluation import wilson
+from studylib.training.evaluation import Predictions, wilson
 from studylib.training.magnitudes import with_interval
 from studylib.training.spec import RunSpec
+
+Seeds = Mapping[int, Predictions]  # seed -> what a network's run scored
 
 FIRST, SECOND = "R(2+1)D", "R3D"  # the paper's main claim; differences are the first minus the second
 BLIND = "f-R2D"  # scores frame by frame: blind to their order
@@ -73,7 +67,7 @@ def scores(rows: pd.DataFrame, net: str) -> Seeds:
     return {seed: run.predictions for seed, run in zip(own["seed"], own["result"], strict=True)}
 
 
-def contrast(nets: Sequence[Seeds], weights: Sequence[float], cue: str = ALL) -> SeedDifference:
+def contrast(nets: Sequence[Seeds], weights: Sequence[float], cue: str = ALL) -> Estimate:
     """The weighted sum of networks' video@1, on the videos of a cue group, with the 95% interval over videos and seeds
     (`seeds.crossed_interval`); nan where one of them has no run.
 
@@ -81,19 +75,16 @@ def contrast(nets: Sequence[Seeds], weights: Sequence[float], cue: str = ALL) ->
         ValueError: runs tested on other videos or classes.
     """
     if not all(nets):
-        return SeedDifference(nan, nan, nan, tuple(map(tuple, nets)), 0)
-    nets = require_alike(nets)
+        return Estimate(nan, nan, nan, VIDEOS, nan, tuple(map(tuple, nets)), 0)
     tested = next(iter(nets[0].values()))
     groups = cues.classes().set_index("action").loc[list(tested.classes), "cue"].to_numpy()[tested.labels]  # (V,)
     there = np.isin(groups, cues.CUES if cue == ALL else [cue])
-    values = [abs(weight) * outcomes_of(net, "video_top1")[:, there] for net, weight in zip(nets, weights, strict=True)]
-    signs = [1 if weight > 0 else -1 for weight in weights]
-    low, high = crossed_interval(values, signs)
-    points = float(per_video_sum(values, signs).mean())
-    return SeedDifference(points, low, high, tuple(map(tuple, nets)), int(there.sum()))
+    scored = [outcomes(net) for net in nets]
+    of_cue = [replace(o, values=abs(w) * o.values[:, there]) for o, w in zip(scored, weights, strict=True)]
+    return combined(of_cue, [1 if weight > 0 else -1 for weight in weights])
 
 
-def gap(rows: pd.DataFrame) -> SeedDifference:
+def gap(rows: pd.DataFrame) -> Estimate:
     """Video@1 of R(2+1)D minus that of R3D in one setting."""
     return contrast([scores(rows, FIRST), scores(rows, SECOND)], (1, -1))
 
@@ -297,7 +288,7 @@ def video_accuracy(rows: pd.DataFrame) -> str:
     return cells.accuracy(of_rows("", rows), VIDEO)
 
 
-def difference(d: SeedDifference) -> str:
+def difference(d: Estimate) -> str:
     """A difference with its interval, "one seed" where that leaves seeds out."""
     if np.isnan(d.points):
         return NOT_RUN

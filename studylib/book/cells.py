@@ -12,7 +12,7 @@ from studylib.book.tables import lacking, run_link
 from studylib.claims.recorded import Measure, Recorded, lack_of, lack_of_states, seeds_text
 from studylib.claims.verdicts_evidence import Planned, planned_of
 from studylib.claims.verdicts_parts import Part
-from studylib.stats.seeds import SeedDifference
+from studylib.stats.estimates import Estimate
 from studylib.training.magnitudes import signed, with_interval
 
 INTERVALS = (
@@ -27,7 +27,7 @@ def missing(*of: Recorded) -> str:
     return lacking(lack_of(*of) or "not run")
 
 
-def cell(part: Part | SeedDifference | None, *of: Recorded, sign: bool = False, after: str = "") -> str:
+def cell(part: Part | Estimate | None, *of: Recorded, sign: bool = False, after: str = "") -> str:
     """A number with its interval and what is missing of the networks that it needs; `after` is its last line.
 
     Args:

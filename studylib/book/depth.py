@@ -15,7 +15,7 @@ from studylib.claims.verdicts_evidence import Evidence, printed
 from studylib.claims.verdicts_intervals import CLIP
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.results import Run
-from studylib.stats.seeds import difference_of_differences
+from studylib.stats.estimates import difference_of_differences
 from studylib.training.magnitudes import signed
 
 PAIR = ("r3d", "r2plus1d")
@@ -113,8 +113,8 @@ def _of_growth(four: Sequence[Recorded], plan: str) -> dict[tuple[str, str], str
         cells[heading(plan), name] = cell(sum_over_seeds(plus, minus), *four, sign=True)
     grown = None
     if all(own.tests for own in four):
-        scores = [{seed: next(iter(splits.values())) for seed, splits in own.tests.items()} for own in four]
-        grown = difference_of_differences((scores[3], scores[2]), (scores[1], scores[0]), "clip_top1")
+        gaps = (deep.tests, deep_3d.tests), (shallow.tests, shallow_3d.tests)
+        grown = difference_of_differences(*gaps, "clip_top1")
     return cells | {(heading(plan), FINAL): cell(grown, *four, sign=True)}
 
 

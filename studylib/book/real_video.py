@@ -16,10 +16,9 @@ from studylib.claims import published
 from studylib.claims.recorded import STATES, Recorded, of_rows
 from studylib.datasets.report import published_counts
 from studylib.runs.results import Run
+from studylib.stats.estimates import OFFICIAL_SPLITS, accuracy, difference
 from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy
-from studylib.stats.paired import paired_difference
-from studylib.stats.splits import OFFICIAL_SPLITS, split_mean
-from studylib.training.evaluation import Predictions, video_top_k, wilson
+from studylib.training.evaluation import Predictions, named_right, video_top_k, wilson
 from studylib.training.magnitudes import interval, signed, with_interval
 from studylib.training.run_files import CLOCKS, HISTORY
 
@@ -79,15 +78,15 @@ def _row(name: str, runs: pd.DataFrame, done: dict[int, Predictions], of: Sequen
         if split not in done:
             cells[f"split {split}"] = _missing([_state(runs, s, split) for s in of or (name,)])
             continue
-        accuracy, videos = video_top_k(done[split], 1), len(done[split].labels)
-        text = f"{accuracy:.1f}"
+        percent, videos = video_top_k(done[split], 1), len(done[split].labels)
+        text = f"{percent:.1f}"
         if not of:
             run = results(runs, name)[split]
             text = run_link(*run.folder.parts[-3:], text)
-        cells[f"split {split}"] = f"{text} {interval(*wilson(round(accuracy * videos / 100), videos))}"
+        cells[f"split {split}"] = f"{text} {interval(*wilson(round(percent * videos / 100), videos))}"
     if set(done) == set(OFFICIAL_SPLITS):
-        mean = split_mean(done.items())
-        cells["mean of the three"] = with_interval(mean.accuracy, mean.low, mean.high)
+        mean = accuracy({0: done})
+        cells["mean of the three"] = with_interval(mean.points, mean.low, mean.high)
     else:
         cells["mean of the three"] = _missing([_state(runs, s, n) for s in of or (name,) for n in OFFICIAL_SPLITS])
     return cells
@@ -113,28 +112,28 @@ def transfer_table(runs: pd.DataFrame) -> Table:
     both = sorted(scratch.keys() & pretrained.keys())
     alone, other = {"stream": "right when pretrained only"}, {"stream": "right from scratch only"}
     points = {"stream": "difference, points"}
-    difference = paired_difference({s: pretrained[s] for s in both}, {s: scratch[s] for s in both}) if both else None
+    right = {s: (named_right(pretrained[s]), named_right(scratch[s])) for s in both}
+    only = {s: (int((a & ~b).sum()), int((b & ~a).sum()), len(a)) for s, (a, b) in right.items()}
     for split in OFFICIAL_SPLITS:
         column = f"split {split}"
         if split in both:
-            d = difference.by_split[split]
-            alone[column], other[column] = (f"{n} of {d.videos}" for n in (d.only_first, d.only_second))
-            points[column] = signed(d.points)
+            first, second, videos = only[split]
+            alone[column], other[column] = f"{first} of {videos}", f"{second} of {videos}"
+            points[column] = signed(100 * (first - second) / videos)
         else:
             points[column] = _missing([_state(runs, s, split) for s in (RGB, PRETRAINED)])
     if len(both) == len(OFFICIAL_SPLITS):
-        splits = difference.by_split.values()
-        for row, field in ((alone, "only_first"), (other, "only_second")):
-            total, videos = (sum(getattr(d, name) for d in splits) for name in (field, "videos"))
-            row["mean of the three"] = f"{total} of {videos} in all"
-        points["mean of the three"] = with_interval(difference.points, difference.low, difference.high, sign=True)
+        first, second, videos = map(sum, zip(*only.values(), strict=True))
+        alone["mean of the three"], other["mean of the three"] = (f"{n} of {videos} in all" for n in (first, second))
+        gap = difference({0: pretrained}, {0: scratch})
+        points["mean of the three"] = with_interval(gap.points, gap.low, gap.high, sign=True)
     else:
         states = [_state(runs, s, n) for s in (RGB, PRETRAINED) for n in OFFICIAL_SPLITS]
         points["mean of the three"] = _missing(states)
     return Table(
         pd.DataFrame([*rows, *([alone, other] if both else []), points]).rename(columns={"stream": "start"}),
         "Video@1 in percent, as above. The difference is paired: both networks are tested on the same videos; its 95% "
-        "interval is a bootstrap over the test videos of each split. None of the intervals covers the seed.",
+        "interval is a bootstrap over the test videos. None of the intervals covers the seed.",
     )
 
 

@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 
 from studylib.claims.verdicts_evidence import Evidence, Planned, Undecidable, planned_of
-from studylib.claims.verdicts_intervals import VIDEO, VIDEO5, Tests, contrast, outcomes, over_seeds
+from studylib.claims.verdicts_intervals import NAMES, contrast, outcomes, over_seeds, part_of
 from studylib.claims.verdicts_parts import ABOVE, Part
 from studylib.runs.results import Run
+from studylib.stats.estimates import Measure, Scores, accuracy
 from studylib.stats.fusion import PAPER_RGB_WEIGHT, fuse
-from studylib.stats.splits import split_mean
 from studylib.training.evaluation import Predictions
 
-Measure = str | Callable[[Predictions], np.ndarray]  # as of `verdicts_intervals.outcomes`
 STATES = ("not planned", "not run", "unfinished", "complete")  # of runs, the least first
 Key = tuple[int, int]  # seed, split
 
@@ -61,7 +60,7 @@ class Recorded:
         return lack_of_states(states, "pairs" if self.fused else "runs")
 
     @cached_property
-    def tests(self) -> Tests:
+    def tests(self) -> Scores:
         """Seed -> split -> scores, of the seeds of which every planned split is complete: a mean over some splits only
         would be another quantity."""
         splits = {split for _, split in self.runs}
@@ -73,21 +72,8 @@ class Recorded:
         return {seed: own for seed, own in found.items() if set(own) == splits}
 
     def measured(self, measure: Measure) -> Part | None:
-        """The mean over the seeds of the splits' means; None where no seed is complete.
-
-        The interval of one seed's video accuracy is Wilson's, over splits the root of squares (`splits`); where the
-        dataset names its speakers it is over them (`speakers`). All others are the crossed bootstrap's over videos and
-        seeds (`seeds`). That of a percentage ends at 0 and 100.
-        """
-        named = any(p.speakers for own in self.tests.values() for p in own.values())
-        if len(self.tests) == 1 and measure in (VIDEO, VIDEO5) and not named:
-            (own,) = self.tests.values()
-            mean = split_mean(own.items(), sorted(own), k=5 if measure == VIDEO5 else 1)
-            return Part(self.name, mean.accuracy, mean.low, mean.high, covers_seeds=False)
-        if not self.tests:
-            return None
-        part = contrast(self.name, [outcomes(self.tests, measure)])
-        return bounded(part) if isinstance(measure, str) else part
+        """`estimates.accuracy` of it; None where no seed is complete."""
+        return part_of(self.name, accuracy(self.tests, NAMES.get(measure, measure))) if self.tests else None
 
 
 def network(

@@ -12,7 +12,7 @@ from studylib.claims import published
 from studylib.claims.verdicts_evidence import Evidence, Net, Planned, require_comparable
 from studylib.claims.verdicts_intervals import CLIP, VIDEO, Outcomes, both, contrast, outcomes
 from studylib.claims.verdicts_parts import EQUAL, Part
-from studylib.stats.splits import OFFICIAL_SPLITS
+from studylib.stats.estimates import OFFICIAL_SPLITS
 
 RGB, FLOW, FUSED = "RGB", "Flow", "Two-Stream"  # as in the paper's tables
 STREAMS = (RGB, FLOW, FUSED)

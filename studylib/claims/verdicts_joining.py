@@ -8,9 +8,10 @@ import numpy as np
 
 from studylib.claims.audit import CLOSE
 from studylib.claims.verdicts_evidence import Evidence, Net, printed
-from studylib.claims.verdicts_intervals import VIDEO, Outcomes, Tests, contrast, outcomes
+from studylib.claims.verdicts_intervals import VIDEO, contrast, outcomes
 from studylib.claims.verdicts_parts import CONTRADICTED, INCONCLUSIVE, REPRODUCED, Verdict
 from studylib.nets.table import NETS
+from studylib.stats.estimates import Outcomes, Scores
 from studylib.training.evaluation import Predictions, named_right
 
 LEAST = float(np.finfo(np.float16).tiny)  # of a stored probability, for its logarithm
@@ -50,7 +51,7 @@ def right_by(way: str) -> Callable[[Predictions], np.ndarray]:
     return of_each
 
 
-def gains(scored: Net | Tests) -> dict[str, Outcomes]:
+def gains(scored: Net | Scores) -> dict[str, Outcomes]:
     """Way -> what it gains over the mean in video@1, points."""
     mean = outcomes(scored, VIDEO)
     return {way: outcomes(scored, right_by(way)).minus(mean) for way in WAYS}

@@ -1,4 +1,10 @@
 """Accuracies, differences and their 95% intervals, over videos, seeds, splits and speakers.
 
-Imports training's predictions, no plan and no book.
+    stats.accuracy(runs), stats.difference(runs, others)  # points, low, high, unit
+
+of runs as `runs.results.table` has them. Imports runs and what is below them, no book.
 """
+
+from studylib.stats.estimates import Estimate, accuracy, difference, difference_of_differences
+
+__all__ = ["Estimate", "accuracy", "difference", "difference_of_differences"]

@@ -1,4 +1,4 @@
-"""The difference of two networks over several seeds and the same test videos, with a 95% interval.
+"""The interval of a sum of networks' accuracies over several seeds and the same test videos.
 
 A measured accuracy depends on which seeds were trained and on which videos were tested; every seed is tested on every
 video, so the two draws are crossed. Of network g, seed s and video v the outcome (right or not, or the share of the
@@ -8,93 +8,18 @@ clips that are right) is taken as
 
 with a the seed's own part, u the video's, the same in all seeds, and e what only this seed makes of this video. All are
 drawn at random; the seeds of one network apart from those of another, whatever their numbers. The difference of two
-networks, or a difference of differences, is a sum of the networks' means with signs. `paired` has the difference of
-one seed each over the official splits.
+networks, or a difference of differences, is a sum of the networks' means with signs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import inf, sqrt
-from typing import Literal
 
 import numpy as np
 
 from studylib.stats.intervals import Z95, student_quantile
-from studylib.stats.paired import resampled_means
-from studylib.training.evaluation import Predictions, clips_named_right, named_right
 
-Measure = Literal["video_top1", "clip_top1"]
-Seeds = Mapping[int, Predictions]  # seed -> what the network trained with it scored
-
-ORDINALS = ("first", "second", "third", "fourth")
-
-
-@dataclass(frozen=True)
-class SeedDifference:
-    """First minus second, in points: the mean over seeds with its 95% interval."""
-
-    points: float
-    low: float
-    high: float
-    seeds: tuple[tuple[int, ...], ...]  # of each network, in the order they were given
-    videos: int
-
-    @property
-    def half_width(self) -> float:
-        """Half the width of the interval, points."""
-        return (self.high - self.low) / 2
-
-    @property
-    def contains_0(self) -> bool:
-        """Whether the interval leaves open which of the two is ahead."""
-        return self.low <= 0 <= self.high
-
-    @property
-    def covers_seeds(self) -> bool:
-        """Whether every network has two seeds or more. Where one has a single seed, nothing tells how far another would
-        have come out, and the interval does not cover it; where all have one, it covers the draw of the videos only."""
-        return all(len(own) > 1 for own in self.seeds)
-
-    @property
-    def seeds_first(self) -> tuple[int, ...]:
-        """Seeds of the first network."""
-        return self.seeds[0]
-
-    @property
-    def seeds_second(self) -> tuple[int, ...]:
-        """Seeds of the second network."""
-        return self.seeds[1]
-
-
-def difference(
-    first: Seeds, second: Seeds, measure: Measure = "video_top1", resamples: int = 10_000, seed: int = 0
-) -> SeedDifference:
-    """The difference of two networks' accuracies, first minus second, each the mean over its seeds.
-
-    Args:
-        first, second: seed -> predictions; each at least one seed, not the same ones nor as many.
-        measure: "video_top1" (video@1) or "clip_top1" (clip@1).
-        resamples, seed: of the bootstrap, see `crossed_interval`.
-
-    Raises:
-        ValueError: a network without a seed, runs tested on other videos or classes (it names the first such), or
-            another measure.
-    """
-    return _contrast((first, second), (1, -1), measure, resamples, seed)
-
-
-def difference_of_differences(
-    gap: tuple[Seeds, Seeds],
-    other_gap: tuple[Seeds, Seeds],
-    measure: Measure = "video_top1",
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> SeedDifference:
-    """A gap of two networks minus the gap of two others, as (R(2+1)D - R3D at 34 layers) - (the same at 18).
-
-    `seeds` of the result has all four networks'; errors as of `difference`.
-    """
-    return _contrast((*gap, *other_gap), (1, -1, -1, 1), measure, resamples, seed)
+FEW = 20  # distinct values, of which each is counted
+DRAWS_A_COUNT = 25  # values are drawn in the time in which one distinct value is counted
 
 
 def crossed_interval(
@@ -128,59 +53,17 @@ def crossed_interval(
         if (n := len(own)) > 1:
             means = own.mean(1)
             drawn += sign * resampled_means(sqrt(n / (n - 1)) * (means - means.mean()), resamples, rng)
-    of_seeds = [own.mean(1).var(ddof=1) / len(own) if len(own) > 1 else 0.0 for own in outcomes]
-    variances = [per_video.var(ddof=1) / len(per_video), *of_seeds]
-    stretch = student([len(per_video), *map(len, outcomes)], variances) / Z95
+    stretch = student_quantile(0.975, freedom_of(outcomes, signs)) / Z95
     low, high = per_video.mean() + stretch * np.percentile(drawn, [2.5, 97.5])
     return float(low), float(high)
 
 
-def _contrast(
-    nets: Sequence[Seeds], signs: Sequence[int], measure: Measure, resamples: int, seed: int
-) -> SeedDifference:
-    nets = require_alike(nets)
-    outcomes = [outcomes_of(net, measure) for net in nets]
+def freedom_of(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> float:
+    """Degrees of freedom of `crossed_interval`."""
     per_video = per_video_sum(outcomes, signs)
-    low, high = crossed_interval(outcomes, signs, resamples, seed)
-    return SeedDifference(float(per_video.mean()), low, high, tuple(tuple(net) for net in nets), len(per_video))
-
-
-def require_alike(nets: Sequence[Seeds]) -> list[Seeds]:
-    """The networks with their seeds in order, all tested on the same videos of the same classes."""
-    for name, net in zip(ORDINALS, nets, strict=False):
-        if not net:
-            raise ValueError(f"the {name} network has no seed: give it at least one")
-    nets = [dict(sorted(net.items())) for net in nets]
-    first_seed, reference = next(iter(nets[0].items()))
-    for name, net in zip(ORDINALS, nets, strict=False):
-        for seed, own in net.items():
-            if own.videos != reference.videos or own.classes != reference.classes:
-                raise ValueError(
-                    f"seed {seed} of the {name} network was not tested on the same videos of the same classes as "
-                    f"seed {first_seed} of the first: compare runs of one test part"
-                )
-    return nets
-
-
-def outcomes_of(net: Seeds, measure: Measure) -> np.ndarray:
-    """(n seeds, V videos) in points, whose mean over videos is the seed's accuracy in percent."""
-    if measure not in MEASURES:
-        raise ValueError(f"measure is {measure!r}: it is one of {', '.join(MEASURES)}")
-    return 100 * np.stack([MEASURES[measure](predictions) for predictions in net.values()])
-
-
-def _clips_right(predictions: Predictions) -> np.ndarray:
-    """(V,): the share of a video's clips that are right.
-
-    Every clip counts the same, also where videos have unequal numbers of them: clip@1 is a ratio of two means over
-    videos, and a video's part in it is how far it moves that ratio (its linearisation), so that the mean is clip@1.
-    """
-    clips = np.array([len(scores) for scores in predictions.clip_scores])
-    right = np.add.reduceat(clips_named_right(predictions).astype(int), np.cumsum(clips) - clips)  # of each video
-    return (right - right.sum() / clips.sum() * (clips - clips.mean())) / clips.mean()
-
-
-MEASURES: dict[str, Callable[[Predictions], np.ndarray]] = {"video_top1": named_right, "clip_top1": _clips_right}
+    several = [own for own in outcomes if len(own) > 1]
+    variances = [per_video.var(ddof=1) / len(per_video), *(own.mean(1).var(ddof=1) / len(own) for own in several)]
+    return freedom(variances, [len(per_video), *map(len, several)])
 
 
 def per_video_sum(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> np.ndarray:
@@ -197,6 +80,20 @@ def freedom(variances: Sequence[float], numbers: Sequence[int]) -> float:
     return sum(variance for variance, _ in parts) ** 2 / sum(variance**2 / own for variance, own in parts)
 
 
-def student(numbers: Sequence[int], variances: Sequence[float]) -> float:
-    """The 97.5% quantile of Student's t for a sum of variances, each estimated from so many seeds or videos."""
-    return student_quantile(0.975, freedom(variances, numbers))
+def resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(resamples,): means of as many of the (N,) values as there are, drawn with replacement.
+
+    A resample matters only by how often each distinct value is in it, and outcomes have few: right or wrong, in a
+    mean over a few seeds or clips. That is exact, and as fast for a million videos as for a hundred. Where many values
+    are distinct, as of scores, the values themselves are drawn.
+    """
+    distinct, times = np.unique(np.round(values, 9), return_counts=True)  # what differs in the last bits is the same
+    if len(distinct) > max(FEW, len(values) / DRAWS_A_COUNT):
+        at_once = max(1, 1_000_000 // len(values))  # resamples, to keep what is drawn within 16 MB
+        sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+        return np.concatenate([values[rng.integers(len(values), size=(size, len(values)))].mean(1) for size in sizes])
+    order = np.lexsort((-distinct, -abs(distinct)))  # large before small: the recorded numbers were drawn in this order
+    distinct, share = distinct[order], times[order] / len(values)
+    at_once = max(1, 1_000_000 // len(distinct))  # resamples, to keep the counts within 8 MB
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    return np.concatenate([rng.multinomial(len(values), share, size) @ distinct / len(values) for size in sizes])

@@ -8,7 +8,9 @@ from math import sqrt
 import numpy as np
 import pandas as pd
 
-from studylib.stats.seeds import ORDINALS, Measure, Seeds, outcomes_of, per_video_sum, require_alike, student
+from studylib.stats.estimates import Measure, Network, outcomes
+from studylib.stats.intervals import student_quantile
+from studylib.stats.seeds import freedom, per_video_sum
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,21 @@ class Variances:
         )
 
 
-def recorded_variances(first: Seeds, second: Seeds, measure: Measure = "video_top1") -> Variances:
+def recorded_variances(first: Network, second: Network, measure: Measure = "video_top1") -> Variances:
     """Of first minus second, from their recorded runs.
 
-    Errors: as of `seeds.difference`, and ValueError where a network has one seed only.
+    Raises:
+        ValueError: as of `estimates.difference`, or a network has one seed only.
     """
-    nets = require_alike((first, second))
-    if single := [name for name, net in zip(ORDINALS, nets, strict=False) if len(net) < 2]:
-        raise ValueError(f"the {single[0]} network has one seed: how seeds differ takes two or more")
-    return variances([outcomes_of(net, measure) for net in nets], (1, -1))
+    nets = [outcomes(network, measure) for network in (first, second)]
+    if nets[0].tested != nets[1].tested:
+        raise ValueError("the networks were not tested on the same videos, labels and classes")
+    if min(len(net.seeds) for net in nets) < 2:
+        raise ValueError("a network has one seed: how seeds differ takes two or more")
+    return variances([net.values for net in nets], (1, -1))
 
 
-def variances(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> Variances:
+def variances(values: Sequence[np.ndarray], signs: Sequence[int]) -> Variances:
     """From outcomes of N seeds of each network on M videos (the crossed analysis of variance; none is less than 0):
 
         var e_g = sum over s, v of (outcome - mean of s - mean of v + mean of all)^2 / ((N - 1) (M - 1))
@@ -49,14 +54,14 @@ def variances(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> Variances
     From two or three recorded seeds var a_g is a rough guess.
 
     Args:
-        outcomes: of each network (N seeds, M videos), in points, N of 2 or more.
+        values: of each network (N seeds, M videos), in points, N of 2 or more.
         signs: of each network, 1 or -1.
     """
-    recorded = outcomes[0].shape[1]
-    e = [_interaction(own) for own in outcomes]
-    a = [max(0.0, own.mean(1).var(ddof=1) - rest / recorded) for own, rest in zip(outcomes, e, strict=True)]
-    of_means = sum(rest / len(own) for own, rest in zip(outcomes, e, strict=True))
-    return Variances(tuple(a), tuple(e), max(0.0, per_video_sum(outcomes, signs).var(ddof=1) - of_means))
+    recorded = values[0].shape[1]
+    e = [_interaction(own) for own in values]
+    a = [max(0.0, own.mean(1).var(ddof=1) - rest / recorded) for own, rest in zip(values, e, strict=True)]
+    of_means = sum(rest / len(own) for own, rest in zip(values, e, strict=True))
+    return Variances(tuple(a), tuple(e), max(0.0, per_video_sum(values, signs).var(ddof=1) - of_means))
 
 
 def mean_variances(studies: Sequence[Variances]) -> Variances:
@@ -83,18 +88,18 @@ def expected_half_width(known: Variances, videos: int, seeds: Sequence[int]) -> 
     of_videos = (known.of_videos + (e / n).sum()) / videos
     of_seeds = np.where(n > 1, (np.array(known.of_seeds) + e / videos) / n, 0)
     parts = [of_videos, *of_seeds]
-    return student([videos, *seeds], parts) * sqrt(sum(parts))
+    return student_quantile(0.975, freedom(parts, [videos, *seeds])) * sqrt(sum(parts))
 
 
 def needed(
-    first: Seeds,
-    second: Seeds,
+    first: Network,
+    second: Network,
     half_width: float = 3.0,
     measure: Measure = "video_top1",
     videos: Sequence[int] = (400, 1000, 2000, 4000),
     seeds: Sequence[int] = (1, 2, 3, 5),
 ) -> pd.DataFrame:
-    """How wide the interval of `seeds.difference` is expected to be with other numbers of test videos and seeds.
+    """How wide the interval of `estimates.difference` is expected to be with other numbers of test videos and seeds.
 
     Returns a row for each of the `videos` and `seeds`: videos, seeds (as many of each network), half_width (points,
     see `expected_half_width`), covers_seeds (not with one seed, whose interval is narrower only because it says nothing

@@ -10,7 +10,7 @@ from studylib.book.calibration import ALL, FIRST, SECOND
 from studylib.datasets import pantomime
 from studylib.runs.plan import load_plan
 from studylib.runs.results import load_plan_runs
-from studylib.stats.seeds import difference, difference_of_differences
+from studylib.stats import difference, difference_of_differences
 from studylib.stats.study_size import recorded_variances
 from studylib.training.evaluation import Predictions, wilson
 from tests.fake_runs import PANTOMIME
@@ -200,7 +200,7 @@ def test_the_gain_of_longer_clips_is_that_of_the_sequence_videos_alone():
     assert np.isnan(gains[0].points)
     assert [gain.points for gain in gains[1:]] == pytest.approx([0, 0, 40])
     assert [gain.low > 0 for gain in gains[1:]] == [False, False, True]
-    assert {gain.videos for gain in gains[1:]} == {80}
+    assert {gain.tested for gain in gains[1:]} == {80}
     frame = calibration.time_scale_table(table).frame
     assert frame["clip"].tolist() == ["8 frames", "16 frames", "8 frames, 4 apart", "32 frames"]
     assert frame["sequence"].str[:4].tolist() == ["50.0", "50.0", "50.0", "90.0"]

@@ -11,74 +11,9 @@ from studylib.book.real_video import FLOW, PRETRAINED, RGB
 from studylib.runs.plan import Plan, load_plan
 from studylib.runs.results import load_plan_runs
 from studylib.stats.fusion import fusion_accuracy
-from studylib.stats.paired import paired_difference
 from studylib.training.evaluation import Predictions
 from tests.chapters import below_figures, html_of, shown_by
 from tests.fake_runs import fake_predictions, write_fake_run
-
-CLASSES = ("a", "b")
-
-
-def scored(split, right):
-    """Predictions of one clip a video, of class a, named right where `right` says so."""
-    scores = np.array([[[0.9, 0.1]] if r else [[0.1, 0.9]] for r in right], np.float16)
-    return Predictions(
-        [f"split{split}/{i}" for i in range(len(right))], np.zeros(len(right), int), list(scores), CLASSES
-    )
-
-
-def test_a_paired_difference_by_hand():
-    """Split 1: 2 of 2 against 1 of 2, split 2: 1 of 4 against 1 of 4, of other videos: (50 + 0) / 2 points."""
-    first = {1: scored(1, [1, 1]), 2: scored(2, [1, 0, 0, 0])}
-    second = {1: scored(1, [1, 0]), 2: scored(2, [0, 1, 0, 0])}
-    d = paired_difference(first, second)
-    assert d.points == 25
-    assert (d.by_split[1].points, d.by_split[1].only_first, d.by_split[1].only_second) == (50, 1, 0)
-    assert (d.by_split[2].points, d.by_split[2].only_first, d.by_split[2].only_second) == (0, 1, 1)
-
-
-def test_the_interval_is_that_of_the_binomial_where_one_video_in_two_tells():
-    """Of 2 videos one tells: 0, 1 or 2 draws of it with 1/4, 1/2, 1/4, so 95% of the differences span 0 to 100."""
-    d = paired_difference({1: scored(1, [1, 0])}, {1: scored(1, [0, 0])})
-    assert (d.points, d.low, d.high) == (50, 0, 100)
-    # 100 videos, 20 tell: a binomial's mean 20 and deviation 4
-    d = paired_difference({1: scored(1, [1] * 20 + [0] * 80)}, {1: scored(1, [0] * 100)})
-    assert d.low == pytest.approx(20 - 1.96 * 4, abs=1)
-    assert d.high == pytest.approx(20 + 1.96 * 4, abs=1)
-
-
-def test_splits_are_drawn_apart_and_count_the_same_whatever_their_size():
-    """Deviations of splits with 100 and 400 videos: sqrt(4^2 + 2^2) / 2 points."""
-    first = {1: scored(1, [1] * 20 + [0] * 80), 2: scored(2, [1] * 80 + [0] * 320)}
-    second = {1: scored(1, [0] * 100), 2: scored(2, [0] * 400)}
-    d = paired_difference(first, second)
-    assert d.points == 20
-    assert d.high - d.low == pytest.approx(2 * 1.96 * np.sqrt(4**2 + 2**2) / 2, abs=0.5)
-
-
-def test_videos_that_both_name_right_or_wrong_add_no_spread():
-    d = paired_difference({1: scored(1, [1, 1, 0])}, {1: scored(1, [1, 1, 0])})
-    assert (d.points, d.low, d.high) == (0, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("second", "complaint"),
-    [
-        ({1: scored(1, [1, 0, 0])}, "split 1: the two were not tested on the same videos"),
-        ({2: scored(2, [1, 0])}, r"splits \[1\] and \[2\]"),
-        ({}, "at least one"),
-    ],
-)
-def test_what_is_not_tested_alike_is_not_compared(second, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        paired_difference({1: scored(1, [1, 0])}, second)
-
-
-def test_a_video_of_two_test_parts_is_refused():
-    both = {1: scored(1, [1, 0]), 2: scored(1, [1, 0])}
-    with pytest.raises(ValueError, match="split1/0 is tested in splits 1 and 2"):
-        paired_difference(both, both)
-
 
 PLAN = load_plan(REPOSITORY / "runs" / "ucf101_subset.yaml")
 

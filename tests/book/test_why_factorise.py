@@ -10,7 +10,7 @@ from studylib import REPOSITORY
 from studylib.book import depth, factorising_figures, mechanism
 from studylib.claims.verdicts import decide
 from studylib.nets.table import PRINTED_NAMES
-from studylib.stats.seeds import difference, difference_of_differences
+from studylib.stats import difference, difference_of_differences
 from studylib.training.evaluation import clip_top1
 from tests.chapters import below_figures, figures_in, html_of, shown_by
 from tests.fake_runs import fake_predictions

@@ -11,8 +11,8 @@ from scipy.stats import t, ttest_ind
 from studylib.claims import recorded
 from studylib.claims.verdicts_evidence import Evidence, Undecidable
 from studylib.claims.verdicts_intervals import CLIP, VIDEO, VIDEO5
+from studylib.stats import difference
 from studylib.stats.fusion import fuse
-from studylib.stats.seeds import difference
 from studylib.training.evaluation import clip_top1, video_top_k, wilson
 from tests.made_study import made_study, table2
 from tests.made_study import network_of as of

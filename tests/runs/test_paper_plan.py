@@ -9,7 +9,7 @@ from studylib import REPOSITORY
 from studylib.claims import published
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.runs.plan import PlannedRun, load_plan, plan_files
-from studylib.stats.splits import OFFICIAL_SPLITS
+from studylib.stats.estimates import OFFICIAL_SPLITS
 from studylib.training.spec import RunSpec
 
 PLAN = load_plan(REPOSITORY / "runs" / "paper.yaml")

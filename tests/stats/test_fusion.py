@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studylib.stats import accuracy
 from studylib.stats.fusion import fuse, fusion_accuracy
 from studylib.stats.intervals import Z95
-from studylib.stats.splits import split_mean
 from studylib.training.evaluation import (
     Predictions,
     clip_top1,
@@ -146,67 +146,39 @@ def split(right: int, videos: int, prefix: str) -> Predictions:
 
 
 def test_table_5_is_the_mean_of_three_splits() -> None:
-    mean = split_mean([(2, split(6, 10, "b")), (1, split(9, 10, "a")), (3, split(6, 20, "c"))])
-    assert mean.accuracy == pytest.approx((90 + 60 + 30) / 3)
-    assert mean.by_split == pytest.approx({1: 90, 2: 60, 3: 30})
-    assert mean.videos == 40
+    mean = accuracy({0: {2: split(6, 10, "b"), 1: split(9, 10, "a"), 3: split(6, 20, "c")}})
+    assert mean.points == pytest.approx((90 + 60 + 30) / 3)
+    assert (mean.tested, mean.unit) == (40, "videos")
 
 
 def test_any_of_k_classes_counts_in_the_mean_over_splits() -> None:
-    assert split_mean([(1, split(4, 10, "a"))], splits=[1], k=2).accuracy == 100
-    results = [(n, fake_predictions(seed=n)) for n in (1, 2)]
-    own_videos = [(n, replace(p, videos=[f"{n}/{v}" for v in p.videos])) for n, p in results]
+    results = {n: fake_predictions(seed=n) for n in (1, 2)}
+    own_videos = {n: replace(p, videos=[f"{n}/{v}" for v in p.videos]) for n, p in results.items()}
     for k in (1, 5):
-        expected = np.mean([video_top_k(p, k) for _, p in results])
-        assert split_mean(own_videos, splits=[1, 2], k=k).accuracy == pytest.approx(expected)
+        expected = np.mean([video_top_k(p, k) for p in results.values()])
+        assert accuracy({0: own_videos}, f"video_top{k}").points == pytest.approx(expected)
 
 
 def test_the_interval_of_many_videos_is_the_stratified_one() -> None:
-    mean = split_mean([(1, split(3600, 3783, "a")), (2, split(3550, 3734, "b")), (3, split(3500, 3696, "c"))])
+    mean = accuracy({0: {1: split(3600, 3783, "a"), 2: split(3550, 3734, "b"), 3: split(3500, 3696, "c")}})
     shares = [(3600 / 3783, 3783), (3550 / 3734, 3734), (3500 / 3696, 3696)]
     half = 100 * Z95 * np.sqrt(sum(p * (1 - p) / n for p, n in shares)) / 3
     assert half == pytest.approx(0.41, abs=0.01)
-    assert (mean.high - mean.low) / 2 == pytest.approx(half, rel=0.01)
+    assert mean.half_width == pytest.approx(half, rel=0.01)
 
 
-def test_one_split_has_its_own_wilson_interval() -> None:
-    mean = split_mean([(1, split(10, 10, "a"))], splits=[1])
-    assert (mean.low, mean.high) == pytest.approx(wilson(10, 10))
-
-
-def test_three_splits_without_an_error_still_have_an_interval() -> None:
-    mean = split_mean([(n, split(10, 10, str(n))) for n in (1, 2, 3)])
+def test_splits_without_an_error_still_have_an_interval_and_one_has_its_own() -> None:
+    one = accuracy({0: split(10, 10, "a")})
+    assert (one.low, one.high) == pytest.approx(wilson(10, 10))
+    mean = accuracy({0: {n: split(10, 10, str(n)) for n in (1, 2, 3)}})
     assert mean.high == pytest.approx(100)
     assert wilson(10, 10)[0] < mean.low == pytest.approx(100 - (100 - wilson(10, 10)[0]) / 3**0.5)
 
 
 def test_videos_in_two_test_parts_widen_the_interval() -> None:
-    apart = split_mean([(1, split(50, 100, "a")), (2, split(50, 100, "b"))], splits=[1, 2])
+    apart = accuracy({0: {1: split(50, 100, "a"), 2: split(50, 100, "b")}})
     shared = split(50, 100, "a")
     shared = replace(shared, videos=[*shared.videos[:99], "b.mp4"])
-    together = split_mean([(1, split(50, 100, "a")), (2, shared)], splits=[1, 2])
+    together = accuracy({0: {1: split(50, 100, "a"), 2: shared}})
     # 99 of 100 outcomes are the same, in each 50 right: correlation 0.99
-    widened = (together.high - together.low) / (apart.high - apart.low)
-    assert widened == pytest.approx(np.sqrt(1 + 0.99), rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ([1, 2], "split 3 is missing"),
-        ([1, 2, 2, 3], "split 2 is there 2 times"),
-        ([1, 2, 3, 4], "split 4 is not one of 1, 2, 3"),
-        ([], "split 1 is missing"),
-    ],
-)
-def test_a_mean_of_other_splits_than_the_official_ones_is_refused(given: list[int], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        split_mean([(n, split(5, 10, str(n))) for n in given])
-
-
-def test_one_split_given_under_two_numbers_is_refused() -> None:
-    with pytest.raises(ValueError, match="splits 1 and 3 were tested on the same 10 videos"):
-        split_mean([(1, split(5, 10, "a")), (2, split(5, 10, "b")), (3, split(6, 10, "a"))])
-    other = replace(split(5, 10, "b"), classes=("p", "q", "r"))
-    with pytest.raises(ValueError, match="splits 1 and 2 have other classes"):
-        split_mean([(1, split(5, 10, "a")), (2, other), (3, split(5, 10, "c"))])
+    assert together.half_width / apart.half_width == pytest.approx(np.sqrt(1 + 0.99), rel=1e-3)

@@ -1,13 +1,14 @@
 """The difference of two networks over seeds and videos: by hand, and in simulated studies whose truth is known."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from studylib.stats.paired import paired_difference
-from studylib.stats.seeds import crossed_interval, difference, difference_of_differences
+from studylib.stats import difference, difference_of_differences
+from studylib.stats.seeds import crossed_interval
 from studylib.stats.study_size import Variances, expected_half_width, mean_variances, needed, variances
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
@@ -78,8 +79,8 @@ def of_seeds(outcomes, correction=1.0):
 def test_the_difference_is_of_the_means_over_seeds_by_hand():
     """Seeds right in 2 and 1 of 2 videos against one in 1 of 2: 75 - 50 points."""
     d = difference({0: one_clip([1, 1]), 4: one_clip([1, 0])}, {1: one_clip([0, 1])})
-    assert d.points == 25
-    assert (d.seeds_first, d.seeds_second, d.videos) == ((0, 4), (1,), 2)
+    assert d.points == pytest.approx(25)
+    assert (d.seeds, d.tested) == (((0, 4), (1,)), 2)
     assert d.half_width == (d.high - d.low) / 2 > 0
 
 
@@ -97,15 +98,24 @@ def test_every_clip_counts_the_same_where_videos_have_unequal_numbers():
     assert d.points == pytest.approx(clip_top1(first) - clip_top1(second)) == pytest.approx(20)
 
 
-def test_with_one_seed_it_is_the_paired_difference_and_says_that_no_seed_is_covered():
-    rng = np.random.default_rng(3)
-    first, second = (one_clip(rng.random(400) < p) for p in (0.7, 0.6))
-    one, paired = difference({0: first}, {0: second}), paired_difference({1: first}, {1: second})
-    assert one.points == pytest.approx(paired.points)
-    assert (one.low, one.high) == pytest.approx((paired.low, paired.high), abs=0.3)
-    assert not one.covers_seeds
+def test_with_one_seed_it_is_of_the_videos_alone_and_says_so():
+    """100 videos, 20 tell the two apart: a binomial's mean 20 and deviation 4."""
+    first, second = one_clip([1] * 20 + [0] * 80), one_clip([0] * 100)
+    one = difference({0: first}, {0: second})
+    assert (one.points, one.unit) == (pytest.approx(20), "videos")
+    assert (one.low, one.high) == pytest.approx((20 - 1.96 * 4, 20 + 1.96 * 4), abs=1)
     assert not difference({0: first, 1: first}, {0: second}).covers_seeds
-    assert difference({0: first, 1: first}, {0: second, 1: second}).covers_seeds
+    assert difference({0: first, 1: first}, {0: second, 1: second}).unit == "videos and seeds"
+
+
+def test_splits_count_the_same_whatever_their_size():
+    """Deviations of splits with 100 and 400 videos: sqrt(4^2 + 2^2) / 2 points."""
+    first = {1: one_clip([1] * 20 + [0] * 80), 2: one_clip([1] * 80 + [0] * 320)}
+    second = {1: one_clip([0] * 100), 2: one_clip([0] * 400)}
+    first[2], second[2] = (replace(p, videos=[f"2/{v}" for v in p.videos]) for p in (first[2], second[2]))
+    d = difference({0: first}, {0: second})
+    assert d.points == pytest.approx(20)
+    assert d.half_width == pytest.approx(1.96 * np.sqrt(4**2 + 2**2) / 2, abs=0.5)
 
 
 @pytest.mark.parametrize(("videos", "deviations"), [(1000, (1.5, 1.5)), (2000, (1.5, 1.5)), (1000, (3, 3))])
@@ -167,7 +177,8 @@ def test_what_is_enough_covers_the_seeds_and_is_narrow_enough():
     _, (recorded,) = studies(1, 1000, 5, (1, 1), np.random.default_rng(0))
     first, second = ({s: one_clip(right) for s, right in enumerate(own)} for own in recorded)
     table = needed(first, second, half_width=3.0)
-    assert table["half_width"].iloc[-1] == expected_half_width(variances(recorded, SIGNS), 4000, (5, 5))
+    expected = expected_half_width(variances(recorded, SIGNS), 4000, (5, 5))
+    assert table["half_width"].iloc[-1] == pytest.approx(expected)
     assert table[["videos", "seeds"]].values.tolist() == [[v, n] for v in (400, 1000, 2000, 4000) for n in (1, 2, 3, 5)]
     several = table[table["seeds"] > 1].pivot(index="videos", columns="seeds", values="half_width")
     assert (several.diff(axis=1).iloc[:, 1:] < 0).all(axis=None), "more seeds are narrower"
@@ -182,7 +193,7 @@ def test_what_is_enough_covers_the_seeds_and_is_narrow_enough():
 
 def test_how_seeds_differ_cannot_be_told_from_one():
     two = {0: one_clip([1, 0]), 1: one_clip([1, 1])}
-    with pytest.raises(ValueError, match="the second network has one seed"):
+    with pytest.raises(ValueError, match="a network has one seed"):
         needed(two, {0: one_clip([1, 0])})
 
 
@@ -190,7 +201,7 @@ def test_a_difference_of_differences_by_hand():
     """(100 - 50) - (50 - 50) points, of four networks."""
     nets = [{0: one_clip(right)} for right in ([1, 1], [1, 0], [0, 1], [1, 0])]
     d = difference_of_differences((nets[0], nets[1]), (nets[2], nets[3]))
-    assert d.points == 50
+    assert d.points == pytest.approx(50)
     assert d.seeds == ((0,),) * 4
 
 
@@ -201,20 +212,14 @@ def test_its_interval_is_that_of_four_networks_errors():
     two, four = difference(*nets[:2]), difference_of_differences((nets[0], nets[1]), (nets[2], nets[3]))
     assert four.half_width / two.half_width == pytest.approx(np.sqrt(2), rel=0.1)
     same = difference_of_differences((nets[0], nets[1]), (nets[0], nets[1]))
-    assert (same.points, same.low, same.high) == (0, 0, 0)
+    assert (same.points, same.low, same.high) == pytest.approx((0, 0, 0))
 
 
 def test_where_nothing_differs_the_interval_has_no_width():
     one = {0: one_clip([1, 1, 0])}
     two = {0: one_clip([1, 1, 0]), 1: one_clip([1, 0, 0])}
-    assert difference(one, one).half_width == 0
+    assert difference(one, one).half_width == pytest.approx(0)
     assert difference(two, two).half_width > 0, "seeds of one network differ too"
-
-
-def test_the_seed_of_the_bootstrap_decides_it():
-    first, second = ({s: fake_predictions(seed=s, skill=k) for s in range(3)} for k in (2, 1))
-    assert difference(first, second, seed=1) == difference(first, second, seed=1)
-    assert difference(first, second, seed=1).low != difference(first, second, seed=2).low
 
 
 def test_resamples_of_videos_that_all_differ_stay_small():
@@ -230,10 +235,9 @@ def test_resamples_of_videos_that_all_differ_stay_small():
 @pytest.mark.parametrize(
     ("first", "second", "complaint"),
     [
-        ({0: [1, 0]}, {0: [1, 0], 3: [1, 0, 0]}, "seed 3 of the second network .* as seed 0 of the first"),
-        ({2: [1, 0], 1: [1]}, {0: [1, 0]}, "seed 2 of the first network .* as seed 1 of the first"),
-        ({}, {0: [1, 0]}, "the first network has no seed"),
-        ({0: [1, 0]}, {}, "the second network has no seed"),
+        ({0: [1, 0]}, {0: [1, 0], 3: [1, 0, 0]}, "seed 3 was not tested on the same videos"),
+        ({0: [1, 0]}, {0: [1]}, "the networks were not tested on the same videos"),
+        ({}, {0: [1, 0]}, "no complete run"),
     ],
 )
 def test_what_is_not_tested_alike_is_not_compared(first, second, complaint):
@@ -244,10 +248,10 @@ def test_what_is_not_tested_alike_is_not_compared(first, second, complaint):
 
 def test_runs_of_other_classes_are_refused():
     other = Predictions(["0.mp4"], np.zeros(1, int), [np.array([[1, 0]], np.float16)], ("a", "c"))
-    with pytest.raises(ValueError, match=r"seed 7 of the second network .* of the same classes"):
+    with pytest.raises(ValueError, match="not tested on the same videos, labels and classes"):
         difference({0: one_clip([1])}, {7: other})
 
 
 def test_an_unknown_measure_is_refused():
-    with pytest.raises(ValueError, match="measure is 'top5': it is one of video_top1, clip_top1"):
+    with pytest.raises(ValueError, match="measure is 'top5': it is one of video_top1, video_top5, clip_top1"):
         difference({0: one_clip([1, 0])}, {0: one_clip([1, 0])}, "top5")

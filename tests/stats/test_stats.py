@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from studylib.stats.intervals import Z95, student_quantile
-from studylib.stats.paired import DRAWS_A_COUNT, FEW, resampled_means
+from studylib.stats.seeds import DRAWS_A_COUNT, FEW, resampled_means
 
 
 @pytest.mark.parametrize("degrees", [1, 2.3, 30, 1600, inf])
