@@ -18,8 +18,7 @@ from studylib.book.experiment import summary
 from studylib.book.tables import page_name
 from studylib.runs import checked
 from studylib.runs.plan import PlanError
-from studylib.runs.results import Run, complete_runs, load_all_runs
-from studylib.runs.run_reading import BrokenRun
+from studylib.runs.results import BrokenRun, Run, complete_runs, load_all_runs
 
 PAGE = Template((Path(__file__).parent.parent / "_templates" / "run.html").read_text(encoding="utf-8"))
 WIDTH, HEIGHT = 640, 260  # of the curve's plot, units of its SVG

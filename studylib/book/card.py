@@ -9,7 +9,7 @@ from studylib.book.tables import Table, lacking
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.pantomime.actions import VOCABULARIES, training_videos
 from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, at_difficulty
-from studylib.runs.results import load_plans
+from studylib.runs.plan import load_plans
 
 
 def classes_table() -> Table:

@@ -8,15 +8,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from studylib import REPOSITORY
 from studylib.datasets.index import SHOWN, DatasetError, load_index
 from studylib.datasets.pantomime import manifest_of
-from studylib.runs.plan import Plan, PlanError, PlannedRun, load_plan, plan_files
-from studylib.runs.results import load_planned_run
-from studylib.runs.run_reading import BrokenRun, read_provenance
+from studylib.runs.plan import Plan, PlanError, PlannedRun, load_plan, load_plans
+from studylib.runs.results import BrokenRun, load_planned_run, read_provenance
 from studylib.training.filters import FILE
 from studylib.training.spec import SpecError
 from studylib.video.files import user_path
@@ -33,8 +32,7 @@ class NotImported(ValueError):
     """Results that are refused; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one run folder."""
 
     name: str  # runs/PLAN/EXPERIMENT/NAME
@@ -132,7 +130,7 @@ def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) ->
     """
     name, found = dataset["name"], dataset["manifest_hash"]
     try:
-        plans = [load_plan(path) for path in plan_files(repository / "runs")]
+        plans = load_plans(repository)
         today = {plan.name: _manifest_today(name, plan) for plan in plans if name in plan.datasets}
         if set(today.values()) == {found}:
             return
@@ -166,7 +164,7 @@ def _manifests_here(name: str, planned: PlannedRun, plans: Iterable[Plan], repos
         folder = repository / other.folder
         there = (folder / "metrics.json").exists() and (folder / "provenance.json").exists()
         if there and other.spec.dataset == name and other.folder != planned.folder:
-            here[str(other.folder)] = read_provenance(folder, other.spec, "mend that first")["dataset"]["manifest_hash"]
+            here[str(other.folder)] = read_provenance(folder, other.spec)["dataset"]["manifest_hash"]
     return here
 
 

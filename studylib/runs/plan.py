@@ -95,6 +95,11 @@ def plan_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.yaml") if re.fullmatch(PLAN_NAME, path.stem))
 
 
+def load_plans(repository: Path = REPOSITORY) -> list[Plan]:
+    """Every plan of `runs/`, by name; errors as of `load_plan`."""
+    return [load_plan(path) for path in plan_files(repository / "runs")]
+
+
 def load_plan(path: Path | str) -> Plan:
     """Read and check a plan file.
 

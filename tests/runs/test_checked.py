@@ -6,8 +6,7 @@ import pytest
 
 from studylib.runs import checked, results
 from studylib.runs.plan import PlannedRun
-from studylib.runs.results import load_planned_run
-from studylib.runs.run_reading import BrokenRun
+from studylib.runs.results import BrokenRun, load_planned_run
 from studylib.training.spec import RunSpec
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
 from tests.runs.test_results import BREAKS, PLANNED, SPEC, assert_refused

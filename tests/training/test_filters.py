@@ -8,8 +8,7 @@ import torch
 
 from studylib.nets.build import build_net
 from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
-from studylib.runs.results import load_run
-from studylib.runs.run_reading import BrokenRun
+from studylib.runs.results import BrokenRun, load_run
 from studylib.training import run as training
 from studylib.training.filters import FILE, conv1_filters, read_conv1, write_conv1
 from studylib.training.run_files import RunFolderError

@@ -20,8 +20,7 @@ from studylib.nets import weights
 from studylib.nets.build import build_net
 from studylib.nets.weights import WeightsError
 from studylib.runs.plan import PlanError, load_plan
-from studylib.runs.results import load_plan_runs, load_run
-from studylib.runs.run_reading import BrokenRun
+from studylib.runs.results import BrokenRun, load_plan_runs, load_run
 from studylib.stats.fusion import fuse
 from studylib.training import run as training
 from studylib.training import start
