@@ -86,50 +86,21 @@ def out_of_memory(spec: RunSpec, available_bytes: int | None) -> str:
     needed, side = memory_of(spec).needed(spec.batch_size), spec.resolution
     line = f"out of memory at batch_size {spec.batch_size} with clips of {spec.clip_length}x{side}x{side}: "
     line += f"about {gib(needed)} needed"
+    fitting = spec.batch_size // 2  # where the memory is not known, or the estimate says that the batch fits
     if available_bytes is not None:
         line += f", {gib(available_bytes)} there"
         if needed <= (1 - HEADROOM) * available_bytes:
             line += ", so other processes may hold some of it"
-    advice = [text for text in (_lower_batch(spec, available_bytes), _recompute(spec, available_bytes)) if text]
-    return f"{line}; {', or '.join(advice) or _smaller_clips(spec, available_bytes)}"
-
-
-def _lower_batch(spec: RunSpec, available: int | None) -> str:
-    """ "lower batch_size to 16 and lr to 0.005"; "" where not one clip fits."""
-    batch = spec.batch_size - 1 if available is None else min(largest_batch(spec, available), spec.batch_size - 1)
-    if available is None or batch == spec.batch_size - 1:  # the estimate says that it fits, and it did not
-        batch = spec.batch_size // 2
-    if batch < 1:
-        return ""
-    batch = 1 << (batch.bit_length() - 1)  # a power of two, which kernels like
-    return f"lower batch_size to {batch} and lr to {spec.lr * batch / spec.batch_size:.3g}"
-
-
-def _recompute(spec: RunSpec, available: int | None) -> str:
-    """ "set recompute to true (batch_size up to 48 then)"; "" where that is done already or does not help."""
-    then = replace(spec, recompute=True)
-    if spec.recompute or memory_of(then).per_clip == memory_of(spec).per_clip:
-        return ""
-    if available is None:
-        return "set recompute to true"
-    batch = largest_batch(then, available)
-    return f"set recompute to true (batch_size up to {batch} then)" if batch else ""
-
-
-def _smaller_clips(spec: RunSpec, available: int | None) -> str:
-    """What is left where not one clip fits as it is."""
-    then = replace(spec, recompute=True)
-    how = "" if spec.recompute or memory_of(then).per_clip == memory_of(spec).per_clip else "set recompute to true and "
-    for name in ("clip_length", "resolution"):
-        value = getattr(spec, name) // 2
-        while available is not None and value >= {"clip_length": 2, "resolution": 28}[name]:
-            try:
-                if largest_batch(replace(then, **{name: value}), available):
-                    return f"not one clip fits: {how}lower {name} to {value}"
-            except ValueError:  # C3D takes no clip this small
-                break
-            value //= 2
-    return f"not one clip fits: {how}lower clip_length or resolution, or take a narrower net (width)"
+        else:
+            fitting = largest_batch(spec, available_bytes)
+    ways, then = [], replace(spec, recompute=True)
+    if fitting:
+        batch = 1 << (fitting.bit_length() - 1)  # a power of two, which kernels like
+        ways.append(f"lower batch_size to {batch} and lr to {spec.lr * batch / spec.batch_size:.3g}")
+    saves = memory_of(then).per_clip < memory_of(spec).per_clip  # not of a net without blocks, or one that does so
+    if saves and (available_bytes is None or largest_batch(then, available_bytes)):
+        ways.append("set recompute to true")
+    return f"{line}; {', or '.join(ways) or 'not one clip fits: lower clip_length, resolution or width'}"
 
 
 def gib(size: float) -> str:

@@ -253,7 +253,9 @@ def test_a_plan_is_told_with_its_hours_by_the_clock(monkeypatch):
     assert f"{duration(sum(times))} of one {CPU} in all, {duration(max(times))} with 2 runs at a time" in told
     assert plan.runs[1].folder.as_posix() in told
     assert f"{duration(sum(times))} of one NVIDIA B in all, {duration(sum(times) / 8)} on 8" in report(plan, "NVIDIA B")
-    assert "no speed is recorded for Abacus" in report(plan, "Abacus")
+    told = report(plan, "Z80")
+    assert "no speed is recorded for Z80. `python -m tests.bench training_step --record` measures" in told
+    assert "--device A100, H100, V100" in told
 
 
 @pytest.mark.parametrize(

@@ -61,47 +61,6 @@ def test_table_2_has_its_twelve_networks_and_nothing_is_changed_for_them():
     assert len(runs("conv_types")) == len(NETS) == 12
 
 
-def test_the_defaults_are_those_of_section_4_1():
-    spec = runs("conv_types", net="r2plus1d")[0].spec
-    assert (spec.epochs, spec.batch_size, spec.lr, spec.lr_step, spec.lr_schedule) == (45, 32, 0.01, 10, "step")
-    assert (spec.test_clips, spec.test_sampling, spec.clips_per_epoch) == (10, "random", 1_000_000)
-
-
-def test_figure_4_has_both_networks_at_both_depths():
-    found = {(run.spec.net, run.spec.depth): run for run in runs("depth")}
-    assert set(found) == {("r3d", 34), ("r2plus1d", 34)}
-    for (net, _), run in found.items():
-        assert deviations(run) == {}
-        assert len(runs("conv_types", net=net, depth=18, clip_length=run.spec.clip_length)) == 1
-
-
-def test_figure_5_has_six_lengths_tested_on_evenly_spaced_clips():
-    trained = {run.spec.clip_length: run for run in runs("clip_length", init_from="")}
-    assert sorted(trained) == [16, 24, 32, 40, 48]
-    assert all(deviations(run) == {"test_sampling": "uniform"} for run in trained.values())
-    as_it_is = {run.spec.clip_length: run for run in runs("clip_length", epochs=0)}
-    assert sorted(as_it_is) == [8, 32]
-    [short] = runs("conv_types", net="r2plus1d")
-    assert all(PLAN.start_of(run) == short and run.spec.test_sampling == "uniform" for run in as_it_is.values())
-    assert {run.spec.net for run in runs("clip_length")} == {"r2plus1d"}
-
-
-def test_section_4_3_fine_tunes_32_frames_from_8():
-    [run] = [run for run in runs("clip_length") if run.spec.init_from and run.spec.epochs]
-    assert PLAN.start_of(run) == runs("conv_types", net="r2plus1d")[0]
-    assert run.spec.clip_length == 32
-    assert deviations(run) == {"lr": 0.001, "lr_step": 4, "epochs": 15, "test_sampling": "uniform"}
-
-
-def test_section_4_3_differs_from_table_2_in_the_resolution_alone():
-    [run] = runs("resolution")
-    [small] = runs("conv_types", net="r2plus1d")
-    ours, theirs = asdict(run.spec), asdict(small.spec)
-    assert {k: (v, theirs[k]) for k, v in ours.items() if v != theirs[k] and k != "experiment"} == {
-        "resolution": (224, 112)
-    }
-
-
 @pytest.mark.parametrize("row", own_rows("table3_sports1m"), ids=lambda row: row["method"])
 def test_table_3_has_a_run_for_each_row(row):
     wanted = fields_of(row["method"])

@@ -1,4 +1,4 @@
-"""Profiles of Snakemake: each plans a batch. Kubernetes' manifests, which no test can run, have the documented form."""
+"""Profiles of Snakemake: each plans a batch. Kubernetes' job, which no test can run, fits its volume."""
 
 import subprocess
 import sys
@@ -10,26 +10,12 @@ from studylib import REPOSITORY
 
 PROFILES = REPOSITORY / "runs" / "profiles"
 KUBERNETES = PROFILES / "kubernetes"
-# Of the reference of the Kubernetes API: a kind's apiVersion, and what its spec must have.
-KINDS = {
-    "PersistentVolumeClaim": ("v1", {"accessModes", "resources"}),
-    "Job": ("batch/v1", {"template"}),
-}
 
 
 def manifests():
     """Every document of the manifests, with its file's name."""
     files = sorted(KUBERNETES.glob("*.yaml"))
     return [(f.name, doc) for f in files if f.name != "config.yaml" for doc in yaml.safe_load_all(f.read_text())]
-
-
-def test_every_manifest_has_its_kind_version_name_and_what_the_kind_requires():
-    assert {name for name, _ in manifests()} == {"batch.yaml", "volume.yaml"}
-    for file, doc in manifests():
-        version, required = KINDS[doc["kind"]]
-        assert doc["apiVersion"] == version, file
-        assert doc["metadata"]["name"], file
-        assert required <= set(doc["spec"]), file
 
 
 def test_the_job_starts_snakemake_on_the_shared_volume_with_a_profile_and_a_plan_of_the_repository():
@@ -79,11 +65,3 @@ def test_runs_that_share_a_gpu_have_their_shares_of_the_cores(checkout, monkeypa
     told = subprocess.run([*command, "runs_per_gpu=0"], cwd=checkout, capture_output=True, text=True, check=False)
     assert told.returncode == 1
     assert "runs_per_gpu: 0 is not a whole number from 1 on" in told.stdout + told.stderr
-
-
-def test_every_profile_tries_a_failed_run_again_and_lets_the_others_go_on():
-    for path in PROFILES.glob("*/config.yaml"):
-        profile = yaml.safe_load(path.read_text())
-        assert profile["retries"] >= 2, path
-        assert profile["keep-going"], path
-        assert profile["rerun-incomplete"], path
