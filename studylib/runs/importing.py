@@ -84,7 +84,9 @@ def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
     with tempfile.TemporaryDirectory(prefix=".import-", dir=repository / "runs") as above:
         copy = Path(above) / planned.folder
         try:
-            _require_known(path.name for path in run_folder.iterdir())
+            names = sorted(path.name for path in run_folder.iterdir() if not path.name.startswith("."))
+            if odd := [name for name in names if name not in (*FILES, *LEFT)]:  # which would be committed
+                raise NotImported(f"{', '.join(odd)}: no file of a run ({', '.join(FILES)}); take it out")
             shutil.copytree(run_folder, copy, symlinks=True, ignore=lambda _, names: set(names) - {*FILES})
             if odd := [path.name for path in copy.iterdir() if path.is_symlink() or not path.is_file()]:
                 raise NotImported(f"{', '.join(odd)}: a run folder has files alone; take it out")
@@ -131,11 +133,11 @@ def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) ->
     name, found = dataset["name"], dataset["manifest_hash"]
     try:
         plans = load_plans(repository)
-        today = {plan.name: _manifest_today(name, plan) for plan in plans if name in plan.datasets}
+        today = {plan.name: manifest_of(name, plan.datasets[name]) for plan in plans if name in plan.datasets}
         if set(today.values()) == {found}:
             return
         here = _manifests_here(name, planned, plans, repository)
-    except (PlanError, BrokenRun) as error:
+    except ValueError as error:  # PlanError, BrokenRun, or settings that make no dataset
         told = str(error).replace(f"{repository}/", "")
         raise NotImported(f"whether its videos are those of the {name} here cannot be seen: {told}") from None
     for where, expected in here.items():
@@ -145,13 +147,6 @@ def require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) ->
                 f"provenance.json: its dataset {name} has the manifest {found[:SHOWN]}, {where} has "
                 f"{expected[:SHOWN]}{settings}: other videos; give one of the datasets another name"
             )
-
-
-def _manifest_today(name: str, plan: Plan) -> str:
-    try:
-        return manifest_of(name, plan.datasets[name])
-    except ValueError as error:
-        raise PlanError(f"runs/{plan.name}.yaml: dataset {name}: {error}") from None
 
 
 def _manifests_here(name: str, planned: PlannedRun, plans: Iterable[Plan], repository: Path) -> dict[str, str]:
@@ -166,13 +161,6 @@ def _manifests_here(name: str, planned: PlannedRun, plans: Iterable[Plan], repos
         if there and other.spec.dataset == name and other.folder != planned.folder:
             here[str(other.folder)] = read_provenance(folder, other.spec)["dataset"]["manifest_hash"]
     return here
-
-
-def _require_known(names: Iterable[str]) -> None:
-    """Files that no run has are refused: they would be committed, and stand in the way of the next import."""
-    odd = [name for name in names if name not in (*FILES, *LEFT) and not name.startswith(".")]
-    if odd:
-        raise NotImported(f"{', '.join(sorted(odd))}: no file of a run ({', '.join(FILES)}); take it out")
 
 
 def _compared(copy: Path, place: Path, planned: PlannedRun) -> str:

@@ -1,7 +1,8 @@
 """Two streams as one: RGB and flow scores averaged, from stored predictions (paper, section 4.4, Tables 3 to 5)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -53,28 +54,15 @@ def _weighted(rgb: np.ndarray, flow: np.ndarray, rgb_weight: float) -> np.ndarra
 
 
 def _require_same_videos(rgb: Predictions, flow: Predictions) -> None:
-    if len(rgb.classes) != len(flow.classes):
-        raise ValueError(f"RGB and flow cannot be fused: RGB has {len(rgb.classes)} classes, flow {len(flow.classes)}")
-    _require_equal("class", rgb.classes, flow.classes)
-    for name, own, other in (("RGB", rgb, flow), ("flow", flow, rgb)):
-        if alone := sorted(set(own.videos) - set(other.videos)):
-            raise ValueError(
-                f"RGB and flow cannot be fused: {alone[0]} was tested in {name} only ({len(alone)} such videos); "
-                "test both streams on the same videos"
-            )
-    _require_equal("video", rgb.videos, flow.videos)
-    _require_equal("label", rgb.labels.tolist(), flow.labels.tolist(), rgb.videos)
-    _require_equal("labels", _label_sets(rgb), _label_sets(flow), rgb.videos)
-
-
-def _label_sets(stream: Predictions) -> list[list[int]]:
-    """All right labels of each video, of which it may have several (Sports-1M)."""
-    return [sorted(labels.tolist()) for labels in stream.right_classes]
-
-
-def _require_equal(what: str, rgb: Sequence, flow: Sequence, names: Sequence[str] | None = None) -> None:
-    """Two lists that must be the same; errors name the first difference, by the video where there are `names`."""
-    for i, (a, b) in enumerate(zip(rgb, flow, strict=True)):
-        if a != b:
-            place = f"{what} {i} is" if names is None else f"{names[i]} has the {what}"
-            raise ValueError(f"RGB and flow cannot be fused: {place} {a} in RGB and {b} in flow")
+    labels = [[sorted(own.tolist()) for own in stream.right_classes] for stream in (rgb, flow)]  # Sports-1M: several
+    for what, ours, theirs in (
+        ("class", rgb.classes, flow.classes),
+        ("video", rgb.videos, flow.videos),
+        ("labels", *labels),
+    ):
+        for i, (a, b) in enumerate(zip_longest(ours, theirs)):
+            if a != b:
+                place = f"{rgb.videos[i]} has the labels" if what == "labels" else f"{what} {i} is"
+                raise ValueError(
+                    f"RGB and flow cannot be fused: {place} {a} in RGB and {b} in flow; test both on the same videos"
+                )

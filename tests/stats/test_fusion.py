@@ -90,13 +90,12 @@ def test_fused_predictions_are_stored_like_any_others(rgb: Predictions, flow: Pr
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"videos": ["a.mp4", "c.mp4"]}, r"b\.mp4 was tested in RGB only \(1 such video"),
-        ({"videos": ["a.mp4"]}, r"b\.mp4 was tested in RGB only"),
-        ({"videos": ["a.mp4", "b.mp4", "c.mp4"]}, r"c\.mp4 was tested in flow only"),
+        ({"videos": ["a.mp4"]}, r"video 1 is b\.mp4 in RGB and None in flow"),
+        ({"videos": ["a.mp4", "b.mp4", "c.mp4"]}, r"video 2 is None in RGB and c\.mp4 in flow"),
         ({"videos": ["b.mp4", "a.mp4"]}, r"video 0 is a\.mp4 in RGB and b\.mp4 in flow"),
-        ({"labels": np.array([0, 2])}, r"b\.mp4 has the label 1 in RGB and 2 in flow"),
+        ({"labels": np.array([0, 2])}, r"b\.mp4 has the labels \[1\] in RGB and \[2\] in flow"),
         ({"classes": ("x", "q", "z")}, "class 1 is y in RGB and q in flow"),
-        ({"classes": ("x", "y")}, "RGB has 3 classes, flow 2"),
+        ({"classes": ("x", "y")}, "class 2 is z in RGB and None in flow"),
         ({"label_sets": [np.array([0]), np.array([1, 2])]}, r"b\.mp4 has the labels \[1\] in RGB and \[1, 2\] in flow"),
     ],
 )
