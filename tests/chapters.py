@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import partial
 from typing import Any
 
 import IPython.display
@@ -23,6 +24,7 @@ def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
     """All that the code cells of a chapter show, with `runs` in the place of the recorded ones."""
     shown: list[Any] = []
     monkeypatch.setattr(results, "load_all_runs", lambda: runs)
+    monkeypatch.setattr(results, "table", partial(_table, runs), raising=False)
     monkeypatch.setattr(figures, "in_book", lambda: None)  # which only a kernel knows
     monkeypatch.setattr(IPython.display, "display", lambda *what: shown.extend(what))
     names: dict[str, Any] = {}
@@ -35,6 +37,12 @@ def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
         else:
             exec(compile(ast.Module([last], []), chapter, "exec"), names)
     return shown
+
+
+def _table(runs: pd.DataFrame, plan: str | None = None, experiment: str | None = None) -> pd.DataFrame:
+    """As `results.table`, of these runs."""
+    chosen = runs if plan is None else runs[runs["plan"] == plan]
+    return chosen if experiment is None else chosen[chosen["experiment"] == experiment]
 
 
 def figures_in(shown: list[Any]) -> list[Any]:

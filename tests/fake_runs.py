@@ -27,7 +27,9 @@ def fake_predictions(
     return Predictions(names, labels, list(scores.astype(np.float16)), classes)
 
 
-def write_fake_run(folder: Path, spec: RunSpec, predictions: Predictions | None = None) -> Path:
+def write_fake_run(
+    folder: Path, spec: RunSpec, predictions: Predictions | None = None, manifest: str = "ab" * 32
+) -> Path:
     """A complete run folder of `spec` at `folder`, which is made; valid where `predictions` have its clips."""
     predictions = predictions or fake_predictions(clips=spec.test_clips, seed=spec.seed)
     spec.save(folder)
@@ -57,7 +59,7 @@ def write_fake_run(folder: Path, spec: RunSpec, predictions: Predictions | None 
         "device": "cpu",
         "cpu": "Imagined CPU (x86_64, AVX512)",
         "threads": 1,
-        "dataset": {"name": spec.dataset, "manifest_hash": "ab" * 32, "videos": len(predictions.labels)},
+        "dataset": {"name": spec.dataset, "manifest_hash": manifest, "videos": len(predictions.labels)},
         "precision": "fp32",
         "precision_reason": "fp32 as asked",
         "started": "2020-01-02T03:04:05+00:00",

@@ -1,0 +1,25 @@
+"""What tests of chapters share."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.chapters import shown_by
+from tests.small_study import small_study
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Every run of every plan, made up and complete: `results.load_all_runs()` of a repository that has them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda file: None)  # thousands of files that need not outlive the test
+        return small_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture
+def shown(study: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
+    """Executes the code cells of book/`chapter`.md on the made-up study; gives all that they show."""
+    return lambda chapter: shown_by(chapter, study, monkeypatch)
