@@ -10,8 +10,8 @@ from IPython.display import Markdown
 
 from studylib.book import benchmarks
 from studylib.book.tables import Table
+from studylib.datasets.official import published_counts
 from studylib.datasets.preparing import Format
-from studylib.datasets.report import published_counts
 from studylib.runs.cost import FLOW_BYTES, RGB_BYTES, dataset_sizes
 from studylib.training.magnitudes import disk, duration, two
 from studylib.video.clips import scaled_size

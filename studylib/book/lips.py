@@ -1,6 +1,8 @@
 """The page on real video: what MIRACL-VC1 looks like in numbers, since none of its frames is shown."""
 
+import sys
 from importlib.resources import files
+from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -9,13 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studylib.book.figures import BLUE, GREY, STYLE, VERMILION, WIDTH
-from studylib.datasets.miracl import FRAMES_A_WORD
+from studylib.datasets.miracl import CLASSES, FRAMES_A_WORD, frame_files, read, read_picture
 
 PLACES = np.linspace(0, 1, 12)  # through a word, at which its openings are compared
 
 
 def takes() -> pd.DataFrame:
-    """A row a take of both tasks; columns as of `miracl.describe`, with openings as an array (frames,)."""
+    """A row a take of both tasks; columns as of `describe`, with openings as an array (frames,)."""
     with (files("studylib.datasets") / "miracl_takes.csv").open(encoding="utf-8") as file:
         rows = pd.read_csv(file)
     return rows.assign(openings=rows["openings"].map(lambda text: np.array(text.split(), float)))
@@ -59,3 +61,25 @@ def speakers(words: pd.DataFrame, low: int) -> Figure:
         right.set(xlabel="mean grey level (0 to 255)", xlim=(0, 255))
         plt.close(figure)
         return figure
+
+
+def describe(root: Path | str) -> pd.DataFrame:
+    """Numbers of each take of both tasks, none of which shows a frame: a row a take.
+
+    Columns: speaker, task, class, take, frames, brightness (mean grey level, 0 to 255), and openings, the heights of
+    the crops over their width, frame by frame, with spaces between: a crop is as wide as the mouth and follows lips.
+    """
+    rows = []
+    for task in CLASSES:
+        for key, video in read(Path(root), task).videos.items():
+            pictures = [read_picture(path) for path in frame_files(Path(root) / key).values()]
+            speaker, _, _, take = key.split("/")
+            name = CLASSES[task][video.labels[0]]
+            openings = " ".join(f"{picture.shape[0] / picture.shape[1]:.2f}" for picture in pictures)
+            brightness = round(float(np.mean([picture.mean() for picture in pictures])), 1)
+            rows.append((speaker, task, name, int(take), len(pictures), brightness, openings))
+    return pd.DataFrame(rows, columns=["speaker", "task", "class", "take", "frames", "brightness", "openings"])
+
+
+if __name__ == "__main__":  # python -m studylib.book.lips cropped > studylib/datasets/miracl_takes.csv
+    describe(sys.argv[1]).to_csv(sys.stdout, index=False)

@@ -14,7 +14,7 @@ from studylib.book.figures import histories
 from studylib.book.tables import Table, lacking, run_link
 from studylib.claims import published
 from studylib.claims.recorded import STATES, Recorded, of_rows
-from studylib.datasets.report import published_counts
+from studylib.datasets.official import published_counts
 from studylib.runs.results import Run
 from studylib.stats.estimates import OFFICIAL_SPLITS, accuracy, difference
 from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse, fusion_accuracy

@@ -1,32 +1,22 @@
 """Make the index of a dataset: `python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --out data/ucf101`."""
 
 import argparse
+import inspect
 import sys
 from pathlib import Path
-from types import ModuleType
 
-from studylib.datasets import folder, hmdb51, kinetics, miracl, pantomime, sports1m, ucf101
-from studylib.datasets.building import MIN_FRAMES, build
+from studylib.datasets import folder, miracl, pantomime
+from studylib.datasets.building import MIN_FRAMES, build, report
 from studylib.datasets.index import PARTS, DatasetError
+from studylib.datasets.official import READERS
 from studylib.datasets.preparing import Format, prepare
 from studylib.datasets.preparing import report as report_prepared
-from studylib.datasets.report import report
 from studylib.video.files import user_path
-
-# Command -> its module, and what reads its official lists.
-LISTED = {
-    "kinetics400": (kinetics, kinetics.read_400),
-    "kinetics600": (kinetics, kinetics.read_600),
-    "kinetics700": (kinetics, kinetics.read_700),
-    "sports1m": (sports1m, sports1m.read),
-    "ucf101": (ucf101, ucf101.read),
-    "hmdb51": (hmdb51, hmdb51.read),
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with one line on stderr when it did not, 130 after Ctrl-C."""
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     try:
         args.name, args.data_root = name_and_data_root(args.out, args.name, args.default_name)
         _run(args)
@@ -53,44 +43,39 @@ def name_and_data_root(out: Path | None, name: str | None, default: str | None) 
     return out.name, out.absolute().parent
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m studylib.datasets", description=__doc__)
-    commands = parser.add_subparsers(dest="dataset", required=True)
+def parser() -> argparse.ArgumentParser:
+    """The command line: a command for each dataset."""
+    whole = argparse.ArgumentParser("python -m studylib.datasets", description=__doc__)
+    commands = whole.add_subparsers(dest="dataset", required=True)
 
-    def command(name: str, module: ModuleType, default_name: str | None) -> argparse.ArgumentParser:
-        first, _, more = module.__doc__.partition("\n")
-        about = {"description": first + more, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        of_dataset = commands.add_parser(name, help=first, **about)
+    def command(name: str, about: object, default_name: str | None) -> argparse.ArgumentParser:
+        text = inspect.getdoc(about)
+        of_dataset = commands.add_parser(
+            name, help=text.partition("\n")[0], description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         of_dataset.set_defaults(default_name=default_name)
         of_dataset.add_argument("--out", type=user_path, metavar="DATA_ROOT/NAME", help="folder of the index")
-        of_dataset.add_argument(
-            "--name", help=f"name of the index (default: {default_name or 'the last part of --out'})"
-        )
+        default = default_name or "the last part of --out"
+        of_dataset.add_argument("--name", help=f"name of the index (default: {default})")
         of_dataset.add_argument("--workers", type=int, help="processes (default: one for each core)")
-        group = of_dataset.add_argument_group(
-            "prepared videos", "transcoded once, so that training reads its clips faster"
-        )
-        group.add_argument("--prepare", action="store_true", help="make the dataset NAME-<height>x<width> of them, too")
-        group.add_argument(
-            "--resolution", type=int, metavar="CROP", help="side of the crops runs will take (default: 112)"
-        )
+        transcoded = "make the dataset NAME-<height>x<width>, too: transcoded videos, which training reads faster"
+        of_dataset.add_argument("--prepare", action="store_true", help=transcoded)
+        resolution = "with --prepare: side of the crops runs will take (default: 112)"
+        of_dataset.add_argument("--resolution", type=int, metavar="CROP", help=resolution)
         return of_dataset
 
-    def of_own_videos(name: str, module: ModuleType, default_name: str | None) -> argparse.ArgumentParser:
-        of_dataset = command(name, module, default_name)
+    def of_own_videos(name: str, about: object, default_name: str | None) -> argparse.ArgumentParser:
+        of_dataset = command(name, about, default_name)
         of_dataset.add_argument("--root", type=user_path, required=True, help="folder under which the videos lie")
         of_dataset.add_argument("--only-present", action="store_true", help="number only the classes that have a video")
-        of_dataset.add_argument(
-            "--min-frames",
-            type=int,
-            default=MIN_FRAMES,
-            help="count shorter videos as too short (default: %(default)s)",
-        )
+        short = "count shorter videos as too short (default: %(default)s)"
+        of_dataset.add_argument("--min-frames", type=int, default=MIN_FRAMES, help=short)
         return of_dataset
 
     pantomime.add_arguments(command("pantomime", pantomime, "pantomime-mini"))
-    for name, (module, _) in LISTED.items():
-        of_own_videos(name, module, name).add_argument("--lists", type=user_path, required=True, help=module.LISTS)
+    for name, reader in READERS.items():
+        about = getattr(reader.read, "func", reader.read)
+        of_own_videos(name, about, name).add_argument("--lists", type=user_path, required=True, help=reader.lists)
     of_folder = of_own_videos("folder", folder, None)
     of_folder.add_argument("--part", choices=PARTS, help="put all videos in this part (default: by folders, else test)")
     of_folder.add_argument("--classes", type=user_path, help="file of the class names in the order of their numbers")
@@ -98,10 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     of_lips.add_argument("--root", type=user_path, required=True, help="folder that holds a folder for each speaker")
     of_lips.add_argument("--task", required=True, help=" or ".join(miracl.CLASSES))
     of_lips.add_argument("--close", action="store_true", help="no border: the middle window shows 65%% of the mouth")
-    of_lips.add_argument(
-        "--validation", action="store_true", help="splits to choose settings by, without split 6's test"
-    )
-    return parser
+    splits = "splits to choose settings by, without split 6's test"
+    of_lips.add_argument("--validation", action="store_true", help=splits)
+    return whole
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -120,8 +104,7 @@ def _run(args: argparse.Namespace) -> None:
         if args.dataset == "folder":
             index = folder.make(args.name, args.root, args.part, args.classes, **how)
         else:
-            _, read = LISTED[args.dataset]
-            index = build(args.name, args.root, read(args.lists), **how)
+            index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **how)
         print(report(index))
     if args.prepare:
         print(f"\n{report_prepared(prepare(index, Format(args.resolution or 112), workers=args.workers))}")

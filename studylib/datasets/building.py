@@ -1,19 +1,87 @@
-"""Make an index: the part that is the same for every dataset.
+"""Make an index from lists: the part that is the same for every dataset.
 
-Lists -> files (`lists`) -> what is in them (`probing`) -> an index that says what is there and what is not.
+Lists -> files (`lists`) -> what is in them (`probe_all`) -> an index of what is there, and a `report` of what is not.
+Probing reads the packets of every video once, in parallel. Its journal has a line for each video that could be read,
+with the file's size and time, by which a changed file is told. An unreadable one is tried again by each call: what was
+wrong may have been the disk.
 """
 
-from collections import defaultdict
+import base64
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 
-from studylib.datasets.index import OPTIONAL, DatasetError, Index, index_folder, write_index
-from studylib.datasets.lists import Lists, Walk, match, pass_over, told, walk
-from studylib.datasets.probing import Probed, probe_all
-from studylib.video.files import locked
+from studylib.datasets.index import HOW_TO_PART, OPTIONAL, DatasetError, Index, index_folder, write_index
+from studylib.datasets.lists import Lists, Walk, match, pass_over, passed_over_lines, walk
+from studylib.datasets.official import published_counts
+from studylib.datasets.production import complete, read_journal
+from studylib.video.files import locked, on_disk
+from studylib.video.reading import VideoError, scan
 
 MIN_FRAMES = 8  # the paper's shortest clip
+JOURNAL_VERSION = 2  # raise it with any change of what a scan gives
+_FEW = 32  # files that are sooner read than processes are started
+_UNREADABLE_SHOWN = 20  # all of them are in the manifest
+
+
+class Probed(NamedTuple):
+    """A readable video, as a line of the journal."""
+
+    version: int
+    path: str  # relative to the root
+    bytes: int
+    changed: int  # when the file was last changed, in ns
+    num_frames: int
+    fps: float
+    width: int  # pixels
+    height: int
+    timeline: str  # base64 of Timeline.to_bytes
+
+
+def probe_all(
+    root: Path, paths: Iterable[str], journal: Path, workers: int | None = None
+) -> tuple[dict[str, Probed], dict[str, str]]:
+    """Probe the files `paths`, relative to `root`: ({path: what it is}, {path: why it cannot be read}), in order.
+
+    Errors: OSError when a worker process was killed or the journal cannot be written; what is done stays in the
+    journal and the next call goes on from there. So it does after Ctrl-C or a kill.
+    """
+    jobs, reasons = {}, {}
+    for path in paths:
+        file = on_disk(root, path)
+        try:
+            status = file.stat()
+            jobs[path] = (str(file), JOURNAL_VERSION, path, status.st_size, status.st_mtime_ns)
+        except OSError as error:
+            reasons[path] = f"broken link ({error.strerror})" if file.is_symlink() else str(error.strerror)
+    known = (video for video in read_journal(journal, Probed._make) if video[:4] == jobs.get(video.path, ())[1:])
+    probed = {video.path: video for video in known}
+    missing = {path: arguments for path, arguments in jobs.items() if path not in probed}
+    workers = 1 if len(missing) < _FEW else workers
+    reasons |= complete(_probe, missing, probed, journal, f"{root.name}: probing", workers)
+    return dict(sorted(probed.items())), dict(sorted(reasons.items()))
+
+
+def _probe(file: str, *stamp: int | str) -> Probed | str:
+    try:
+        timeline = scan(file)
+    except Exception as error:
+        return in_one_line(error, file)
+    info, kept = timeline.info, base64.b64encode(timeline.to_bytes()).decode()
+    return Probed(*stamp, info.num_frames, info.fps, info.width, info.height, kept)
+
+
+def in_one_line(error: Exception, file: Path | str) -> str:
+    """Why a file cannot be read, in one line and without its path: two machines give the same line.
+
+    Any exception is taken: what FFmpeg and PyAV did not foresee of one file must not stop an index of a million.
+    """
+    text = str(getattr(error, "strerror", None) or error).removeprefix(f"{file}: ")
+    kind = "" if isinstance(error, VideoError | OSError) else f"{type(error).__name__}: "
+    return kind + " ".join(text.split())
 
 
 def build(
@@ -43,76 +111,102 @@ def build(
     pass_over(passed_over, "in no list" if lists.sha256 else f"not as {lists.expected}", found.not_listed)
     nothing = f"{root}: none of the {len(lists.videos)} listed videos is here"
     if not found.files:
-        raise DatasetError("; ".join([f"{nothing}; they are expected as {lists.expected}", *told(passed_over)]))
+        expected = f"{nothing}; they are expected as {lists.expected}"
+        raise DatasetError("; ".join([expected, *passed_over_lines(passed_over)]))
     with locked(folder / ".lock", f"{name}: another process is making this index"):
-        files, probed, unreadable = {}, {}, {}
-        left = found.files
-        while left:  # the best files of all; of those that cannot be read, the next best
-            some, bad = probe_all(root, [paths[0] for paths in left.values()], folder / "probed.jsonl", workers)
-            probed, unreadable = probed | some, unreadable | bad
-            files |= {key: paths[0] for key, paths in left.items() if paths[0] in some}
-            left = {key: paths[1:] for key, paths in left.items() if paths[0] in bad and len(paths) > 1}
-        if not probed:
+        taken: dict[str, Probed] = {}
+        unreadable: dict[str, str] = {}
+        for rank in range(max(map(len, found.files.values()))):  # the next best files of those that cannot be read
+            files = {key: paths[rank] for key, paths in found.files.items() if key not in taken and rank < len(paths)}
+            probed, reasons = probe_all(root, files.values(), folder / "probed.jsonl", workers)
+            taken |= {key: probed[path] for key, path in files.items() if path in probed}
+            unreadable |= reasons
+        if not taken:
             path, reason = next(iter(unreadable.items()))
             raise DatasetError(f"{nothing} and can be read: {len(unreadable)} cannot, such as {path}: {reason}")
-        further = defaultdict(list)  # reason -> files of videos of which another is taken, or is no better
         for key, paths in found.files.items():
-            for path in set(paths) - {files.get(key, paths[0])}:
-                further[unreadable.pop(path, "further files of a listed video")].append(path)
-        for reason, paths in further.items():
-            pass_over(passed_over, reason, paths)
-        keys = sorted(files, key=files.get)
-        classes, columns = _columns(lists, keys, [(files[key], probed[files[key]]) for key in keys])
-        if only_present:
-            classes = _renumber(classes, columns)
-        facts = {
-            "dataset": lists.dataset,
+            used = taken[key].path if key in taken else paths[0]
+            for path in set(paths) - {used}:
+                pass_over(passed_over, unreadable.pop(path, "further files of a listed video"), [path])
+        classes, columns = _columns(lists, taken, only_present)
+        facts = lists.facts() | {
             "lists_sha256": lists.sha256,
-            "listed": len(lists.videos),
-            "listed_in_part": part_counts(lists),
             "found": len(found.files),
             "missing": len(lists.videos) - len(found.files),
             "unreadable": unreadable,
-            "too_short": sum(video.num_frames < min_frames for video in probed.values()),
+            "too_short": sum(video.num_frames < min_frames for video in taken.values()),
             "min_frames": min_frames,
             "duplicates": found.duplicates,
             "not_listed": len(found.not_listed),
-            "repeated_lines": lists.repeated,
-            "conflicting_lines": lists.conflicting,
-            "lines_without_label": lists.without_label,
-            "test_name": lists.test_name,
         }
         facts |= {"passed_over": passed_over} if passed_over else {}
         return write_index(name, root, classes, columns, facts, data_root)
 
 
-def _columns(lists: Lists, keys: list[str], files: list[tuple[str, Probed]]) -> tuple[list[str], dict[str, list]]:
-    """The classes, and the columns of an index with a row for each key."""
-    videos = [lists.videos[key] for key in keys]
-    columns = {"path": [path for path, _ in files], "label": [video.labels[0] for video in videos]}
-    columns |= {field: [getattr(video, field) for _, video in files] for field in Probed._fields}
-    columns["timeline"] = pa.array(columns["timeline"], OPTIONAL["timeline"])  # together they may pass 2 GB
+def _columns(lists: Lists, taken: dict[str, Probed], only_present: bool) -> tuple[list[str], dict[str, list]]:
+    """The classes, and the columns of an index with a row for each file in the order of their paths."""
+    keys = sorted(taken, key=lambda key: taken[key].path)
+    files, videos = [taken[key] for key in keys], [lists.videos[key] for key in keys]
+    labels, classes = [video.labels for video in videos], list(lists.classes)
+    if only_present:
+        present = sorted({label for of_video in labels for label in of_video})
+        labels = [tuple(map(present.index, of_video)) for of_video in labels]
+        classes = [classes[label] for label in present]
+    columns = {"label": [of_video[0] for of_video in labels]}
+    for field in ("path", "num_frames", "fps", "width", "height", "bytes"):
+        columns[field] = [getattr(file, field) for file in files]
+    timelines = [base64.b64decode(file.timeline) for file in files]
+    columns["timeline"] = pa.array(timelines, OPTIONAL["timeline"])  # together they may pass 2 GB
     if lists.several_labels:
-        columns["labels"] = [list(video.labels) for video in videos]
-    columns |= {f"split{n + 1}": [video.parts[n] for video in videos] for n in range(lists.num_splits)}
-    return list(lists.classes), columns
+        columns["labels"] = list(map(list, labels))
+    return classes, columns | {f"split{n + 1}": [v.parts[n] or "" for v in videos] for n in range(lists.num_splits)}
 
 
-def _renumber(classes: list[str], columns: dict[str, list]) -> list[str]:
-    """Number the labels over the classes that have a video, in their order; returns these."""
-    several = columns.get("labels", [])
-    present = sorted({*columns["label"], *(label for labels in several for label in labels)})
-    numbers = {old: new for new, old in enumerate(present)}
-    columns["label"] = [numbers[label] for label in columns["label"]]
-    if several:
-        columns["labels"] = [[numbers[label] for label in labels] for labels in several]
-    return [classes[label] for label in present]
+def report(index: Index) -> str:
+    """What the command prints of an index that `build` made: what is there and what is not, beside published counts."""
+    facts, published = index.facts, published_counts(index.facts["dataset"])
+    lines = [f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes, index in {index.folder}"]
+    lines += [f"  {split}: {n['train']} train, {n['test']} test" for split, n in index.counts().items()]
+    if facts["dataset"] == "folder" and not all(index.counts()["split1"].values()):
+        lines.append(f"  to train and test, {HOW_TO_PART}")
+    lines += ["", *_parts_table(index, published).splitlines(), ""]
+    lines += [
+        f"  of {facts['listed']} listed {facts['missing']} are missing and {len(facts['unreadable'])} unreadable "
+        f"(left out), {facts['not_listed']} files are in no list",
+        f"  {facts['too_short']} are shorter than {facts['min_frames']} frames: kept, a clip repeats their last frame",
+        f"  {facts['duplicates']} further files of a listed video are not used",
+    ]
+    where_any = {
+        "repeated_lines": "lines of the lists say the same again",
+        "conflicting_lines": "lines say another class or part of a video than an earlier line, which holds",
+        "lines_without_label": "lines name no class and are left out",
+    }
+    lines += [f"  {facts[key]} {text}" for key, text in where_any.items() if facts[key]]
+    lines += [f"  {line}" for line in passed_over_lines(facts.get("passed_over", {}))]
+    lines += unreadable_lines(facts["unreadable"], index)
+    sources = dict.fromkeys(source for _, source in published.values())
+    lines.append(f"  published: {'; '.join(sources) or 'no count is known here'}")
+    return "\n".join([*lines, f"  manifest {index.manifest_hash}"])
 
 
-def part_counts(lists: Lists) -> dict[str, dict[str, int]]:
-    """{"split1": {"train": 9537, "test": 3783, "neither": 0}, ...} by the lists."""
-    counts = {f"split{n + 1}": {"train": 0, "test": 0, "neither": 0} for n in range(lists.num_splits)}
-    for video in lists.videos.values():
-        for part, of_split in zip(video.parts, counts.values(), strict=True):
-            of_split[part or "neither"] += 1
-    return counts
+def unreadable_lines(unreadable: dict[str, str], index: Index) -> list[str]:
+    """A line for each of the first videos that cannot be read, and where all are named."""
+    lines = [f"    {path}: {reason}" for path, reason in list(unreadable.items())[:_UNREADABLE_SHOWN]]
+    more = len(unreadable) - len(lines)
+    return lines + [f"    and {more} more: {index.folder / 'manifest.json'} names them"] * (more > 0)
+
+
+def _parts_table(index: Index, published: dict[str, tuple[int, str]]) -> str:
+    """A row for each part: videos by the lists, in the index, and as published."""
+    facts, rows = index.facts, []
+    for split, listed in facts["listed_in_part"].items():
+        indexed = index.counts()[split]
+        indexed["neither"] = len(index.table) - sum(indexed.values())
+        before = "" if len(facts["listed_in_part"]) == 1 else f"{split} "
+        shown = {"train": "train", "test": facts["test_name"], "neither": "neither"}
+        rows += [(before + shown[part], listed[part], indexed[part]) for part in shown if listed[part]]
+    if len(rows) > 1:
+        rows.append(("all", facts["listed"], len(index.table)))
+    table = pd.DataFrame(rows, columns=["part", "listed", "in the index"])
+    table["published"] = [published.get(part, ("-",))[0] for part in table["part"]]
+    return table.map(lambda cell: f"{cell:,}" if isinstance(cell, int) else cell).to_string(index=False)

@@ -15,9 +15,9 @@ from studylib.datasets.lists import (
     Lists,
     Walk,
     numbers_by_spelling,
+    passed_over_lines,
     read_lines,
     spelling,
-    told,
     walk,
     without_ending,
 )
@@ -51,7 +51,7 @@ def read(root: Path, walked: Walk, part: str | None = None, classes: Path | str 
     expected = "<class>/<video>, or {train,test}/<class>/<video>"
     if not places:
         elsewhere = f"{root}: no video in {expected}, and {len(paths)} elsewhere below"
-        raise DatasetError("; ".join([elsewhere, *told(walked.passed_over)]))
+        raise DatasetError("; ".join([elsewhere, *passed_over_lines(walked.passed_over)]))
     present = sorted({folder for _, folder, _ in places})
     if classes is None:
         names, numbers = tuple(present), {name: number for number, name in enumerate(present)}

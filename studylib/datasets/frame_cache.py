@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,12 @@ from studylib.video.reading import VideoError, clip_frames, decode_into
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 1  # goes up when the bytes of the frames change, with the way of scaling say
+_FORMAT = 1  # raise it when the bytes of the frames change, with the way of scaling say
+
+
+def frame_type(modality: str, size: tuple[int, int]) -> np.dtype:
+    """What a frame of `size` = (height, width) is in the file: RGB, or the flow to the next frame."""
+    return np.dtype((np.uint8, (*size, 3)) if modality == "rgb" else (np.float16, (*size, 2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,27 +42,23 @@ class FrameCache:
     """
 
     path: Path
-    size: tuple[int, int]  # (H, W)
+    frame: np.dtype  # see `frame_type`
     offsets: np.ndarray  # (videos + 1,) int64
-    modality: str  # "rgb" or "flow"
     broken: dict[int, str]  # row -> why its video could not be decoded
 
     @cached_property
     def frames(self) -> np.ndarray:
         """All frames, uint8 RGB (sum of num_frames, H, W, 3), or the flow from each to the next, float16 with 2 for 3;
         a read-only map of the file."""
-        shape, dtype = _layout(self.modality, self.size)
-        return np.memmap(self.path, dtype, "r", shape=(int(self.offsets[-1]), *shape))
+        return np.memmap(self.path, self.frame, "r", shape=int(self.offsets[-1]))
 
     def clip(self, row: int, start: int, length: int, step: int = 1) -> np.ndarray:
         """`length` frames from `start` on, every `step`-th, of the video in `row` of the index's table, uint8
         (T, H, W, 3), or the flow from each to the next of the video, float16 (T, H, W, 2).
 
-        A copy; frames and rules are those of `video.read_clip` at this size. Errors: IndexError for a row there is
-        not, ValueError for a start outside the video, VideoError for a video that could not be decoded.
+        A copy; frames and rules are those of `video.read_clip` at this size. Errors: ValueError for a start outside
+        the video, VideoError for a video that could not be decoded.
         """
-        if not 0 <= row < len(self.offsets) - 1:
-            raise IndexError(f"{self.path}: no row {row}; the rows are 0 to {len(self.offsets) - 2}")
         if row in self.broken:
             raise VideoError(self.broken[row])
         first, after = self.offsets[row], self.offsets[row + 1]
@@ -79,8 +80,8 @@ def open_frames(index: Index, size: tuple[int, int], modality: str = "rgb") -> F
     """
     height, width = size
     offsets = np.concatenate([[0], np.cumsum(index.table["num_frames"].to_numpy(), dtype=np.int64)])
-    needed = int(offsets[-1]) * _frame_bytes(modality, size)
-    budget = default_budget()
+    frame = frame_type(modality, size)
+    needed, budget = int(offsets[-1]) * frame.itemsize, default_budget()
     if needed > budget:
         log.warning(
             "%s: no frame cache, clips are decoded as they are needed: the frames at %dx%d take %.2f GB, the budget is "
@@ -96,19 +97,9 @@ def open_frames(index: Index, size: tuple[int, int], modality: str = "rgb") -> F
         with locked(path.with_suffix(".lock"), f"{index.name}: another process is building the frame cache"):
             broken = _built(path, facts)
             if broken is None:  # else another process has built it while this one waited
-                broken = _build(index, path, offsets, size, modality)
+                broken = _build(index, path, offsets, frame, modality)
                 write_text(path.with_suffix(".json"), json.dumps(facts | {"broken": broken}, indent=1) + "\n")
-    return FrameCache(path, (height, width), offsets, modality, broken)
-
-
-def _layout(modality: str, size: tuple[int, int]) -> tuple[tuple[int, int, int], type]:
-    """Shape and type of a frame, or of a flow."""
-    return ((*size, 3), np.uint8) if modality == "rgb" else ((*size, 2), np.float16)
-
-
-def _frame_bytes(modality: str, size: tuple[int, int]) -> int:
-    shape, dtype = _layout(modality, size)
-    return int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return FrameCache(path, frame, offsets, broken)
 
 
 def default_budget() -> int:
@@ -130,11 +121,9 @@ def _built(path: Path, facts: dict) -> dict[int, str] | None:
         return None
 
 
-def _build(index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int], modality: str) -> dict[int, str]:
+def _build(index: Index, path: Path, offsets: np.ndarray, frame: np.dtype, modality: str) -> dict[int, str]:
     """Decode every video into its place of a temporary file, which then becomes `path`; the broken ones, by row."""
-    frame_bytes = _frame_bytes(modality, size)
-    needed = int(offsets[-1]) * frame_bytes
-    videos = len(offsets) - 1
+    needed, videos, size = int(offsets[-1]) * frame.itemsize, len(offsets) - 1, frame.shape[:2]
     broken: dict[int, str] = {}
     # One name for all builders, who hold the lock: what a killed one left is used up by the next.
     temporary = path.with_name(f".{path.name}.partial")
@@ -151,7 +140,7 @@ def _build(index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int],
             return
         # Written, not mapped: on a full disk a write raises an error, a mapped page kills the process.
         with open(temporary, "r+b") as file:
-            file.seek(int(offsets[row]) * frame_bytes)
+            file.seek(int(offsets[row]) * frame.itemsize)
             file.write(frames if modality == "rgb" else flow_video(frames))
 
     try:
@@ -159,14 +148,9 @@ def _build(index: Index, path: Path, offsets: np.ndarray, size: tuple[int, int],
         if shutil.disk_usage(path.parent).free < needed:  # now, not after an hour
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with ThreadPoolExecutor(available_cores()) as pool:
-            jobs = [pool.submit(fill, row) for row in range(videos)]
-            try:
-                title = f"{index.name}: {'frames' if modality == 'rgb' else 'flow'} at {size[0]}x{size[1]}"
-                for job in tqdm(as_completed(jobs), title, len(jobs), unit="video", disable=None):
-                    job.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            filled = pool.map(fill, range(videos))  # an error, or Ctrl-C, leaves out what has not begun
+            for _ in tqdm(filled, f"{index.name}: {path.stem}", videos, unit="video", disable=None):
+                pass
         os.truncate(temporary, needed)  # the last video may be a broken one
         temporary.replace(path)
     except OSError as error:

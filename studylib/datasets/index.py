@@ -41,6 +41,7 @@ NOT_HASHED = ("timeline", "sha256")
 SPLITS = ("split1", "split2", "split3", "split4", "split5", "split6")  # MIRACL-VC1 has six
 # Absolute, or with a backslash or a step up, or no name at all.
 LEADS_OUT = r"^/|\\|(^|/)\.\.(/|$)|^\.?$"
+INSIDE = "must be relative to the dataset's root and stay inside it"
 PARTS = ("train", "test")
 HOW_TO_PART = (
     "put the videos of a folder dataset into train/<class>/ and test/<class>/ below its root, or all of them into one "
@@ -100,7 +101,7 @@ class Index:
     def path(self, row_path: str) -> Path:
         """The file of a `path` of the table. Errors: DatasetError when it would lie outside the root."""
         if re.search(LEADS_OUT, row_path):
-            raise DatasetError(outside(row_path, self.name))
+            raise DatasetError(f"{self.name}: path {row_path!r} {INSIDE}")
         return on_disk(self.root, row_path)
 
     def video(self, row: int) -> tuple[Path, Timeline | None]:
@@ -142,9 +143,8 @@ def write_index(
     `facts` is what else defines the dataset (seed, source, counts), as JSON takes it and without machine paths.
     Errors: DatasetError naming the column and the row that is wrong; OSError when the disk is full.
     """
-    folder = index_folder(name, data_root)
+    root, folder = Path(root).resolve(), index_folder(name, data_root)
     table, facts, manifest_hash = as_kept(name, classes, table_or_columns, facts)
-    root, folder = Path(root).resolve(), Path(folder)
     index = Index(name, root, tuple(classes), table, facts, folder, manifest_hash)
     # An index that holds its own videos can be moved as a whole.
     inside = root.is_relative_to(folder.resolve())
@@ -173,8 +173,7 @@ def write_index(
 def load_index(name: str, data_root: Path | str | None = None) -> Index:
     """Read the index DATA_ROOT/<name>.
 
-    Errors: DatasetError for an unknown name (lists the indexes there are and how to make one), for a broken index, and
-    for a label that is no class.
+    Errors: DatasetError for an unknown name (lists the indexes there are and how to make one) and for a broken index.
     """
     folder = index_folder(name, data_root)
     if not (folder / "manifest.json").is_file():
@@ -192,29 +191,7 @@ def load_index(name: str, data_root: Path | str | None = None) -> Index:
         raise DatasetError(f"{folder}: broken index ({reason}); make it again: {_HOW_TO_MAKE}") from error
     if not fits:
         raise DatasetError(f"{folder}: index.arrow and manifest.json do not fit; make it again: {_HOW_TO_MAKE}")
-    _require_labels(index)
     return index
-
-
-def _require_labels(index: Index) -> None:
-    """Refuse labels that are no class: a loss over them is wrong on a CPU and a crash without a word on a GPU.
-
-    `write_index` refuses them too; this is for indexes that were written otherwise. A class without a video in one of
-    the parts is none of them.
-    """
-    table, classes = index.table, len(index.classes)
-    labels = [(np.arange(len(table)), table["label"].to_numpy())]
-    if "labels" in table.column_names:
-        lists = table["labels"].combine_chunks()
-        labels.append((pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).to_numpy(zero_copy_only=False)))
-    for rows, values in labels:
-        right = (values >= 0) & (values < classes)
-        if not right.all():
-            first = int(right.argmin())
-            raise DatasetError(
-                f"dataset {index.name}: {table['path'][int(rows[first])].as_py()} has label {values[first]}, but there "
-                f"are {classes} classes, 0 to {classes - 1}; correct the labels or the classes and make the index again"
-            )
 
 
 def difference(name: str, found: str | None, fixed: str) -> str:
@@ -264,26 +241,27 @@ def checked(table: pa.Table, classes: tuple[str, ...], name: str) -> pa.Table:
             arrays[column] = _whole(table[column].cast(kind))
         except pa.ArrowException as error:
             raise DatasetError(f"{name}: column {column} must be {kind} ({error})") from error
-    numbers = pa.array(range(len(classes)), pa.int32())
-    rules = [("label", pc.is_in(arrays["label"], numbers), f"must be 0 to {len(classes) - 1}")]
+    paths, labels = arrays["path"], pa.array(range(len(classes)), pa.int32())
+    counts = pc.value_counts(paths)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    rules = [
+        ("label", pc.is_in(arrays["label"], labels), f"must be 0 to {len(classes) - 1}"),
+        ("path", pc.invert(pc.match_substring_regex(paths, LEADS_OUT)), INSIDE),
+        ("path", pc.invert(pc.is_in(paths, repeated)), "stands twice in the index"),
+    ]
     sizes = ("num_frames", "width", "height")
     rules += [(column, pc.greater_equal(arrays[column], 1), "must be at least 1") for column in sizes]
     parts = pa.array([*PARTS, ""])
     rules += [(column, pc.is_in(arrays[column], parts), "must be 'train', 'test' or ''") for column in splits]
     if "labels" in arrays:
-        rules.append(("labels", _labels_fit(arrays, len(classes)), "must be classes, `label` first"))
+        numbers = set(range(len(classes)))
+        pairs = zip(arrays["labels"].to_pylist(), arrays["label"].to_pylist(), strict=True)
+        fit = [bool(many) and many[0] == first and numbers.issuperset(many) for many, first in pairs]
+        rules.append(("labels", pa.array(fit), "must be classes, `label` first"))
     for column, right, rule in rules:
-        wrong = pc.invert(pc.fill_null(right, False))
-        if pc.any(wrong).as_py():
-            row = _first(wrong)
-            raise DatasetError(f"{name}: row {row}, column {column}: {arrays[column][row].as_py()!r} {rule}")
-    leads_out = pc.fill_null(pc.match_substring_regex(arrays["path"], LEADS_OUT), True)
-    if pc.any(leads_out).as_py():
-        raise DatasetError(outside(arrays["path"][_first(leads_out)].as_py() or "", name))
-    if pc.count_distinct(arrays["path"]).as_py() < len(table):
-        counts = pc.value_counts(arrays["path"])
-        twice = counts.field("values")[_first(pc.greater(counts.field("counts"), 1))].as_py()
-        raise DatasetError(f"{name}: path {twice!r} stands twice in the index")
+        wrong = np.flatnonzero(~pc.fill_null(right, False).to_numpy(zero_copy_only=False))
+        if len(wrong):
+            raise DatasetError(f"{name}: row {wrong[0]}, column {column}: {arrays[column][wrong[0]].as_py()!r} {rule}")
     extra = {column: _whole(table[column]) for column in table.column_names if column not in types}
     return pa.table(arrays | extra)
 
@@ -292,22 +270,6 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     """One array, so that a row is found without a search."""
     whole = column.combine_chunks()
     return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
-
-
-def _first(mask: pa.Array) -> int:
-    return int(np.flatnonzero(mask.to_numpy(zero_copy_only=False))[0])
-
-
-def _labels_fit(arrays: Mapping[str, pa.Array], classes: int) -> pa.Array:
-    """Of each row: whether its labels are numbers of classes and begin with its label."""
-    numbers = set(range(classes))
-    rows = zip(arrays["labels"].to_pylist(), arrays["label"].to_pylist(), strict=True)
-    return pa.array([bool(labels) and labels[0] == label and numbers.issuperset(labels) for labels, label in rows])
-
-
-def outside(row_path: str, name: str) -> str:
-    """What is said of a video whose path is absolute or leads out of its dataset's root."""
-    return f"{name}: path {row_path!r} must be relative to the dataset's root and stay inside it"
 
 
 def _canonical_json(value: object) -> bytes:

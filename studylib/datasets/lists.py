@@ -1,14 +1,15 @@
 """What the official lists of a dataset say, and which files they are found in. No video is looked into here.
 
-A dataset's module turns its lists into one `Lists`; `building` does the rest for all of them. Files are found by one
-walk over the root and matched by key: no path of a list is ever joined to the root, so none can lead out of it.
+A reader (`official`, `folder`, `miracl`) turns lists into one `Lists`; `building` does the rest for all of them. Files
+are found by one walk over the root and matched by key: no path of a list is ever joined to the root, so none can lead
+out of it.
 """
 
 import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +17,20 @@ from typing import NamedTuple
 from studylib.datasets.index import DatasetError
 from studylib.video.files import name_of, on_disk
 
+# Of two files of one video the earlier ending wins: the official file before its conversion.
+ENDINGS = (
+    ".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".flv", ".3gp", ".mpg", ".mpeg", ".wmv", ".ogv", ".ts", ".gif",
+    ".m2ts", ".mts", ".m2v", ".mpe", ".vob", ".asf", ".f4v", ".3g2", ".divx", ".ogm", ".rm", ".rmvb", ".mxf", ".dv",
+)  # fmt: skip
+TEST_FOLDERS = ("test", "val", "validate", "validation")
+_PRINTED, _NAMED = 20, 1000  # files passed over for one reason that are printed, and named in the manifest
+
 
 class Listed(NamedTuple):
     """A video that the lists name."""
 
     labels: tuple[int, ...]  # numbers of its classes; the first is the label
-    parts: tuple[str, ...]  # of each split "train", "test" or "" for neither
+    parts: tuple[str | None, ...]  # of each split "train" or "test", "" for neither, None where its list says nothing
 
 
 @dataclass
@@ -30,7 +39,7 @@ class Lists:
 
     dataset: str  # its published name, as in datasets/dataset_counts.csv
     classes: tuple[str, ...]  # in the order of their numbers
-    key: str  # "stem" or "folder/stem" or "path"
+    key: str  # of KEYS
     expected: str  # how a file must be named to be found
     num_splits: int = 1
     test_name: str = "test"  # what the dataset calls the part that is tested on
@@ -42,12 +51,41 @@ class Lists:
     sha256: str = ""  # over the lists' names and contents, whatever their line ends
 
     def add(self, key: str, labels: tuple[int, ...], parts: tuple[str, ...]) -> None:
-        """Take up what one line says of a video."""
+        """Add what one line says of a video."""
         video = Listed(labels, parts)
         first = self.videos.setdefault(key, video)
         if first is not video:
             self.repeated += first == video
             self.conflicting += first != video
+
+    def add_to_split(self, place: str, name: str, label: int, split: int, part: str) -> None:
+        """Add what a line of one split's list says of a file. Errors: DatasetError for a video in two parts."""
+        key = KEYS[self.key](name)
+        parts = self.videos.get(key, Listed((label,), (None,) * self.num_splits)).parts
+        if parts[split - 1] not in (None, part):
+            raise DatasetError(f"{place}: '{name}' has another part in split {split} by an earlier line")
+        self.repeated += parts[split - 1] is not None
+        self.videos[key] = Listed((label,), (*parts[: split - 1], part, *parts[split:]))
+
+    def part_counts(self) -> dict[str, dict[str, int]]:
+        """{"split1": {"train": 9537, "test": 3783, "neither": 0}, ...}."""
+        counts = {f"split{n + 1}": {"train": 0, "test": 0, "neither": 0} for n in range(self.num_splits)}
+        for video in self.videos.values():
+            for part, of_split in zip(video.parts, counts.values(), strict=True):
+                of_split[part or "neither"] += 1
+        return counts
+
+    def facts(self) -> dict[str, object]:
+        """What an index keeps of the lists."""
+        return {
+            "dataset": self.dataset,
+            "listed": len(self.videos),
+            "listed_in_part": self.part_counts(),
+            "repeated_lines": self.repeated,
+            "conflicting_lines": self.conflicting,
+            "lines_without_label": self.without_label,
+            "test_name": self.test_name,
+        }
 
 
 def read_text(path: Path) -> str:
@@ -75,7 +113,7 @@ def hash_of(paths: Iterable[Path]) -> str:
 
 def is_plain_name(name: str) -> bool:
     """Whether a name from a list is one file or folder name, which cannot lead anywhere else."""
-    return bool(name) and name not in (".", "..") and not re.search(r"[/\\\x00]", name)
+    return name not in ("", ".", "..") and not re.search(r"[/\\\x00]", name)
 
 
 def without_ending(name: str) -> str:
@@ -88,19 +126,11 @@ def spelling(name: str) -> str:
     return re.sub(r"[\s_]+", " ", re.sub("[\"'’]", "", name)).strip().casefold()
 
 
-def numbers_by_spelling(classes: Iterable[str]) -> Mapping[str, int]:
+def numbers_by_spelling(classes: Iterable[str]) -> dict[str, int]:
     """{spelling: number of the class}."""
     return {spelling(name): number for number, name in enumerate(classes)}
 
 
-# Of two files of one video the earlier ending wins: the official file before its conversion.
-ENDINGS = (
-    ".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".flv", ".3gp", ".mpg", ".mpeg", ".wmv", ".ogv", ".ts", ".gif",
-    ".m2ts", ".mts", ".m2v", ".mpe", ".vob", ".asf", ".f4v", ".3g2", ".divx", ".ogm", ".rm", ".rmvb", ".mxf", ".dv",
-)  # fmt: skip
-_RANKS = {ending: rank for rank, ending in enumerate(ENDINGS)}
-_FEW = 20  # files of a folder that are passed over for one reason and named one by one
-TEST_FOLDERS = ("test", "val", "validate", "validation")
 # How the key of a video is read off its path. YouTube's ids tell upper from lower case; folder and file names of
 # UCF101 and HMDB51 differ by nothing else, and copies of them are spelt in more than one way.
 KEYS = {
@@ -117,20 +147,10 @@ class Walk(NamedTuple):
     passed_over: dict[str, dict]  # as `pass_over` makes it
 
 
-@dataclass
-class Found:
-    """Which files each listed video has, and how many others there are."""
-
-    files: dict[str, list[str]]  # key -> paths relative to the root, the best first; in the order of these
-    duplicates: int  # further files of a video that has one
-    not_listed: list[str]  # files that are of no listed video
-
-
 def walk(root: Path) -> Walk:
-    """The video files under `root`, and what is passed over.
+    """The video files under `root`, and what is passed over. Links to folders are followed, but not in circles.
 
-    Links to folders are followed, but not in circles. Errors: DatasetError when `root` is no folder, or one that cannot
-    be read.
+    Errors: DatasetError when `root` is no folder, or one that cannot be read.
     """
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; --root is the folder under which the videos lie")
@@ -139,35 +159,27 @@ def walk(root: Path) -> Walk:
     waiting: list[tuple[str, tuple]] = [("", ())]
     while waiting:
         prefix, above = waiting.pop()
-        unfit = defaultdict(list)
+        folder = on_disk(root, prefix)
         try:
-            folder = on_disk(root, prefix)
-            status = os.stat(folder)  # noqa: PTH116 (a million times)
+            status = folder.stat()
             if (identity := (status.st_dev, status.st_ino)) in above:
                 continue
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    path = prefix + name_of(entry.name)
-                    if not entry.name.startswith(".") and _is_folder(entry):
-                        waiting.append((f"{path}/", (*above, identity)))
-                    elif reason := _unfit(path):
-                        unfit[reason].append(path)
-                    else:
-                        videos.append(path)
+            entries = list(os.scandir(folder))
         except OSError as error:
             if not prefix:
                 raise DatasetError(f"{root}: cannot be read ({error.strerror}); check --root") from error
-            unfit[f"folders that cannot be read ({error.strerror})"].append(prefix)
-        for reason, paths in unfit.items():
-            pass_over(passed_over, reason, paths)
+            pass_over(passed_over, f"folders that cannot be read ({error.strerror})", [prefix])
+            continue
+        for entry in entries:
+            path = prefix + name_of(entry.name)
+            is_folder = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112 (takes an entry)
+            if is_folder and not entry.name.startswith("."):
+                waiting.append((f"{path}/", (*above, identity)))
+            elif reason := _unfit(path):
+                pass_over(passed_over, reason, [path])
+            else:
+                videos.append(path)
     return Walk(sorted(videos), passed_over)
-
-
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link into a folder that may not be entered
-        return False
 
 
 def _unfit(path: str) -> str | None:
@@ -175,64 +187,69 @@ def _unfit(path: str) -> str | None:
     name = path.rpartition("/")[2]
     if name.startswith("."):
         return "hidden, as their names begin with a dot"
-    if os.path.splitext(name)[1].lower() not in _RANKS:  # noqa: PTH122 (a million times)
+    if _ending(name) not in ENDINGS:
         return "their names have no ending of a video"
-    if "\\" in path or _shown(path) != path:
+    if "\\" in path or _printable(path) != path:
         return "rename them: a name must be UTF-8 and hold no backslash"
     return None
 
 
-def _shown(path: str) -> str:
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 (a million times)
+
+
+def _printable(path: str) -> str:
     return path.encode(errors="backslashreplace").decode()
 
 
 def pass_over(passed_over: dict[str, dict], reason: str, paths: Iterable[str]) -> None:
-    """Add to {reason: {"files": how many, "names": paths}}; many files of one folder and ending have one name."""
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """Add to {reason: {"files": how many, "names": the first thousand paths}}."""
     for path in paths:
-        folder, slash, name = path.rpartition("/")
-        groups[folder + slash, os.path.splitext(name)[1]].append(path)  # noqa: PTH122
-    for (folder, ending), some in groups.items():
-        names = some if len(some) <= _FEW else [f"{folder}*{ending} ({len(some)} files)"]
         entry = passed_over.setdefault(reason, {"files": 0, "names": []})
-        entry["files"] += len(some)
-        entry["names"] += map(_shown, names)
+        entry["files"] += 1
+        if len(entry["names"]) < _NAMED:
+            entry["names"].append(_printable(path))
 
 
-def told(passed_over: dict[str, dict]) -> list[str]:
+def passed_over_lines(passed_over: dict[str, dict]) -> list[str]:
     """A line for each reason."""
     return [
-        f"{entry['files']} passed over, {reason}: {', '.join(sorted(entry['names'])[:_FEW])}"
-        + (", ... (manifest.json names all)" if len(entry["names"]) > _FEW else "")
+        f"{entry['files']} passed over, {reason}: {', '.join(sorted(entry['names'])[:_PRINTED])}"
+        + (", ... (more in manifest.json)" if entry["files"] > _PRINTED else "")
         for reason, entry in sorted(passed_over.items())
     ]
+
+
+class Found(NamedTuple):
+    """Which files each listed video has, and how many others there are."""
+
+    files: dict[str, list[str]]  # key -> paths relative to the root, the best first; in the order of these
+    duplicates: int  # further files of a video that has one
+    not_listed: list[str]  # files that are of no listed video
 
 
 def match(lists: Lists, paths: list[str]) -> Found:
     """Give each listed video its files. The best is a replacement of a corrupt one, as Kinetics-400 is distributed,
     then the one whose folders name its class and part, then the earlier ending, then the first."""
-    key_of = KEYS[lists.key]
+    key_of, not_listed = KEYS[lists.key], []
     files: dict[str, list[str]] = defaultdict(list)
-    not_listed = []
     for path in paths:
         if (key := key_of(path)) in lists.videos:
             files[key].append(path)
         else:
             not_listed.append(path)
+    for key, some in files.items():
+        if len(some) > 1:
+            some.sort(key=lambda path, video=lists.videos[key]: _rank(path, video, lists.classes))
     duplicates = sum(len(some) - 1 for some in files.values())
-    ranked = {key: some if len(some) == 1 else _ranked(lists, key, some) for key, some in files.items()}
-    return Found(dict(sorted(ranked.items(), key=lambda item: item[1])), duplicates, not_listed)
+    return Found(dict(sorted(files.items(), key=lambda item: item[1])), duplicates, not_listed)
 
 
-def _ranked(lists: Lists, key: str, paths: list[str]) -> list[str]:
-    video = lists.videos[key]
-    names = {spelling(lists.classes[label]) for label in video.labels}
-    parts = {"train": ("train",), "test": TEST_FOLDERS}.get(video.parts[0], ())
-
-    def rank(path: str) -> tuple:
-        *folders, file = path.split("/")
-        replaces = any(folder.lower().startswith("replacement") for folder in folders)
-        misplaced = names.isdisjoint(map(spelling, folders)) + (parts != () and not set(parts) & set(folders))
-        return not replaces, misplaced, _RANKS[f".{file.rpartition('.')[2].lower()}"], path
-
-    return sorted(paths, key=rank)
+def _rank(path: str, video: Listed, classes: tuple[str, ...]) -> tuple:
+    """The lower, the better a file is as that of a video."""
+    *folders, file = path.split("/")
+    replaces = any(folder.lower().startswith("replacement") for folder in folders)
+    of_class = {spelling(classes[label]) for label in video.labels} & set(map(spelling, folders))
+    part_folders = {"train": ("train",), "test": TEST_FOLDERS}.get(video.parts[0])
+    of_part = part_folders is None or set(part_folders) & set(folders)
+    return not replaces, (not of_class) + (not of_part), ENDINGS.index(_ending(file)), path

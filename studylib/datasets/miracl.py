@@ -15,27 +15,23 @@ chosen there, and no speaker that split 6 tests is in any part.
 """
 
 import hashlib
-import io
 import re
-import sys
 from collections import Counter
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
-import pandas as pd
+from tqdm import tqdm
 
-from studylib.datasets.building import MIN_FRAMES, part_counts
+from studylib.datasets.building import MIN_FRAMES
+from studylib.datasets.building import report as report_of_index
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
 from studylib.datasets.lists import Lists
-from studylib.datasets.report import report as report_of_index
 from studylib.video.files import locked, write_bytes
-from studylib.video.parallel import in_processes, progress_bar
-from studylib.video.reading import frames
+from studylib.video.parallel import in_processes
+from studylib.video.reading import encode, frames
 
 CLASSES = {
     "words": (
@@ -114,12 +110,8 @@ def make(
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         canvas = Canvas.around(_usual_width(root, found), close)
         jobs = {key: (take, folder / "videos" / f"{key}.mkv", canvas) for key, take in found.items()}
-        bar = progress_bar(name, len(jobs), 0, disable=None)
-        taken: dict[str, Take | str] = {}
-        with bar, closing(in_processes(write_take, jobs, workers)) as results:
-            for key, result in results:
-                taken[key] = result
-                bar.update()
+        with closing(in_processes(write_take, jobs, workers)) as results:
+            taken: dict[str, Take | str] = dict(tqdm(results, name, len(jobs), unit="video", disable=None))
         unreadable = {key: taken[key] for key in found if isinstance(taken[key], str)}
         takes = {key: taken[key] for key in found if key not in unreadable}
         if not takes:
@@ -137,11 +129,8 @@ def make(
             "speaker": [key.partition("/")[0] for key in takes],
             "frames_sha256": [take.frames_sha256 for take in takes.values()],
         }
-        facts = {
-            "dataset": lists.dataset,
+        facts = lists.facts() | {
             "task": task,
-            "listed": len(lists.videos),
-            "listed_in_part": part_counts(lists),
             "missing": len(lists.videos) - len(found),
             "missing_takes": [key for key in lists.videos if key not in found],
             "unreadable": unreadable,
@@ -149,9 +138,8 @@ def make(
             "cut": sum(take.cut for take in takes.values()),
             "too_short": sum(take.num_frames < MIN_FRAMES for take in takes.values()),
             "min_frames": MIN_FRAMES,
-            **dict.fromkeys(("duplicates", "not_listed", "repeated_lines", "conflicting_lines"), 0),
-            "lines_without_label": 0,
-            "test_name": "test",
+            "duplicates": 0,
+            "not_listed": 0,
         }
         return write_index(name, folder / "videos", lists.classes, columns, facts, data_root)
 
@@ -194,35 +182,36 @@ def _usual_width(root: Path, takes: dict[str, Path]) -> int:
     """The width in pixels of most takes' first frames."""
     widths: Counter[int] = Counter()
     for take in takes.values():
-        if (first := next(iter(_numbered(take).values()), None)) and (image := _image(first)) is not None:
+        if (first := next(iter(frame_files(take).values()), None)) and (image := read_picture(first)) is not None:
             widths[image.shape[1]] += 1
     if not widths:
         raise DatasetError(f"{root}: no take has a color_NNN.jpg that can be read")
     return widths.most_common(1)[0][0]
 
 
-def _numbered(take: Path) -> dict[int, Path]:
+def frame_files(take: Path) -> dict[int, Path]:
     """The frames of a take by their numbers, ascending."""
     found = {int(m[1]): path for path in take.iterdir() if (m := re.fullmatch(r"color_(\d+)\.jpg", path.name))}
     return dict(sorted(found.items()))
 
 
-def _image(path: Path) -> np.ndarray | None:
-    """A picture as BGR uint8 (H, W, 3); None where it is broken, also where only its end is missing."""
+def read_picture(path: Path) -> np.ndarray | None:
+    """A picture as RGB uint8 (H, W, 3); None where it is broken, also where only its end is missing."""
     content = path.read_bytes()
     if not content.rstrip(b"\0").endswith(b"\xff\xd9"):  # the end of every JPEG; decoders paint what is missing grey
         return None
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return None if image is None else image[..., ::-1]
 
 
 def write_take(take: Path, video: Path, canvas: Canvas) -> Take | str:
     """Write the frames of a take as a video, and read it back; or say in one line why the take cannot be used."""
-    numbered = _numbered(take)
+    numbered = frame_files(take)
     if not numbered:
         return "holds no color_NNN.jpg"
     pictures, cut = [], 0
     for path in numbered.values():
-        picture = _image(path)
+        picture = read_picture(path)
         if picture is None:
             return f"{path.name} is {'broken' if path.stat().st_size else 'empty'}"
         height, width = picture.shape[:2]
@@ -230,9 +219,10 @@ def write_take(take: Path, video: Path, canvas: Canvas) -> Take | str:
             return f"{path.name} is {width} pixels wide, most others are {canvas.mouth}"
         cut += height > canvas.height
         pictures.append(on_canvas(picture, canvas))
-    write_bytes(video, encode_lossless(pictures, FPS))
-    decoded = list(frames(video, (canvas.height, canvas.width)))
-    if len(decoded) != len(pictures) or not all(map(np.array_equal, decoded, [p[..., ::-1] for p in pictures])):
+    size = (canvas.height, canvas.width)
+    write_bytes(video, encode(pictures, *size, FPS, {}, "bgr0", "ffv1", "matroska"))
+    decoded = list(frames(video, size))
+    if len(decoded) != len(pictures) or not all(map(np.array_equal, decoded, pictures)):
         raise DatasetError(
             f"{video}: does not show the frames of {take}; the encoder of this machine's FFmpeg is broken"
         )
@@ -250,18 +240,6 @@ def on_canvas(picture: np.ndarray, canvas: Canvas) -> np.ndarray:
     return cv2.copyMakeBorder(picture, *border, cv2.BORDER_REPLICATE)
 
 
-def encode_lossless(pictures: list[np.ndarray], fps: float) -> bytes:
-    """The bytes of an FFV1 video in Matroska of BGR pictures (H, W, 3) uint8: what comes out is what went in."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska") as container:
-        stream = container.add_stream("ffv1", rate=Fraction(fps).limit_denominator(1001), options={"threads": "1"})
-        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "bgr0"
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
 def report(index: Index) -> str:
     """What the command prints: the usual report, and takes that are missing or skip frames by name."""
     facts = index.facts
@@ -269,25 +247,3 @@ def report(index: Index) -> str:
     lines += [f"  {key} has no {', '.join(names)}: kept as it is" for key, names in facts["gaps"].items()]
     lines.append(f"  {facts['cut']} frames are higher than {index.table['height'][0]} rows and lose those beyond")
     return "\n".join([report_of_index(index), *lines])
-
-
-def describe(root: Path | str) -> pd.DataFrame:
-    """Numbers of each take of both tasks, none of which shows a frame: a row a take.
-
-    Columns: speaker, task, class, take, frames, brightness (mean grey level, 0 to 255), and openings, the heights of
-    the crops over their width, frame by frame, with spaces between: a crop is as wide as the mouth and follows lips.
-    """
-    rows = []
-    for task in CLASSES:
-        for key, video in read(Path(root), task).videos.items():
-            pictures = [_image(path) for path in _numbered(Path(root) / key).values()]
-            speaker, _, _, take = key.split("/")
-            name = CLASSES[task][video.labels[0]]
-            openings = " ".join(f"{picture.shape[0] / picture.shape[1]:.2f}" for picture in pictures)
-            brightness = round(float(np.mean([picture.mean() for picture in pictures])), 1)
-            rows.append((speaker, task, name, int(take), len(pictures), brightness, openings))
-    return pd.DataFrame(rows, columns=["speaker", "task", "class", "take", "frames", "brightness", "openings"])
-
-
-if __name__ == "__main__":  # python -m studylib.datasets.miracl cropped > studylib/datasets/miracl_takes.csv
-    describe(sys.argv[1]).to_csv(sys.stdout, index=False)

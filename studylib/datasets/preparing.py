@@ -21,10 +21,9 @@ import cv2
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from studylib.datasets.building import in_one_line, unreadable_lines
 from studylib.datasets.index import OPTIONAL, DatasetError, Index, index_folder, write_index
-from studylib.datasets.probing import in_one_line
-from studylib.datasets.production import claim, going_on_later, journal_line, read_journal, work
-from studylib.datasets.report import unreadable_lines
+from studylib.datasets.production import claim, complete, journal_line, read_journal
 from studylib.video.clips import scaled_size
 from studylib.video.files import locked, on_disk, write_bytes
 from studylib.video.reading import Timeline, VideoError, encode, frames, scan
@@ -56,9 +55,6 @@ class Format:
         return scaled_size(self.resolution)
 
 
-MEASURED = Format()
-
-
 class Prepared(NamedTuple):
     """A video that is done, as a line of the journal tells."""
 
@@ -72,7 +68,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    source: Index, how: Format = MEASURED, data_root: Path | str | None = None, workers: int | None = None
+    source: Index, how: Format = Format(), data_root: Path | str | None = None, workers: int | None = None
 ) -> Index:
     """Transcode the videos of `source`, on all cores, and write the index of the prepared ones.
 
@@ -88,39 +84,41 @@ def prepare(
     """
     if "prepared" in source.facts:
         raise DatasetError(f"{source.name}: is prepared already; prepare the original videos")
-    name = "{}-{}x{}".format(source.name, *scaled_size(how.resolution))
+    height, width = how.size
+    name = f"{source.name}-{height}x{width}"
     folder = index_folder(name, data_root or source.folder.parent)
     with locked(folder / ".lock", f"{name}: another process is preparing these videos"):
         claim(folder, asdict(how))
         shutil.rmtree(folder / "unfinished", ignore_errors=True)
         names, done = _names(source.table["path"].to_pylist()), videos_done(folder)
-        with going_on_later(folder, lambda: sum(path in done for path in names), len(names)):
-            unreadable = _make(source, folder, names, how, done, workers)
-            index = _write(source, name, folder, names, how, done, unreadable)
-            _tidy(folder, done)  # after that: an index that is replaced names its videos until then
+        jobs = {}
+        for row, (path, file) in enumerate(names.items()):
+            original = source.path(path)
+            # An original that is gone is as it was: what is made of it stays.
+            if path not in done or _stamp(original) not in (done[path].stamp, _GONE) or done[path].file != file:
+                done.pop(path, None)
+                jobs[path] = (path, original, folder, file, row, how)
+        unreadable = complete(_prepare_one, jobs, done, folder / "prepared.jsonl", f"{source.name}: preparing", workers)
+        index = _write(source, folder, how, done, unreadable)
+        _tidy(folder, done)  # after that: an index that is replaced names its videos until then
         return index
 
 
 def _names(paths: list[str]) -> dict[str, str]:
-    """What the prepared video of each path is called: its name with another ending, or with one more where two would be
-    one (a.avi and a.mp4)."""
+    """Where the prepared video of each path lies: its name with another ending, or with one more where two would be one
+    (a.avi and a.mp4)."""
     names = [str(PurePosixPath(path).with_suffix(".mp4")) for path in paths]
     uses = Counter(names)
-    return {path: name if uses[name] == 1 else f"{path}.mp4" for path, name in zip(paths, names, strict=True)}
+    return {p: f"videos/{name if uses[name] == 1 else f'{p}.mp4'}" for p, name in zip(paths, names, strict=True)}
 
 
 def videos_done(folder: Path) -> dict[str, Prepared]:
-    """The videos that are done and whose files are there and whole, by their originals' paths; the last line holds.
+    """The videos that are done and whose files are there and whole, by their originals' paths.
 
     Those of originals that the index no longer lists are among them: it may list them again.
     """
-    told: dict[str, Prepared] = {}
-    for video in read_journal(folder / "prepared.jsonl", lambda line: Prepared(*line)):
-        told.pop(video.path, None)  # so that the latest stands last
-        told[video.path] = video
-    latest = {video.file: path for path, video in told.items()}
-    whole = {video.file: _stamp(on_disk(folder, video.file))[0] == video.size for video in told.values()}
-    return {path: video for path, video in told.items() if whole[video.file] and latest[video.file] == path}
+    latest = {video.file: video for video in read_journal(folder / "prepared.jsonl", lambda line: Prepared(*line))}
+    return {v.path: v for v in latest.values() if _stamp(on_disk(folder, v.file))[0] == v.size}
 
 
 def _stamp(path: Path) -> list[int]:
@@ -132,34 +130,12 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _make(
-    source: Index, folder: Path, names: dict[str, str], how: Format, done: dict[str, Prepared], workers: int | None
-) -> dict[str, str]:
-    """Make what is missing of the videos, and add it to `done` and to the journal; returns the originals that cannot be
-    prepared, and why."""
-    jobs, unreadable = {}, {}
-    for row, (path, name) in enumerate(names.items()):
-        original, file = source.path(path), f"videos/{name}"
-        # An original that is gone is as it was: what is made of it stays.
-        if path not in done or _stamp(original) not in (done[path].stamp, _GONE) or done[path].file != file:
-            done.pop(path, None)
-            jobs[path] = (path, original, folder, file, row, how)
-
-    def tell(path: str, result: Prepared | str) -> Prepared | None:
-        return None if isinstance(result, str) else result
-
-    title = f"{source.name}: preparing"
-    for path, result in work(make_one, jobs, folder / "prepared.jsonl", tell, title, len(names), workers):
-        (unreadable if isinstance(result, str) else done)[path] = result
-    return {path: unreadable[path] for path in names if path in unreadable}
-
-
-def make_one(path: str, original: Path, folder: Path, file: str, row: int, how: Format) -> Prepared | str:
+def _prepare_one(path: str, original: Path, folder: Path, file: str, row: int, how: Format) -> Prepared | str:
     """Prepare one video, or say in one line, without naming the machine's folders, why it cannot be."""
     scratch = folder / "unfinished" / f"{row}.mp4"  # not beside `file`, whose name may leave no room for an ending
     stamp = _stamp(original)  # before it is read: a change meanwhile will be seen
     try:
-        content, facts = transcode(original, how, scratch)
+        content, made, psnr = transcode(original, how, scratch)
     except OSError:  # a full disk; those of the original are VideoErrors
         raise
     except Exception as error:
@@ -168,27 +144,22 @@ def make_one(path: str, original: Path, folder: Path, file: str, row: int, how: 
     place = on_disk(folder, file)
     place.parent.mkdir(parents=True, exist_ok=True)
     scratch.replace(place)
-    return Prepared(path, stamp, file, len(content), **facts)
+    return Prepared(
+        path, stamp, file, len(content), made.info.num_frames, psnr, base64.b64encode(made.to_bytes()).decode()
+    )
 
 
-def _write(
-    source: Index,
-    name: str,
-    folder: Path,
-    names: dict[str, str],
-    how: Format,
-    done: dict[str, Prepared],
-    unreadable: dict[str, str],
-) -> Index:
+def _write(source: Index, folder: Path, how: Format, done: dict[str, Prepared], unreadable: dict[str, str]) -> Index:
     """The index of what is prepared: the source's rows and facts, with the new videos' places, sizes and timelines."""
-    rows = [row for row, path in enumerate(names) if path in done]
-    videos = [done[path] for path in names if path in done]
+    paths = source.table["path"].to_pylist()
+    rows = [row for row, path in enumerate(paths) if path in done]
+    videos = [done[paths[row]] for row in rows]
     if not videos:
         path, reason = next(iter(unreadable.items()))
-        raise DatasetError(f"{source.name}: none of {len(names)} videos can be prepared, such as {path}: {reason}")
+        raise DatasetError(f"{source.name}: none of {len(paths)} videos can be prepared, such as {path}: {reason}")
     height, width = how.size
     new = {
-        "path": [names[video.path] for video in videos],
+        "path": [video.file.removeprefix("videos/") for video in videos],
         "num_frames": [video.num_frames for video in videos],
         "width": [width] * len(videos),
         "height": [height] * len(videos),
@@ -203,9 +174,8 @@ def _write(
         "original_bytes": sum(video.stamp[0] for video in videos),
         "unreadable": unreadable,
     }
-    return write_index(
-        name, folder / "videos", source.classes, kept | new, {**source.facts, "prepared": facts}, folder.parent
-    )
+    facts = {**source.facts, "prepared": facts}
+    return write_index(folder.name, folder / "videos", source.classes, kept | new, facts, folder.parent)
 
 
 def _tidy(folder: Path, done: dict[str, Prepared]) -> None:
@@ -236,9 +206,8 @@ def report(index: Index) -> str:
     )
 
 
-def transcode(original: Path, how: Format, scratch: Path) -> tuple[bytes, dict]:
-    """The prepared video as the bytes of an mp4, and what an index tells of it: num_frames, psnr (dB) and timeline
-    (base64).
+def transcode(original: Path, how: Format, scratch: Path) -> tuple[bytes, Timeline, float]:
+    """The prepared video as the bytes of an mp4, its timeline, and its PSNR against the original in dB.
 
     Frames are streamed, only the result is in memory. `scratch` is a path for a file that is gone afterwards.
     Errors: VideoError when a frame of the original cannot be decoded or encoded, or the result does not show the same
@@ -251,8 +220,11 @@ def transcode(original: Path, how: Format, scratch: Path) -> tuple[bytes, dict]:
     # x264 without B-frames: a clip's frames come in order, and none waits for a later one.
     options = {"crf": str(how.crf), "preset": how.preset, "tune": how.tune, "g": str(how.gop)}
     options |= {"bf": "0", "sc_threshold": "0"}
+    # Rates that no camera has are those of a container's clock (1000) or unknown (0). x264 gives a frame fewer bits the
+    # shorter it is shown, so they would cost quality; frames are read by number.
+    fps = known.info.fps if 5 <= known.info.fps <= 60 else 25.0
     try:
-        content = encode(frames(original, how.size, known), *how.size, _rate(known.info.fps), options, how.pixels)
+        content = encode(frames(original, how.size, known), *how.size, fps, options, how.pixels)
     except av.FFmpegError as error:
         raise VideoError(f"{original}: its frames cannot be encoded ({error.strerror})") from error
     try:
@@ -260,28 +232,13 @@ def transcode(original: Path, how: Format, scratch: Path) -> tuple[bytes, dict]:
         made = scan(scratch)
         if made.info.num_frames != known.info.num_frames or made.packets is None:
             raise VideoError(f"{original}: has {known.info.num_frames} frames, prepared {made.info.num_frames}")
-        psnr = compare(original, scratch, how.size, known, made)
+        return content, made, compare(original, scratch, how.size, known, made)
     finally:
         scratch.unlink(missing_ok=True)
-    timeline = base64.b64encode(made.to_bytes()).decode()
-    return content, {"num_frames": made.info.num_frames, "psnr": psnr, "timeline": timeline}
-
-
-def _rate(fps: float) -> float:
-    """Frames per second that the mp4 tells players; frames are read by number.
-
-    Rates that no camera has are those of a container's clock (1000) or unknown (0). x264 gives a frame fewer bits the
-    shorter it is shown, so they would cost quality.
-    """
-    return fps if 5 <= fps <= 60 else 25.0
 
 
 def compare(
-    original: Path,
-    prepared: Path,
-    size: tuple[int, int],
-    known: Timeline | None = None,
-    made: Timeline | None = None,
+    original: Path, prepared: Path, size: tuple[int, int], known: Timeline | None = None, made: Timeline | None = None
 ) -> float:
     """PSNR in dB, over all frames of a video as a run reads them, RGB at `size`; 100 where they are equal. `known` and
     `made` are the two files' timelines, if they are at hand.

@@ -23,9 +23,9 @@ import torch
 from studylib import REPOSITORY
 from studylib.datasets.frame_cache import default_budget
 from studylib.datasets.index import DatasetError, Index, load_index
+from studylib.datasets.official import published_counts
 from studylib.datasets.pantomime.actions import VOCABULARIES
 from studylib.datasets.pantomime.knobs import KNOBS
-from studylib.datasets.report import published_counts
 from studylib.nets.complexity import Complexity, count_by_name
 from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
 from studylib.runs import benchmarks

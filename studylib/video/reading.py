@@ -153,18 +153,20 @@ def encode(
     fps: float,
     options: Mapping[str, str],
     pixels: str = "yuv420p",
+    codec: str = "libx264",
+    container_format: str = "mp4",
 ) -> bytes:
-    """The bytes of an H.264 mp4 of uint8 RGB frames (H, W, 3), made on one thread; `options` are x264's.
+    """The bytes of a video of uint8 RGB frames (H, W, 3), made on one thread; `options` are the encoder's.
 
     `pixels` "yuv420p" stores colours at half size and plays everywhere; "yuv444p" stores them whole, at any size.
     """
     buffer, reformatter = io.BytesIO(), VideoReformatter()
-    with av.open(buffer, "w", format="mp4") as container:
+    with av.open(buffer, "w", format=container_format) as container:
         options = {**options, "threads": "1"}
         # x264's AVX-512 code gives other bytes from call to call; every x86-64 machine that runs NumPy has SSE4.2.
-        if platform.machine().lower() in ("x86_64", "amd64"):
+        if codec == "libx264" and platform.machine().lower() in ("x86_64", "amd64"):
             options["x264-params"] = "asm=sse4.2"
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
         for array in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")

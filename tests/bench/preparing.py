@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from studylib.datasets.preparing import MEASURED, transcode
+from studylib.datasets.preparing import Format, transcode
 from studylib.video.reading import Timeline, read_clip, read_video, scan
 from tests.video_folders import REAL_VIDEOS, SHARED
 
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
             row |= {"worst_psnr": decibel(max(errors)), "clips_per_second": 1 / spent}
             row |= {"encoded_per_second": frames / encoding, "prepared_per_second": None}
             if all(
-                getattr(setting, field) == value for field, value in asdict(MEASURED).items() if field != "resolution"
+                getattr(setting, field) == value for field, value in asdict(Format()).items() if field != "resolution"
             ):
                 row["prepared_per_second"] = frames / preparing(originals, Path(folder))
                 print(f"  this one is used: {row['prepared_per_second']:.0f} frames/s from original to checked file")
@@ -116,7 +116,7 @@ def preparing(originals: list[Path], folder: Path) -> float:
     """Seconds of preparing the videos as the study does: decoded, scaled, encoded and compared with the originals."""
     begun = time.process_time()
     for path in originals:
-        transcode(path, MEASURED, folder / "scratch.mp4")
+        transcode(path, Format(), folder / "scratch.mp4")
     return time.process_time() - begun
 
 

@@ -90,9 +90,9 @@ def prepare(paths: list[Path], folder: Path) -> list[Path]:
     missing = [pair for pair in zip(paths, files, strict=True) if not pair[1].exists()]
     begun, frames = time.process_time(), 0
     for path, file in missing:
-        content, facts = transcode(path, Format(), file.with_suffix(".scratch"))
+        content, made, _ = transcode(path, Format(), file.with_suffix(".scratch"))
         file.write_bytes(content)
-        frames += facts["num_frames"]
+        frames += made.info.num_frames
     seconds = time.process_time() - begun
     size = sum(file.stat().st_size for file in files) / sum(path.stat().st_size for path in paths)
     rate = f", {frames / seconds:.0f} frames/s to prepare and check" if missing else ""

@@ -13,8 +13,9 @@ from IPython.display import Markdown
 from studylib import REPOSITORY
 from studylib.book import data_costs, data_figures, flow_checks, gallery, index_tables
 from studylib.datasets import index
-from studylib.datasets.__main__ import LISTED, _parser
+from studylib.datasets.__main__ import parser
 from studylib.datasets.index import OPTIONAL, REQUIRED, SPLITS
+from studylib.datasets.official import READERS
 from studylib.datasets.preparing import Format
 from studylib.training.spec import DATASET_FAMILIES
 from studylib.video import faults
@@ -29,7 +30,7 @@ def commands(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_the_pages_are_those_there_are(page):
-    given = [_parser().parse_args(shlex.split(command, comments=True)) for command in commands(page)]
+    given = [parser().parse_args(shlex.split(command, comments=True)) for command in commands(page)]
     assert {"kinetics400", "folder"} <= {args.dataset for args in given}
     for args in given:
         name = args.out.name if args.out else args.name or args.default_name
@@ -38,7 +39,7 @@ def test_the_commands_of_the_pages_are_those_there_are(page):
 
 def test_every_dataset_of_the_commands_is_in_the_chapter():
     page = PAGES[0].read_text()
-    for name in LISTED:
+    for name in READERS:
         assert f"{name} --root" in page or f"`{name}`" in page, name
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from studylib import REPOSITORY
 from studylib.claims import published
-from studylib.datasets.__main__ import _parser
+from studylib.datasets.__main__ import parser
 from studylib.nets.complexity import count_by_name
 from studylib.nets.table import VARIANTS
 from studylib.runs.plan import PlannedRun, load_plan, plan_files
@@ -86,7 +86,7 @@ def test_the_commands_of_a_notebook_run_anywhere_and_their_cost_is_told(experime
     rendered = {}
     for words in shell(experiment):
         if words[:3] == ["python", "-m", "studylib.datasets"]:
-            given = vars(_parser().parse_args(words[3:]))
+            given = vars(parser().parse_args(words[3:]))
             rendered[given["name"]] = given
     specs = commanded(experiment)
     assert specs

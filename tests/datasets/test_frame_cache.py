@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from studylib.datasets import frame_cache
-from studylib.datasets.frame_cache import default_budget, open_frames
+from studylib.datasets.frame_cache import open_frames
 from studylib.datasets.index import Index, write_index
 from studylib.video.reading import VideoError, read_clip, write_video
 from tests.made_videos import files_limited_to
@@ -66,12 +66,9 @@ def test_a_cached_clip_is_the_clip_of_the_file(index: Index) -> None:
             np.testing.assert_array_equal(cache.clip(row, start, 8, step), expected)
     np.testing.assert_array_equal(cache.clip(2, 3, 4, 4), cache.clip(2, 0, 20)[[3, 7, 11, 15]])
     np.testing.assert_array_equal(cache.clip(0, 3, 4, 4), cache.clip(0, 0, 12)[[3, 7, 11, 11]])  # not the next video's
-
-
-@pytest.mark.parametrize(("row", "start"), [(0, -1), (1, 5), (3, 0), (-1, 0)])
-def test_a_clip_that_is_not_there_is_refused(index: Index, row: int, start: int) -> None:
-    with pytest.raises((ValueError, IndexError), match=rf"frames_24x32\.bin.*row {row}"):
-        open_frames(index, SIZE).clip(row, start, 8)
+    for start in (-1, 12):
+        with pytest.raises(ValueError, match=r"frames_24x32\.bin, row 0: no clip starts at frame"):
+            cache.clip(0, start, 8)
 
 
 def test_the_frames_are_decoded_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,13 +117,6 @@ def test_frames_that_do_not_fit_the_budget_are_not_cached(
     assert open_frames(index, SIZE) is not None
 
 
-def test_the_budget_is_the_environments_or_a_part_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STUDY_CACHE_GB", "1.5")
-    assert default_budget() == 1_500_000_000
-    monkeypatch.delenv("STUDY_CACHE_GB")
-    assert 0 < default_budget() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4
-
-
 def test_one_process_builds_while_another_waits(index: Index, capsys: pytest.CaptureFixture) -> None:
     built = open_frames(index, SIZE).path
     inode = built.stat().st_ino
@@ -146,7 +136,7 @@ def test_one_process_builds_while_another_waits(index: Index, capsys: pytest.Cap
     assert built.stat().st_ino == inode  # not built a second time
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "other"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other"])
 def test_a_bad_video_is_named_and_leaves_no_cache(index: Index, damage: str) -> None:
     path = index.path("1.mp4")
     if damage == "missing":
@@ -154,7 +144,7 @@ def test_a_bad_video_is_named_and_leaves_no_cache(index: Index, damage: str) -> 
     elif damage == "other":
         write_video(path, np.zeros((7, 48, 64, 3), np.uint8), fps=25)
     else:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 if damage == "truncated" else 0])
+        os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(VideoError, match=r"1\.mp4: "):
         open_frames(index, SIZE)
     assert files(index) == {"index.arrow", "manifest.json", "frames_24x32.lock"}
