@@ -10,10 +10,10 @@ from studylib.book import (
     counts,
     cues,
     diagrams,
-    factorising_figures,
     figures,
     reproductions,
     table2,
+    why_factorise,
 )
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.results import load_run
@@ -63,7 +63,7 @@ def all_figures_of_networks():
     yield figures.training_curves(pd.concat([epochs.assign(net=f"{net}-18", run=net, seed=0) for net in names]))
     yield figures.training_curves(pd.concat([epochs.assign(net=net, run=net) for net in ("R(2+1)D 8f RGB", "R3D 8f")]))
     pair = [epochs.assign(net=net, depth=18, seed=0) for net in ("R3D", "R(2+1)D")]
-    yield factorising_figures.figure4(pd.concat(pair))
+    yield why_factorise.figure4(pd.concat(pair))
     points = pd.DataFrame({"net": names, "gflops": number, "accuracy": number, "low": number, "high": number})
     yield figures.accuracy_against_flops({"ours": points})
     yield figures.cost_growth({"frames": points.assign(size=8)}, {"frames": (8,)})

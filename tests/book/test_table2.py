@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from studylib.book import averaging, table2
-from studylib.claims.verdicts_intervals import VIDEO, outcomes
-from studylib.claims.verdicts_joining import WAYS, right_by
+from studylib.book import table2
+from studylib.claims.verdicts_intervals import outcomes
 from tests.made_study import made_study, random_run
 from tests.made_study import table2 as recorded
 
@@ -51,14 +50,3 @@ def test_networks_are_compared_by_all_seeds_and_by_as_many_of_each():
 
 def test_an_interval_over_seeds_that_fail_now_and_then_covers_less_than_it_says():
     assert 0.85 < table2.covered(10) < table2.covered(3) < 0.95
-
-
-def test_other_ways_to_join_clips_are_tried_on_every_plan_with_complete_runs():
-    runs = recorded()
-    (row,) = averaging.joining_table(runs).frame.to_dict("records")
-    assert (row["plan"], row["networks"]) == ("mini", 45)
-    tests = {i: {1: run.predictions} for i, run in enumerate(runs["result"].dropna())}
-    for way in WAYS:
-        gain = outcomes(tests, right_by(way)).values.mean() - outcomes(tests, VIDEO).values.mean()
-        assert numbers(row[way])[0] == pytest.approx(gain, abs=0.051)
-    assert averaging.joining_table(made_study()).frame.empty

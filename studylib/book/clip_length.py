@@ -1,0 +1,121 @@
+"""The chapter on clip length (section 4.3): R(2+1)D-18 trained, moved and fine-tuned to other lengths."""
+
+from collections.abc import Mapping
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studylib.book.estimates import accuracy, difference, runs_of
+from studylib.book.figures import BLUE, STYLE, VERMILION, WIDTH
+from studylib.claims.verdicts_length import clip_correlation
+from studylib.stats import Estimate
+from studylib.stats.estimates import MEASURES, combined, outcomes
+from studylib.training.evaluation import Predictions
+
+SCRATCH, MOVED, TUNED = "trained at its own length", "tested as it is", "fine-tuned"
+
+
+def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """The planned runs of a plan's experiment on clip length, of the closest frames, with columns `how` (`SCRATCH`,
+    `MOVED` or `TUNED`), `trained_at` (the clip length at which a run's weights were first trained) and `training_clips`
+    (of its own training, or where it has none of its weights').
+
+    Args:
+        runs: `results.table()`.
+    """
+    own = runs[(runs["plan"] == plan) & (runs["experiment"] == "clip_length") & (runs["net_key"] == "r2plus1d")]
+    own = own[own["frame_step"] == own["frame_step"].min()]
+    keyed = runs.set_index("run:" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"])
+    starts = keyed.reindex(own["init_from"]).set_axis(own.index)  # of those from scratch there is none
+    trained_at = starts["clip_length"].fillna(own["clip_length"]).astype(int)
+    clips = (own["epochs"] * own["clips_per_epoch"]).where(
+        own["epochs"] > 0, starts["epochs"] * starts["clips_per_epoch"]
+    )
+    tested_only, same = own["epochs"] == 0, trained_at == own["clip_length"]
+    how = np.select([same, tested_only], [SCRATCH, MOVED], TUNED)
+    return own.assign(how=how, trained_at=trained_at, training_clips=clips)
+
+
+def averaging_gain(predictions: Predictions) -> np.ndarray:
+    """(V,) points, whose mean is video@1 minus clip@1: what averaging the scores of all clips gains over one clip."""
+    return 100 * (MEASURES["video_top1"](predictions) - MEASURES["clip_top1"](predictions))
+
+
+def by_length(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row a clip length of networks that were trained and tested at it, those with complete runs.
+
+    Columns: frames, GFLOPs (a clip, as recorded), clip and video (accuracies, percent), gain (video@1 minus clip@1,
+    points), correlation (of the clips of a video, see `clip_correlation`): estimates.
+    """
+    found = []
+    for frames, own in rows.groupby("clip_length"):
+        if runs_of(own):
+            measures = ("clip_top1", "video_top1", averaging_gain, clip_correlation)
+            found.append((frames, own["flops"].max() / 1e9, *(accuracy(own, measure) for measure in measures)))
+    return pd.DataFrame(found, columns=["frames", "GFLOPs", "clip", "video", "gain", "correlation"])
+
+
+def figure5(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """Clip@1 and video@1 against clip length with 95% intervals, a panel for each data.
+
+    Args:
+        panels: title -> `by_length`, none empty.
+    """
+    return _panels(panels, {"clip": ("clip@1", BLUE, "o"), "video": ("video@1", VERMILION, "s")}, "accuracy (%)")
+
+
+def correlations(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """Correlation of the clips of a video against clip length, panels as of `figure5`."""
+    return _panels(panels, {"correlation": ("", BLUE, "o")}, "correlation of clips")
+
+
+def _panels(panels: Mapping[str, pd.DataFrame], lines: Mapping[str, tuple[str, str, str]], ylabel: str) -> Figure:
+    with matplotlib.rc_context(STYLE):
+        figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.1 * len(panels)), squeeze=False)
+        for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
+            for column, (label, colour, marker) in lines.items():
+                _line(axes, table["frames"], table[column], label, colour, marker)
+            axes.set(title=title, ylabel=ylabel, xticks=table["frames"])
+            axes.margins(x=0.12, y=0.15)
+        grid[-1, 0].set_xlabel("frames of a clip, in training and test")
+        plt.close(figure)
+        return figure
+
+
+def _line(axes: Axes, x: pd.Series, estimates: pd.Series, label: str, colour: str, marker: str) -> None:
+    """Estimates joined by a line that is labelled at its end."""
+    points, low, high = (np.array([getattr(e, end) for e in estimates]) for end in ("points", "low", "high"))
+    axes.errorbar(x, points, [points - low, high - points], color=colour, marker=marker, capsize=3)
+    axes.annotate(label, (x.iloc[-1], points[-1]), (7, 0), textcoords="offset points", color=colour, va="center")
+
+
+def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
+    """Section 4.3's two experiments: clip@1 of the short network on short clips, on long ones as it is, fine-tuned to
+    long, and of the one trained on long clips; their differences; and the share of the multiply-adds of training that
+    short clips and fine-tuning save. None where a run is missing.
+
+    Args:
+        networks: `networks` of one plan, moved or fine-tuned runs among them.
+    """
+    moved, tuned = (networks[networks["how"] == how] for how in (MOVED, TUNED))
+    came = pd.concat([moved, tuned])
+    scratch = networks[networks["how"] == SCRATCH]
+    short, long = (scratch[scratch["clip_length"] == came[column].max()] for column in ("trained_at", "clip_length"))
+    change = None
+    if runs_of(short) and runs_of(moved):
+        change = combined([outcomes(runs_of(short), "clip_top1").minus(outcomes(runs_of(moved), "clip_top1"))], [1])
+    work = [(own["flops"] * own["training_clips"]).max() for own in (short, tuned, long)]
+    return {
+        "the short network on short clips": accuracy(short),
+        "the short network on long clips": accuracy(moved),
+        "what it loses": change,
+        "fine-tuned to long clips": accuracy(tuned),
+        "trained on long clips from scratch": accuracy(long),
+        "fine-tuned minus from scratch": difference(tuned, long),
+        "fine-tuned minus the short network": difference(tuned, short),
+        "share of multiply-adds saved": 1 - (work[0] + work[1]) / work[2] if not np.isnan(work).any() else None,
+    }

@@ -1,0 +1,111 @@
+"""The chapter on transfer and two streams (section 4.4): what pretraining, and a stream of optical flow, add."""
+
+import pandas as pd
+
+from studylib.book.estimates import accuracy, difference, runs_of
+from studylib.claims import published
+from studylib.stats import Estimate
+from studylib.stats.estimates import Scores, combined, outcomes
+from studylib.stats.estimates import accuracy as accuracy_of
+from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse
+
+# Experiments whose networks are the paper's; others change a setting.
+EXPERIMENTS = ("conv_types", "two_stream", "sports1m", "kinetics", "transfer")
+ALIKE = ["dataset", "net", "depth", "clip_length", "resolution", "width"]  # in networks that are compared
+SCRATCH = "none"
+
+
+def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """The planned trainings of a plan, with a column `pretrained`: the dataset of the run that gave the first weights,
+    or `SCRATCH`.
+
+    Args:
+        runs: `results.table()`.
+    """
+    own = runs[(runs["plan"] == plan) & runs["experiment"].isin(EXPERIMENTS) & (runs["epochs"] > 0)]
+    datasets = dict(
+        zip("run:" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"], runs["dataset"], strict=True)
+    )
+    own = own.assign(pretrained=own["init_from"].map(datasets).fillna(SCRATCH))
+    return own.drop_duplicates([*ALIKE, "modality", "pretrained", "seed", "split"], keep="last")  # a repeated run
+
+
+def transferred(networks: pd.DataFrame) -> pd.DataFrame:
+    """Fine-tuned networks beside the same network from scratch, those with complete runs.
+
+    Columns: network, dataset, input, pretrained, video and clip (accuracies, percent), scratch (video@1 from scratch),
+    gain (video@1, pretrained minus from scratch, points): estimates, None where nothing was trained from scratch.
+    """
+    rows = []
+    tuned = networks[networks["pretrained"] != SCRATCH]
+    for key, own in tuned.groupby([*ALIKE, "modality", "pretrained"], sort=False):
+        if not runs_of(own):
+            continue
+        known = dict(zip([*ALIKE, "modality", "pretrained"], key, strict=True)) | {"pretrained": SCRATCH}
+        scratch = networks[(networks[list(known)] == pd.Series(known)).all(axis=1)]
+        scratch = scratch[scratch["seed"].isin(own["seed"]) & scratch["split"].isin(own["split"])]
+        numbers = accuracy(own, "video_top1"), accuracy(own), accuracy(scratch, "video_top1")
+        told = own.iloc[0][["net", "dataset", "modality", "pretrained"]]
+        rows.append((*told, *numbers, difference(own, scratch, "video_top1")))
+    columns = ["network", "dataset", "input", "pretrained", "video", "clip", "scratch", "gain"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
+    """Video@1 of RGB, of optical flow and of both by the mean of their scores, where all runs of a seed are there.
+
+    Columns: network, dataset, pretrained, rgb, flow, both, by VMZ's weight (accuracies, percent), minus rgb, minus flow
+    (what the mean gains over each alone, points): estimates.
+    """
+    rows = []
+    for key, own in networks.groupby([*ALIKE, "pretrained"], sort=False):
+        rgb, flow = (scores(own[own["modality"] == modality]) for modality in ("rgb", "flow"))
+        both, by_vmz = (fused(rgb, flow, weight) for weight in (PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT))
+        if both:
+            alone = [{seed: stream[seed] for seed in both} for stream in (rgb, flow)]
+            told = [
+                dict(zip([*ALIKE, "pretrained"], key, strict=True))[name] for name in ("net", "dataset", "pretrained")
+            ]
+            accuracies = [accuracy_of(stream) for stream in (*alone, both, by_vmz)]
+            rows.append((*told, *accuracies, *(gained(both, stream) for stream in alone)))
+    columns = ["network", "dataset", "pretrained", "rgb", "flow", "both", "by VMZ's weight", "minus rgb", "minus flow"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def scores(rows: pd.DataFrame) -> Scores:
+    """Seed -> split -> predictions of a network's complete seeds."""
+    found: dict = {}
+    for run in runs_of(rows):
+        found.setdefault(run.spec.seed, {})[run.spec.split] = run.predictions
+    return found
+
+
+def fused(rgb: Scores, flow: Scores, rgb_weight: float) -> Scores:
+    """Both streams as one, of the seeds and splits that both have."""
+    found = {
+        seed: {split: fuse(own[split], flow[seed][split], rgb_weight) for split in own if split in flow[seed]}
+        for seed, own in rgb.items()
+        if seed in flow
+    }
+    return {seed: splits for seed, splits in found.items() if splits}
+
+
+def gained(both: Scores, alone: Scores) -> Estimate:
+    """Video@1 of both streams minus that of one of them, points: the same weights, seed by seed."""
+    return combined([outcomes(both).minus(outcomes(alone))], [1])
+
+
+def published_streams() -> pd.DataFrame:
+    """R(2+1)D of the paper's Tables 3 to 5: columns dataset, pretrained, RGB, Flow, Two-Stream (video@1, percent)."""
+    tables = {"table3_sports1m": "video_top1", "table4_kinetics": "top1", "table5_transfer": ["ucf101", "hmdb51"]}
+    names = {"video_top1": "Sports-1M", "top1": "Kinetics-400", "ucf101": "UCF101", "hmdb51": "HMDB51"}
+    rows = []
+    for name, columns in tables.items():
+        own = published.table(name).query("method.str.startswith('R(2+1)D-')", engine="python")
+        part = own["method"].str.extract(r"R\(2\+1\)D-(?P<stream>RGB|Flow|Two-Stream)-?(?P<frames>\d*)")
+        own = own.assign(**part, pretrained=own.get("pretraining", SCRATCH))
+        rows.append(own.melt(["stream", "frames", "pretrained"], columns, "dataset", "accuracy"))
+    table = pd.concat(rows)
+    frames = table["frames"].map(lambda n: f", {n} frames" if n else "")
+    table["dataset"] = table["dataset"].map(names) + frames
+    return table.pivot_table("accuracy", ["dataset", "pretrained"], "stream", sort=False).reset_index()
