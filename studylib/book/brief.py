@@ -8,7 +8,7 @@ from studylib.book.scoreboard import chapter_link
 from studylib.book.tables import Table
 from studylib.book.verdict_cells import prose
 from studylib.claims import published
-from studylib.claims.claim_texts import EMPIRICAL, read_claims
+from studylib.claims.published import EMPIRICAL, read_claims
 
 FLAT = ("R2D", "f-R2D")
 NUMBERLESS = "no number, a figure or a remark"

@@ -10,8 +10,9 @@ from scipy.special import ndtr
 
 from studylib.book.cells import link, missing
 from studylib.book.tables import Table, lacking
+from studylib.claims.published import LARGEST_WEIGHT
 from studylib.claims.recorded import Recorded, network
-from studylib.claims.verdicts_counts import FILTER_EXPERIMENTS, LARGEST_WEIGHT
+from studylib.claims.verdicts_counts import FILTER_EXPERIMENTS
 from studylib.claims.verdicts_evidence import Evidence, printed
 from studylib.training.filters import read_conv1
 from studylib.training.magnitudes import signed

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from studylib.book.figures import STYLE, WIDTH
 from studylib.book.filter_facts import Filters
-from studylib.claims.verdicts_counts import LARGEST_WEIGHT
+from studylib.claims.published import LARGEST_WEIGHT
 
 IN_A_ROW = {"spatial": 15, "temporal": 32}  # filters
 ENLARGED = 8  # pixels a weight, nearest neighbour, so that no viewer blurs them

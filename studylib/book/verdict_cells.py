@@ -10,11 +10,11 @@ from html import escape
 import pandas as pd
 
 from studylib.book.tables import DATA, run_link
-from studylib.claims.audit import NOT_RUN
 from studylib.claims.verdicts_evidence import NO_SUCH_RUN
 from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     INCONCLUSIVE,
+    NOT_RUN,
     ONE_SEED,
     REPRODUCED,
     UNDECIDABLE,

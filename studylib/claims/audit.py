@@ -1,28 +1,37 @@
-"""How a claim of the paper is written down and how arithmetic decides it: claims, decisions and the rules' tolerances.
+"""The paper against itself: its claims that arithmetic on its own tables decides, and how arithmetic decides.
 
 A printed number is compared with the same quantity recomputed from the paper's other printed numbers, or from a count:
 
 * "holds": equal to the printed digit;
 * "rounding": off by no more than what the rounding of the printed inputs can produce;
 * "does not hold": off by more, or an order, a count or a structure that is not what is stated.
+
+The claims, their rules and the readings that were decided are rows of evidence/claims.csv.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from studylib.claims import published
+from studylib.claims.published import CLOSE, KINETICS_VALIDATION
+from studylib.stats.intervals import difference_margin
 
 HOLDS, ROUNDING, FAILS = "holds", "rounding", "does not hold"
 OUTCOMES = (HOLDS, ROUNDING, FAILS)
-NOT_RUN = "not run"
 
 HALF_UNIT = 0.05  # points: what rounding to one decimal can hide in each accuracy of the paper's tables
-# Points: the most that "as accurate as", "on par", "comparable", "slightly", "almost" and "close" may mean, itself
-# included, of the paper's numbers here and of recorded runs in `verdicts_parts`.
-CLOSE = 2.0
-SAME = 0.05  # relative: the most by which two costs or sizes that are "roughly the same" may differ
-# Rows of the official validation list of Kinetics-400: the videos behind each accuracy of Table 2, at most.
-KINETICS_VALIDATION = 19_906
+TWO = 2 * HALF_UNIT  # in a difference of two printed accuracies
 _EPSILON = 1e-9  # for binary fractions: 57.0 - 47.9 is not exactly 9.1
+
+CLIP, VIDEO = "clip_top1", "video_top1"
+FLAT, MC, RMC = ("R2D", "f-R2D"), ("MC2", "MC3", "MC4", "MC5"), ("rMC2", "rMC3", "rMC4", "rMC5")
+OVER_TIME = (*MC, *RMC, "R3D")
+KINETICS_400 = "Kinetics-400"
 
 
 @dataclass(frozen=True)
@@ -31,30 +40,7 @@ class Decision:
 
     recomputed: str  # the numbers, made by code
     outcome: str  # one of OUTCOMES
-    reading: str = ""  # which reading was decided, and what another one would give
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper in our own words."""
-
-    id: str
-    section: str
-    text: str
-    printed: str  # the paper's numbers, as printed; "no number" for an order or a property
-    rule: str  # what decides it
-    decide: Callable[[], Decision] | None = None  # now, for arithmetic claims
-    experiment: str = ""  # whose runs will decide it, for empirical claims
-
-    @property
-    def kind(self) -> str:
-        """ "arithmetic": decided now, by code; "empirical": decided by recorded runs, later."""
-        return "empirical" if self.decide is None else "arithmetic"
-
-
-def half_digit(printed: str) -> float:
-    """Half a unit of the last printed digit: 0.05 for "2.8", 0.5 for "4"."""
-    return 0.5 * 10.0 ** Decimal(printed).as_tuple().exponent
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what the claim's reading shows beside them, by name
 
 
 def compare(printed: str, value: float, hidden: float = 0.0) -> str:
@@ -65,10 +51,10 @@ def compare(printed: str, value: float, hidden: float = 0.0) -> str:
         value: recomputed.
         hidden: the most by which rounding of the inputs can have moved `value`: `HALF_UNIT` for each accuracy used.
     """
-    off = abs(float(printed) - value)
-    if off <= half_digit(printed) + _EPSILON:
+    off, half_digit = abs(float(printed) - value), 0.5 * 10.0 ** Decimal(printed).as_tuple().exponent
+    if off <= half_digit + _EPSILON:
         return HOLDS
-    return ROUNDING if off <= half_digit(printed) + hidden + _EPSILON else FAILS
+    return ROUNDING if off <= half_digit + hidden + _EPSILON else FAILS
 
 
 def worst(outcomes: Iterable[str]) -> str:
@@ -76,29 +62,313 @@ def worst(outcomes: Iterable[str]) -> str:
     return max(outcomes, key=OUTCOMES.index)
 
 
-def number(printed: str, value: float, hidden: float = 0.0, recomputed: str = "", reading: str = "") -> Decision:
-    """One printed number against its recomputed value, shown with one digit more than printed unless text is given."""
+def number(printed: str, value: float, hidden: float = 0.0, **facts: Any) -> Decision:
+    """One printed number against its recomputed value, shown to the same digit."""
     digits = max(0, -Decimal(printed).as_tuple().exponent)
-    return Decision(recomputed or f"{value:.{digits}f}", compare(printed, value, hidden), reading)
+    return Decision(f"{value:.{digits}f}", compare(printed, value, hidden), facts)
 
 
-def span(low: str, high: str, values: Iterable[float], hidden: float, reading: str = "") -> Decision:
-    """A printed range against the smallest and largest of the recomputed values."""
-    values = list(values)
-    outcome = worst((compare(low, min(values), hidden), compare(high, max(values), hidden)))
-    return Decision(f"{min(values):.1f} to {max(values):.1f}", outcome, reading)
+def span(low: str, high: str, values: pd.Series, **facts: Any) -> Decision:
+    """A printed range of differences against the smallest and largest of the recomputed ones."""
+    ends = values.min(), values.max()
+    outcome = worst((compare(low, ends[0], TWO), compare(high, ends[1], TWO)))
+    return Decision("{:.1f} to {:.1f}".format(*ends), outcome, facts)
 
 
-def statement(true: bool, recomputed: str, reading: str = "") -> Decision:
+def statement(true: bool, recomputed: str, **facts: Any) -> Decision:
     """An order, a count or a property without a printed number to compare."""
-    return Decision(recomputed, HOLDS if true else FAILS, reading)
+    return Decision(recomputed, HOLDS if true else FAILS, facts)
 
 
 def at_least(difference: float, threshold: float) -> bool:
     """`difference` >= `threshold`, undisturbed by binary fractions."""
-    return difference >= threshold - _EPSILON
+    return bool(difference >= threshold - _EPSILON)
 
 
-def listed(values: dict[str, float], form: str = "{:.1f}") -> str:
+def listed(values: Mapping[str, Any], form: str = "{:.1f}") -> str:
     """ "MC2 49.2, MC3 50.4"."""
     return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
+
+
+# Table 2.
+
+
+def kinetics(measure: str) -> pd.Series:
+    """Table 2: net -> clip or video accuracy."""
+    return published.table("table2_conv_types").set_index("net")[measure]
+
+
+def gains(measure: str, ours: Iterable[str], over: Iterable[str]) -> pd.Series:
+    """Every difference in Table 2 between a net of `ours` and one of `over`, points: (ours, over) -> points."""
+    accuracy = kinetics(measure)
+    return pd.Series({(a, b): accuracy[a] - accuracy[b] for a in ours for b in over})
+
+
+def ranges(ours: Iterable[str], over: Iterable[str]) -> dict[str, str]:
+    """ "+2.0 to +7.0": the range of `gains` by clip and by video accuracy."""
+    texts = {}
+    for name, measure in (("clip", CLIP), ("video", VIDEO)):
+        values = gains(measure, ours, over)
+        texts[name] = " to ".join(dict.fromkeys((f"{values.min():+.1f}", f"{values.max():+.1f}")))
+    return texts
+
+
+def beyond_chance(ours: str, over: Iterable[str]) -> Decision:
+    """Every gain, by both accuracies, is larger than the draw of the validation videos explains."""
+    accuracies = [kinetics(m)[ours] for m in (CLIP, VIDEO)]
+    margin = max(difference_margin(accuracy, accuracy, KINETICS_VALIDATION) for accuracy in accuracies)
+    least = min(gains(m, [ours], over).min() for m in (CLIP, VIDEO))
+    return statement(least > margin, f"{listed(ranges([ours], over), '{}')}; chance up to {margin:.2f}")
+
+
+def best_of_twelve() -> Decision:
+    """R(2+1)D has the highest accuracy of Table 2, by both."""
+    true = all(kinetics(m).idxmax() == "R(2+1)D" for m in (CLIP, VIDEO))
+    return statement(true, listed(ranges(["R(2+1)D"], [*FLAT, *OVER_TIME]), "{}"))
+
+
+def over_flat() -> Decision:
+    """Every net that convolves over time beyond f-R2D, by both accuracies."""
+    least = min(gains(m, OVER_TIME, FLAT).min() for m in (CLIP, VIDEO))
+    return statement(least > 0, listed(ranges(OVER_TIME, FLAT), "{}"))
+
+
+def mc_over_2d() -> Decision:
+    """Clip@1 of MC2 to MC5 minus that of R2D and f-R2D, on average "roughly" 3 to 4 points."""
+    every = gains(CLIP, MC, FLAT)
+    facts = {
+        name: f"{values.min():.1f} to {values.max():.1f}"
+        for name, values in (
+            ("r2d", gains(CLIP, MC, FLAT[:1])),
+            ("f_r2d", gains(CLIP, MC, FLAT[1:])),
+            ("small", gains(CLIP, MC[:2], FLAT)),
+        )
+    }
+    text = f"mean {every.mean():.1f}, of {every.min():.1f} to {every.max():.1f}"
+    return statement(3 <= every.mean() <= 4, text, **facts)
+
+
+def mc_match_r3d() -> Decision:
+    """Each of MC2 to MC5 is within `CLOSE` points of R3D, by both accuracies."""
+    both = pd.concat([gains(m, MC, ["R3D"]) for m in (CLIP, VIDEO)])
+    below = sorted({net for net, _ in both[both < -HALF_UNIT].index})
+    text = listed(ranges(MC, ["R3D"]), "{}")
+    return statement(at_least(CLOSE, both.abs().max()), text, below=", ".join(below) or "none")
+
+
+def mc_over_rmc() -> Decision:
+    """MCx minus rMCx is on average above 0 and at most `CLOSE` points, by both accuracies."""
+    pairs = {m: kinetics(m)[[*MC]] - kinetics(m)[[*RMC]].to_numpy() for m in (CLIP, VIDEO)}
+    clip, video = (own.mean() for own in pairs.values())
+    facts = {m: f"{own.min():+.1f} to {own.max():+.1f}" for m, own in pairs.items()}
+    below = [net for own in pairs.values() for net in own.index[own < -HALF_UNIT]]
+    text = f"means {clip:+.2f} clip, {video:+.2f} video"
+    return statement(all(0 < mean <= CLOSE for mean in (clip, video)), text, **facts, below=", ".join(below) or "none")
+
+
+def quoted_video() -> Decision:
+    """Accuracies that the text repeats from Table 2."""
+    printed, table = {"R(2+1)D": "63.9", "R3D": "61.2"}, kinetics(VIDEO)
+    return Decision(listed(table[list(printed)]), worst(compare(value, table[net]) for net, value in printed.items()))
+
+
+def finetuned_gain() -> Decision:
+    """56.8% less the gain of 4.4 points is R(2+1)D's clip@1 in Table 2."""
+    base, in_table = 56.8 - 4.4, kinetics(CLIP)["R(2+1)D"]
+    return Decision(f"56.8 - 4.4 = {base:.1f}, Table 2 has {in_table:.1f}", compare(f"{base:.1f}", in_table, HALF_UNIT))
+
+
+def right_column() -> Decision:
+    """Table 2 has nets of 34 layers."""
+    depths = sorted(set(published.table("table2_conv_types")["depth"]))
+    return statement(34 in depths, f"depths in Table 2: {', '.join(map(str, depths))}")
+
+
+# Table 3.
+
+
+def sports(measure: str) -> pd.Series:
+    """Table 3: method -> accuracy, for the methods that have one."""
+    return published.table("table3_sports1m").set_index("method")[measure].dropna()
+
+
+def sports_gain(printed: str, over: str) -> Decision:
+    """Clip@1 in points by which R(2+1)D at 32 frames is ahead of another row of Table 3."""
+    accuracy = sports(CLIP)
+    short, long = (accuracy[f"R(2+1)D-RGB-{frames}frame"] - accuracy[over] for frames in (8, 32))
+    return number(printed, long, TWO, short=f"{short:.1f}")
+
+
+def sports_three() -> Decision:
+    """R(2+1)D is above R3D and P3D, by clip accuracy."""
+    gap = sports(CLIP)["R(2+1)D-RGB-32frame"] - sports(CLIP)[["R3D", "P3D"]]
+    return statement(gap.min() > 0, listed(gap, "{:+.1f}"))
+
+
+def rgb_best_on_sports() -> Decision:
+    """R(2+1)D on RGB is above every other method of Table 3, by each accuracy."""
+    texts, true = [], True
+    for measure in (CLIP, VIDEO, "video_top5"):
+        accuracy = sports(measure)
+        others = accuracy[~accuracy.index.str.startswith("R(2+1)D")]
+        ours = accuracy["R(2+1)D-RGB-32frame"]
+        true &= ours > others.max()
+        texts.append(f"{measure.replace('_top', '@')} {ours:.1f} against {others.max():.1f} ({others.idxmax()})")
+    return statement(true, "; ".join(texts))
+
+
+def best_on_sports() -> Decision:
+    """The highest video@1 of Table 3 is 73.3, and R(2+1)D's."""
+    best = sports(VIDEO).idxmax()
+    outcomes = compare("73.3", sports(VIDEO)[best]), HOLDS if best.startswith("R(2+1)D") else FAILS
+    return Decision(f"highest {sports(VIDEO)[best]:.1f}, {best}", worst(outcomes))
+
+
+def same_depth_on_sports() -> Decision:
+    """The 2D ResNet of Table 3 has R3D's 34 layers."""
+    flat = next(method for method in sports(CLIP).index if method.startswith("2D ResNet"))
+    depth = int(re.search(r"ResNet-(\d+)", flat)[1])
+    gain = sports(CLIP)["R3D"] - sports(CLIP)[flat]
+    return statement(depth == 34, f"{flat} has {depth} layers, R3D 34; R3D {gain:+.1f} clip@1")
+
+
+def r2d_on_sports() -> Decision:
+    """Table 3 has a row of R2D or f-R2D."""
+    rows = int(published.table("table3_sports1m")["method"].isin(FLAT).sum())
+    return statement(rows > 0, f"rows of R2D or f-R2D: {rows}")
+
+
+def flat_close_to_best() -> Decision:
+    """ResNet-152 on frames is within `CLOSE` points of the best earlier row of Table 3, by each accuracy."""
+    texts, true = [], True
+    for name, measure in (("clip@1", CLIP), ("video@1", VIDEO)):
+        earlier = sports(measure)[lambda own: ~own.index.str.startswith(("R(2+1)D", "R3D"))]
+        gap = earlier.max() - earlier["2D ResNet-152"]
+        true &= at_least(CLOSE, gap)
+        texts.append(f"{gap:.1f} {name} ({earlier.idxmax()})")
+    return statement(true, f"behind by {', '.join(texts)}")
+
+
+# Tables 4 and 5.
+
+
+def table4(method: str, pretraining: str) -> float:
+    """Table 4: top-1 accuracy of a row."""
+    return published.table("table4_kinetics").set_index(["method", "pretraining"])["top1"][method, pretraining]
+
+
+def kinetics_gain(printed: str, ours: tuple[str, str], theirs: tuple[str, str]) -> Decision:
+    """Top-1 of one row of Table 4, (method, pretraining), minus that of another, in points."""
+    return number(printed, table4(*ours) - table4(*theirs), TWO)
+
+
+def rgb_on_kinetics() -> Decision:
+    """R(2+1)D's best row of Table 4 on RGB is above I3D's."""
+    ours = max(table4("R(2+1)D-RGB", start) for start in ("none", "Sports-1M"))
+    theirs = max(table4("I3D-RGB", start) for start in ("none", "ImageNet"))
+    return statement(ours > theirs, f"{ours:.1f} against {theirs:.1f}")
+
+
+def table5(method: str, pretraining: str) -> pd.Series:
+    """Table 5: dataset -> accuracy of a row."""
+    rows = published.table("table5_transfer").set_index(["method", "pretraining"])[["ucf101", "hmdb51"]]
+    return rows.loc[(method, pretraining)].rename(str.upper)
+
+
+def ahead_of_all_but_i3d() -> Decision:
+    """R(2+1)D's best row of Table 5 is above all but I3D's, on both datasets."""
+    rows = published.table("table5_transfer")
+    others = rows[~rows["method"].str.startswith(("I3D", "R(2+1)D"))]
+    ours = rows[rows["method"].str.startswith("R(2+1)D")]
+    texts, true, behind = [], True, set()
+    for column in ("ucf101", "hmdb51"):
+        best = others.loc[others[column].idxmax()]
+        true &= ours[column].max() > best[column]
+        texts.append(f"{column.upper()} {ours[column].max():.1f} against {best[column]:.1f} ({best['method']})")
+        low = ours[ours[column] <= best[column]]
+        behind |= set(low["method"] + " from " + low["pretraining"])
+    return statement(true, "; ".join(texts), behind=", ".join(sorted(behind)) or "none")
+
+
+def against_i3d(stream: str, low: float, high: float) -> Decision:
+    """R(2+1)D from Kinetics minus I3D, on both datasets, all within [low, high] points."""
+    gap = table5(f"R(2+1)D-{stream}", KINETICS_400) - table5(f"I3D-{stream}", f"ImageNet+{KINETICS_400}")
+    return statement(all(at_least(g, low) and at_least(high, g) for g in gap), listed(gap, "{:+.1f}"))
+
+
+def better_pretraining() -> Decision:
+    """All six accuracies of R(2+1)D in Table 5 are higher from Kinetics than from Sports-1M."""
+    methods = [f"R(2+1)D-{stream}" for stream in ("RGB", "Flow", "Two-Stream")]
+    gap = pd.concat([table5(method, KINETICS_400) - table5(method, "Sports-1M") for method in methods])
+    return statement(gap.min() > 0, f"{gap.min():+.1f} to {gap.max():+.1f} over {len(gap)} comparisons")
+
+
+def state_of_the_art(least: float, benchmarks: int = 4) -> Decision:
+    """R(2+1)D's best row minus the best other is at least `least` points on each benchmark (0: above 0)."""
+    gap = {}
+    for name, table, column in (
+        ("Sports-1M", "table3_sports1m", VIDEO),
+        ("Kinetics", "table4_kinetics", "top1"),
+        ("UCF101", "table5_transfer", "ucf101"),
+        ("HMDB51", "table5_transfer", "hmdb51"),
+    )[:benchmarks]:
+        rows = published.table(table)
+        ours = rows["method"].str.startswith("R(2+1)D")
+        gap[name] = rows.loc[ours, column].max() - rows.loc[~ours, column].max()
+    true = all(at_least(value, least) if least else value > 0 for value in gap.values())
+    ahead = ", ".join(name for name, value in gap.items() if value > 0) or "none"
+    return statement(true, listed(gap, "{:+.1f}"), ahead=ahead)
+
+
+def _r2plus1d(measure: str, *over: str) -> pd.Series:
+    return gains(measure, ["R(2+1)D"], over)
+
+
+# The id of a claim in evidence/claims.csv -> what decides it.
+DECISIONS: dict[str, Callable[[], Decision]] = {
+    "factorising-helps": lambda: beyond_chance("R(2+1)D", ["R3D"]),
+    "3d-over-2d": lambda: beyond_chance("R3D", FLAT),
+    "clearly-best": lambda: beyond_chance("R(2+1)D", [*FLAT, *OVER_TIME]),
+    "mc-gain": mc_over_2d,
+    "mc-match-r3d": mc_match_r3d,
+    "mc-over-rmc": mc_over_rmc,
+    "gap-2d": lambda: span("1.7", "5", gains(CLIP, OVER_TIME, FLAT)),
+    "over-2d": lambda: span("5.6", "7", _r2plus1d(CLIP, *FLAT), video=ranges(["R(2+1)D"], FLAT)["video"]),
+    "over-mixed": lambda: span(
+        "2", "3.9", _r2plus1d(CLIP, *MC, "R3D"), **{"all": span("2", "3.9", _r2plus1d(CLIP, *OVER_TIME)).recomputed}
+    ),
+    "temporal-over-2d": over_flat,
+    "best-of-twelve": best_of_twelve,
+    "quoted-video": quoted_video,
+    "figure3-gain": lambda: number(
+        "2.8", _r2plus1d(VIDEO, "R3D").item(), TWO, clip=f"{_r2plus1d(CLIP, 'R3D').item():.1f}"
+    ),
+    "figure3-best": lambda: statement(kinetics(VIDEO).idxmax() == "R(2+1)D", f"{kinetics(VIDEO).max():.1f}"),
+    "finetune-gain": finetuned_gain,
+    "finetune-close": lambda: statement(at_least(CLOSE, 58.5 - 56.8), f"behind by {58.5 - 56.8:.1f} clip@1"),
+    "right-column": right_column,
+    "3d-over-2d-sports": same_depth_on_sports,
+    "2d-close": flat_close_to_best,
+    "p3d-margin": lambda: sports_gain("9.1", "P3D"),
+    "sports-three": sports_three,
+    "sports-r2d": r2d_on_sports,
+    "sports-best-rgb": rgb_best_on_sports,
+    "sports-c3d": lambda: sports_gain("10.9", "C3D"),
+    "sports-p3d": lambda: sports_gain("9.1", "P3D"),
+    "sports-2d": lambda: sports_gain("10.5", "2D ResNet-152"),
+    "sports-3d": lambda: sports_gain("3.2", "R3D"),
+    "sports-best": best_on_sports,
+    "kinetics-scratch": lambda: kinetics_gain("4.5", ("R(2+1)D-RGB", "none"), ("I3D-RGB", "none")),
+    "kinetics-rgb": lambda: kinetics_gain("2.2", ("R(2+1)D-RGB", "Sports-1M"), ("I3D-RGB", "ImageNet")),
+    "kinetics-flow": lambda: kinetics_gain("3.2", ("R(2+1)D-Flow", "Sports-1M"), ("I3D-Flow", "ImageNet")),
+    "kinetics-fused": lambda: kinetics_gain("0.3", ("I3D-Two-Stream", "ImageNet"), ("R(2+1)D-Two-Stream", "Sports-1M")),
+    "kinetics-rgb-best": rgb_on_kinetics,
+    "transfer-ahead": ahead_of_all_but_i3d,
+    "transfer-rgb": lambda: against_i3d("RGB", -CLOSE, CLOSE),
+    "transfer-flow": lambda: against_i3d("Flow", -CLOSE, -HALF_UNIT),
+    "transfer-par": lambda: against_i3d("Two-Stream", -CLOSE, CLOSE),
+    "transfer-kinetics": better_pretraining,
+    "sota-four": lambda: state_of_the_art(-CLOSE),
+    "sota-four-best": lambda: state_of_the_art(0),
+    "sota-two": lambda: state_of_the_art(0, benchmarks=2),
+}

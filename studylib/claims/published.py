@@ -1,11 +1,33 @@
-"""Published numbers the study is compared with, each row with its source. Nothing here was measured by us."""
+"""What the paper and others published, and what the paper claims: tables and texts, each row with its source.
 
+Nothing here was measured by us, and nothing is decided: `audit` and `verdicts` do that, by the rules in words of
+evidence/claims.csv and the tolerances below.
+"""
+
+from dataclasses import dataclass
 from importlib.resources import files
 
 import pandas as pd
 
 PAPER = "Tran et al., CVPR 2018"
 VMZ = "facebookresearch/VMZ, c2/tutorials/models.md"
+ARITHMETIC, EMPIRICAL = "arithmetic", "empirical"  # claims decided by code now, or by recorded runs
+
+# Points: the most that "as accurate as", "on par", "comparable", "slightly", "almost" and "close" may mean, itself
+# included, of the paper's numbers and of recorded runs.
+CLOSE = 2.0
+SAME = 0.05  # relative: the most by which two costs or sizes that are "roughly the same" may differ
+# Rows of the official validation list of Kinetics-400: the videos behind each accuracy of Table 2, at most.
+KINETICS_VALIDATION = 19_906
+MOST = 0.5  # of a gap: "comes from" means that more than this share of it goes
+FEWEST_SEEDS = 2  # that a training error needs, to have an interval
+FEWEST_LENGTHS = 3  # of clips, to rise along, or to peak in between
+LARGEST_WEIGHT = 0.3  # the ends of Figure 6's scale
+WITHIN = 0.99  # share of the weights that are on that scale
+TOLERANCES = {  # as the rules in words name them
+    "close": CLOSE, "same": SAME, "videos": KINETICS_VALIDATION, "most": MOST, "seeds": FEWEST_SEEDS,
+    "lengths": FEWEST_LENGTHS, "within": WITHIN, "weight": LARGEST_WEIGHT,
+}  # fmt: skip
 
 # Table -> where its rows are from; None where the file names a source for each row.
 SOURCES: dict[str, str | None] = {
@@ -17,6 +39,28 @@ SOURCES: dict[str, str | None] = {
     "vmz_released_models": VMZ,
     "other_reproductions": None,
 }
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper in our own words, a row of evidence/claims.csv."""
+
+    id: str
+    kind: str  # ARITHMETIC or EMPIRICAL
+    section: str
+    text: str
+    printed: str  # the paper's numbers, as printed; "no number" for an order or a property
+    rule: str  # what decides it
+    experiment: str  # whose runs decide it; "" for arithmetic claims
+    reading: str  # of an arithmetic claim, what was compared; names in braces are facts of its `audit.Decision`
+
+
+def read_claims(kind: str) -> dict[str, Claim]:
+    """id -> claim of one kind, in the order of the paper."""
+    rows = pd.read_csv(files("studylib.claims") / "evidence" / "claims.csv", dtype=str, keep_default_na=False)
+    rows["rule"] = [rule.format(**TOLERANCES) for rule in rows["rule"]]
+    claims = [Claim(**row) for row in rows.rename(columns={"claim": "text"}).to_dict("records")]
+    return {claim.id: claim for claim in claims if claim.kind == kind}
 
 
 def table(name: str) -> pd.DataFrame:
@@ -42,18 +86,13 @@ def table2() -> pd.DataFrame:
     Columns: net (the paper's name), paper_params and vmz_params (millions), vmz_gflops, paper_clip_top1,
     paper_video_top1, vmz_clip_top1, vmz_video_top1 (percent, Kinetics-400 validation).
     """
-    paper = table("table2_conv_types")
-    vmz = table("vmz_released_models").query("depth == 18 and clip_frames == 8")
-    both = paper.merge(vmz, on="net", how="left", suffixes=("_paper", "_vmz"), validate="one_to_one")
-    return pd.DataFrame(
-        {
-            "net": both["net"],
-            "paper_params": both["params_millions_paper"],
-            "vmz_params": both["params_millions_vmz"],
-            "vmz_gflops": both["gflops"],
-            "paper_clip_top1": both["clip_top1_paper"],
-            "paper_video_top1": both["video_top1_paper"],
-            "vmz_clip_top1": both["clip_top1_vmz"],
-            "vmz_video_top1": both["video_top1_vmz"],
-        }
+    paper, vmz = (
+        rows.rename(columns={column: f"{source}_{column}" for column in ("clip_top1", "video_top1")})
+        .rename(columns={"params_millions": f"{source}_params", "gflops": f"{source}_gflops"})
+        .filter(regex=f"^net$|^{source}_")
+        for source, rows in (
+            ("paper", table("table2_conv_types")),
+            ("vmz", table("vmz_released_models").query("depth == 18 and clip_frames == 8")),
+        )
     )
+    return paper.merge(vmz, on="net", how="left", validate="one_to_one")

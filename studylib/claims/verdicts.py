@@ -18,9 +18,8 @@ from studylib.claims import verdicts_depth as depth
 from studylib.claims import verdicts_joining as joining
 from studylib.claims import verdicts_length as length
 from studylib.claims import verdicts_types as types
-from studylib.claims.audit import NOT_RUN
 from studylib.claims.verdicts_evidence import Evidence, NotRunYet, Undecidable
-from studylib.claims.verdicts_parts import INCONCLUSIVE, UNDECIDABLE, Part, Verdict, combine
+from studylib.claims.verdicts_parts import INCONCLUSIVE, NOT_RUN, UNDECIDABLE, Part, Verdict, combine
 
 # Plans that decide nothing, whatever their intervals, and why.
 WITHOUT_VERDICTS = {

@@ -4,14 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from studylib.claims.audit import SAME
+from studylib.claims.published import LARGEST_WEIGHT, SAME, WITHIN
 from studylib.claims.verdicts_evidence import Evidence, Net, Undecidable, printed
 from studylib.claims.verdicts_parts import INCONCLUSIVE, REPRODUCED, Part, Verdict, combine, exact
 from studylib.training.filters import FILE, read_conv1
 
 FILTER_EXPERIMENTS = ("filters", "conv_types")  # whose runs keep them
-LARGEST_WEIGHT = 0.3  # the ends of Figure 6's scale
-WITHIN = 0.99  # share of the weights that are on that scale
 # First word of a dataset's name -> its name, videos and classes as printed in section 4.4.
 PRINTED_SIZES = {
     "sports1m": ("Sports-1M", 1_100_000, 487),

@@ -4,18 +4,18 @@ A training error is one number a run, the share of the last epoch's augmented tr
 has no videos to pair: its interval is over seeds (Welch's), of which each network needs two.
 """
 
+from studylib.claims.published import FEWEST_SEEDS
 from studylib.claims.verdicts_evidence import Evidence, Net, Planned, printed, require_comparable
 from studylib.claims.verdicts_intervals import CLIP, contrast, outcomes, over_seeds
 from studylib.claims.verdicts_parts import Part
 
 DEPTHS = (18, 34)
 EXPERIMENTS = ("depth", "conv_types")  # whose runs these are: those of 18 layers may be Table 2's
-SEEDS = 2  # that a training error needs, to have an interval
 
 
 def training_error(evidence: Evidence, depth: int) -> list[Part]:
     """R3D's minus R(2+1)D's, last epoch."""
-    nets = pair(evidence, depth, SEEDS)
+    nets = pair(evidence, depth, FEWEST_SEEDS)
     evidence.require()
     require_comparable(nets)
     errors = [last_errors(net) for net in nets]
@@ -24,7 +24,7 @@ def training_error(evidence: Evidence, depth: int) -> list[Part]:
 
 def gap_grows(evidence: Evidence) -> list[Part]:
     """That difference with 34 layers minus the same with 18."""
-    nets = [net for depth in reversed(DEPTHS) for net in pair(evidence, depth, SEEDS)]
+    nets = [net for depth in reversed(DEPTHS) for net in pair(evidence, depth, FEWEST_SEEDS)]
     evidence.require()
     require_comparable(nets, "depth")
     deep_3d, deep, shallow_3d, shallow = (last_errors(net) for net in nets)

@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from studylib.claims.audit import CLOSE
+from studylib.claims.published import CLOSE
 from studylib.claims.verdicts_evidence import Evidence, Net, printed
 from studylib.claims.verdicts_intervals import VIDEO, contrast, outcomes
 from studylib.claims.verdicts_parts import CONTRADICTED, INCONCLUSIVE, REPRODUCED, Verdict

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from studylib.claims.published import FEWEST_LENGTHS
 from studylib.claims.verdicts_evidence import (
     OF_TRAINING,
     Evidence,
@@ -30,8 +31,6 @@ from studylib.claims.verdicts_parts import (
     Verdict,
 )
 from studylib.training.evaluation import Predictions
-
-FEWEST_LENGTHS = 3  # to rise along, or to peak in between
 
 
 def clip_rises(evidence: Evidence) -> list[Part]:

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isinf
 
-from studylib.claims.audit import CLOSE, NOT_RUN
+from studylib.claims.published import CLOSE
 from studylib.stats.intervals import student_quantile
 from studylib.training.magnitudes import signed
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
-UNDECIDABLE = "cannot be decided here"
+NOT_RUN, UNDECIDABLE = "not run", "cannot be decided here"
 VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN, UNDECIDABLE)
 
 ABOVE = (0.0, inf)  # better, larger, longer

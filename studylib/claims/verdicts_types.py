@@ -7,6 +7,7 @@ its side: how many points two networks are apart depends on the data.
 import re
 from collections.abc import Sequence
 
+from studylib.claims.published import MOST
 from studylib.claims.verdicts_evidence import Evidence, Net, printed, require_comparable, require_same_weights
 from studylib.claims.verdicts_intervals import CLIP, Outcomes, contrast, outcomes
 from studylib.claims.verdicts_parts import ABOVE, EQUAL, Part, Verdict, combine
@@ -22,7 +23,6 @@ BEST = tuple(("r2plus1d", other) for other in NETS if other != "r2plus1d")
 MIXED_AS_3D = tuple((net, "r3d") for net in MC)
 EARLY_OVER_LATE = tuple(zip(MC, reversed(RMC), strict=True))
 MOTIONLESS = ("shuffled", "frozen")
-MOST = 0.5  # of a gap: "comes from" means that more than this share of it goes
 
 
 def over_flat(evidence: Evidence) -> Verdict:

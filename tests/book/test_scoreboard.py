@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from studylib.book import scoreboard, verdict_cells
-from studylib.claims.claim_texts import ARITHMETIC, EMPIRICAL, read_claims
+from studylib.claims.published import ARITHMETIC, EMPIRICAL, read_claims
 from studylib.claims.verdicts import decide
 from studylib.claims.verdicts_parts import (
     CONTRADICTED,

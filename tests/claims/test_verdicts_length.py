@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.claims.audit import NOT_RUN
 from studylib.claims.verdicts import decide
 from studylib.claims.verdicts_intervals import contrast, outcomes
 from studylib.claims.verdicts_length import clip_correlation
 from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     INCONCLUSIVE,
+    NOT_RUN,
     REPRODUCED,
 )
 from tests.fake_runs import fake_predictions

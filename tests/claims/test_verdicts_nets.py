@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from studylib.claims.audit import NOT_RUN
 from studylib.claims.verdicts import decide
 from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     INCONCLUSIVE,
+    NOT_RUN,
     ONE_SEED,
     REPRODUCED,
     UNDECIDABLE,

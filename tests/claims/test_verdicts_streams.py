@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.claims.audit import NOT_RUN
 from studylib.claims.verdicts import decide
 from studylib.claims.verdicts_parts import (
     CONTRADICTED,
     INCONCLUSIVE,
+    NOT_RUN,
     REPRODUCED,
     UNDECIDABLE,
 )
