@@ -1,10 +1,10 @@
 """Checks a built book as its readers get it: `python -m tests.check_site book/_build/html`.
 
-Every local link leads somewhere. In a headless Chromium every page, at the widths of a laptop and of a telephone: loads
-without an error, fetches nothing from elsewhere but MathJax, weighs little, does not scroll sideways, and lets the
-keyboard skip to its content; searching finds, and a wrong address gets the page that says so. Requests to other sites
-are answered with nothing, so that the result depends on the book alone. Without a browser the
-links alone are checked, and a line says so; where STUDY_REQUIRED names `browser`, that is a fault.
+Every local link leads somewhere. In a headless Chromium every page, at the widths of a laptop and of a telephone, light
+and dark: loads without an error, fetches nothing from other sites, weighs little, does not scroll sideways, lets the
+keyboard skip to its content, and has none of the faults of `page_faults.js`; searching finds, and a wrong address gets
+the page that says so. Without a browser the links alone are checked, and a line says so; where STUDY_REQUIRED names
+`browser`, that is a fault.
 """
 
 import argparse
@@ -24,8 +24,10 @@ from tests import chromium, site_links, system
 
 WIDTHS = (1280, 390)  # pixels
 HEIGHT = 900
+THEMES = ("light", "dark")
+PAGE_FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8")
+OF_RUNS = 10  # one template makes the pages of runs: every tenth is opened
 HEAVIEST = 2_000_000  # bytes sent for a page on a first visit, with all that it fetches from the book
-ELSEWHERE = "https://cdn.jsdelivr.net/npm/mathjax@"  # all that a page may fetch from another site
 TEXT = ("text/", "application/json", "application/javascript", "image/svg")  # what is compressed on its way
 MISSING = "no/such/page.html"  # a wrong address two folders down
 
@@ -102,7 +104,7 @@ async def check_page(tab: chromium.Chromium, address: str, width: int) -> list[s
     site = "{0.scheme}://{0.netloc}".format(urlsplit(address))
     wrong = [f"error in the console: {text}" for text in errors(tab.events)]
     asked = [told["request"]["url"] for name, told in tab.events if name == "Network.requestWillBeSent"]
-    allowed = (site, ELSEWHERE, "data:", "blob:", "about:")
+    allowed = (site, "data:", "blob:", "about:")
     wrong += [f"fetches {url}" for url in asked if not url.startswith(allowed)]
     weight = sum(told["encodedDataLength"] for name, told in tab.events if name == "Network.loadingFinished")
     if weight > HEAVIEST:
@@ -110,7 +112,17 @@ async def check_page(tab: chromium.Chromium, address: str, width: int) -> list[s
     needed = await tab.value("document.documentElement.scrollWidth")
     if needed > width:
         wrong.append(f"is {needed} pixels wide, scrolls sideways")
-    return wrong if address.endswith("/404.html") else wrong + await check_keyboard(tab)  # that one has no navigation
+    if not address.endswith("/404.html"):  # which has no navigation
+        wrong += await check_keyboard(tab)
+    for theme in THEMES:
+        await use_theme(tab, theme)
+        wrong += await tab.value(PAGE_FAULTS)
+    return list(dict.fromkeys(wrong))
+
+
+async def use_theme(tab: chromium.Chromium, theme: str) -> None:
+    """Show the page as for a reader whose system is light or dark."""
+    await tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
 
 
 async def check_keyboard(tab: chromium.Chromium) -> list[str]:
@@ -149,9 +161,15 @@ async def check_print(tab: chromium.Chromium, site: str) -> list[str]:
     await tab.send("Emulation.setEmulatedMedia", media="print")
     folds = "[...document.querySelectorAll('.bd-article details:not(.hide):not([open])')]"
     closed = await tab.value(f"{folds}.filter(fold => !fold.lastElementChild.checkVisibility()).length")
-    found = await tab.value(f"{folds}.length")
     await tab.send("Emulation.setEmulatedMedia", media="")
-    return [f"index.html, printed: {closed} of {found} folds are closed"] if closed or not found else []
+    return [f"index.html, printed: {closed} folds are closed"] if closed else []
+
+
+def opened(root: Path) -> list[Path]:
+    """The pages that are opened: all chapters, and of the pages of runs every `OF_RUNS`-th."""
+    pages = site_links.pages(root)
+    of_runs = [path for path in pages if path.parent.name == "run_pages"]
+    return [path for path in pages if path not in of_runs or of_runs.index(path) % OF_RUNS == 0]
 
 
 async def check_in_browser(root: Path, program: str) -> list[str]:
@@ -164,7 +182,7 @@ async def check_in_browser(root: Path, program: str) -> list[str]:
                 await tab.send(f"{domain}.enable")
             await tab.send("Network.setCacheDisabled", cacheDisabled=True)
             await tab.send("Fetch.enable", patterns=[{"urlPattern": "https://*"}])
-            for path in site_links.pages(root):
+            for path in opened(root):
                 name = path.relative_to(root).as_posix()
                 for width in WIDTHS:
                     found = await check_page(tab, site + name, width)

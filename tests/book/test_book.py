@@ -4,15 +4,11 @@ import importlib.util
 import json
 import logging
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
-import yaml
-from jupyter_book.config import get_final_config
 from myst_nb.core.config import NbParserConfig
 from myst_nb.core.execute import create_client
 from myst_nb.core.read import create_nb_reader
@@ -24,19 +20,12 @@ from studylib.runs import checked
 from studylib.runs.plan import Plan, PlannedRun
 from studylib.runs.results import load_plan_runs
 from studylib.training.spec import RunSpec
-from tests.chapters import cells_of
 from tests.fake_runs import write_fake_run, write_notebook
 
 BOOK = REPOSITORY / "book"
 SPEC = RunSpec(experiment="conv_types", net="r3d", dataset="pantomime-quick", epochs=3)
 PLANNED = PlannedRun("quick", "r3d-18_8f_seed0", SPEC)
 PLAN = Plan("quick", "quick: a smoke check", {}, (PLANNED,))
-
-
-# They count networks; the others read tables and records.
-CHAPTERS_WITH_NETWORKS = {
-    "audit", "clip_length", "costs", "data", "discrepancies", "index", "networks", "resolution", "what_it_costs",
-}  # fmt: skip
 
 CHAPTER = """---
 kernelspec:
@@ -116,27 +105,6 @@ def write_pages(extension, tmp_path, monkeypatch):
     checked.forget()
 
 
-def test_every_chapter_of_the_contents_is_there():
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
-    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-    for name in [toc["root"], *chapters]:
-        assert list(BOOK.glob(f"{name}.*")), name
-
-
-def test_chapters_run_at_each_build_and_recorded_notebooks_never_do():
-    config, _ = get_final_config(
-        user_yaml=BOOK / "_config.yml",
-        sourcedir=BOOK,
-        cli_config={"latex_individualpages": False},
-        raise_on_invalid=True,
-    )
-    assert config["nb_execution_mode"] == "cache"
-    assert "execute_chapters" in config["extensions"]  # which empties it
-    assert config["nb_execution_raise_on_error"] is True
-    assert "experiments/*" in config["nb_execution_excludepatterns"]
-    assert config["html_theme_options"]["repository_url"] == ""
-
-
 def test_a_chapter_is_executed_once_a_build_and_shows_what_its_files_say_at_that_build(build, tmp_path):
     code = "open('times', 'a').write('x'); print(open('record').read(), end='')"
     (tmp_path / "record").write_text("63.9")
@@ -146,11 +114,6 @@ def test_a_chapter_is_executed_once_a_build_and_shows_what_its_files_say_at_that
     assert (tmp_path / "times").read_text() == "xx"
 
 
-def test_chapters_of_one_build_keep_their_own_outputs(build):
-    cells = {name: f"print('{name}', end='')" for name in ("index", "table2", "speed")}
-    assert build(**cells) == {name: name for name in cells}
-
-
 def test_chapters_share_a_kernel_but_no_names_and_no_folder(one_core, build, tmp_path):
     code = "import os; print(os.getpid(), 'left' in globals(), os.getcwd(), end=''); left = 1; os.chdir('/')"
     shown = build(first=code, second=f"{code}  # the same chapter again would be one in the cache")
@@ -158,50 +121,15 @@ def test_chapters_share_a_kernel_but_no_names_and_no_folder(one_core, build, tmp
     assert shown["first"].split()[1:] == ["False", str(tmp_path)]
 
 
-def test_after_a_failure_no_other_chapter_is_begun(one_core, build, tmp_path):
-    with pytest.raises(SphinxError, match=r"first\.md"):
-        build(first="1 / 0", second="open('begun', 'w').close()")
+def test_a_failing_cell_stops_the_build_with_chapter_and_error_and_no_other_chapter_is_begun(one_core, build, tmp_path):
+    with pytest.raises(SphinxError, match=r"(?s)first\.md: .*no_such_run.*KeyError"):
+        build(first="{}['no_such_run']", second="open('begun', 'w').close()")
     assert not (tmp_path / "begun").exists()
-
-
-def test_a_failing_cell_stops_the_build_and_the_message_names_chapter_and_error(build, tmp_path):
-    with pytest.raises(SphinxError, match=r"(?s)table2\.md: .*no_such_run.*KeyError") as stopped:
-        build(index="print('fine')", table2="{}['no_such_run']")
-    assert stopped.value.category == "Chapter failed"
 
 
 def test_a_kernel_that_dies_stops_the_build_with_the_chapters_name(build):
     with pytest.raises(SphinxError, match=r"speed\.md: Kernel died"):
         build(speed="import os; os._exit(1)")
-
-
-def test_chapters_that_read_records_start_without_torch():
-    lines = [
-        line
-        for path in BOOK.glob("*.md")
-        if path.stem not in CHAPTERS_WITH_NETWORKS
-        for cell in re.findall(r"```\{code-cell\}.*?```", path.read_text(), re.DOTALL)
-        for line in re.findall(r"^(?:from|import) .*", cell, re.MULTILINE)
-    ]
-    assert len(lines) > 10
-    code = "\n".join(["import sys", *lines, "print(*{'torch', 'torchvision'} & sys.modules.keys())"])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
-    assert done.stdout.strip() == ""
-
-
-def test_every_figure_of_a_chapter_has_an_alternative_text():
-    drawing = [
-        (path.name, head)
-        for path in BOOK.glob("*.md")
-        for head, code in cells_of(path.stem)
-        if set(re.findall(r"figures\.(\w+)\(", code)) - {"in_book", "gpu_note", "peak_note", "stall_note"}
-    ]
-    assert len(drawing) > 15
-    assert [name for name, head in drawing if "alt: " not in head] == []
-
-
-def test_no_run_no_page(write_pages):
-    assert list(write_pages().iterdir()) == []
 
 
 def test_a_complete_run_becomes_a_page_with_its_result_curve_settings_and_provenance(write_pages, tmp_path):
@@ -222,6 +150,7 @@ def test_a_complete_run_becomes_a_page_with_its_result_curve_settings_and_proven
 
 
 def test_a_vanished_run_loses_its_page(write_pages, tmp_path):
+    assert list(write_pages().iterdir()) == []
     folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
     assert len(list(write_pages().iterdir())) == 1
     (folder / "metrics.json").unlink()
@@ -246,16 +175,3 @@ def test_chapters_find_the_runs_that_the_build_has_checked(write_pages, build, t
     assert "r3d-18_8f_seed0" in build(chapter=find)["chapter"]
     (folder / "predictions.parquet").touch()
     assert build(chapter=find) == {"chapter": "None"}
-
-
-def test_a_run_that_breaks_between_two_builds_stops_the_second(write_pages, tmp_path):
-    folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
-    write_pages()
-    write_notebook(folder, error="the disk is full")
-    with pytest.raises(ConfigError, match="the disk is full"):
-        write_pages()
-
-
-def test_computed_chapters_are_read_again_at_each_build(extension):
-    env = SimpleNamespace(found_docs={"index", "table2", "experiments/conv_types"})
-    assert set(extension.chapters(None, env, set(), set(), set())) == {"index", "table2"}
