@@ -6,10 +6,10 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
-from studylib.training import checkpoint
 from studylib.training import run as training
 from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint, read_checkpoint
 from studylib.training.evaluation import read_predictions
@@ -76,15 +76,24 @@ def _train(folder: Path, slow_writes: float, environment: dict[str, str]) -> Non
     with (folder / "train.log").open("a", buffering=1) as log:
         sys.stdout = sys.stderr = log
         if slow_writes:
-            write = checkpoint._Hashed.write
-
-            def slow(self, content):
-                time.sleep(slow_writes)
-                return write(self, content)
-
-            checkpoint._Hashed.write = slow
+            save = torch.save
+            torch.save = lambda state, file: save(state, SlowFile(file, slow_writes))
         code = training.main([str(folder)])
     os._exit(code)
+
+
+class SlowFile:
+    """A file that waits at every write."""
+
+    def __init__(self, file: BinaryIO, seconds: float) -> None:
+        self.file, self.seconds = file, seconds
+
+    def write(self, content: bytes) -> int:
+        time.sleep(self.seconds)
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def said(folder: Path) -> str:

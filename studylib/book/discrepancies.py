@@ -8,7 +8,7 @@ from studylib.book.tables import Table
 from studylib.claims import published
 from studylib.nets.build import BN_EPS, BN_MOMENTUM, middle_channels, stem_middle_channels
 from studylib.nets.complexity import count, count_by_name
-from studylib.training.optimizer import MOMENTUM
+from studylib.training.session import MOMENTUM
 from studylib.training.spec import RunSpec
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from studylib.claims.published import LARGEST_WEIGHT, SAME, WITHIN
 from studylib.claims.verdicts_evidence import Evidence, Net, Undecidable, printed
 from studylib.claims.verdicts_parts import INCONCLUSIVE, REPRODUCED, Part, Verdict, combine, exact
-from studylib.training.filters import FILE, read_conv1
+from studylib.training.run_files import CONV1, read_conv1
 
 FILTER_EXPERIMENTS = ("filters", "conv_types")  # whose runs keep them
 # First word of a dataset's name -> its name, videos and classes as printed in section 4.4.
@@ -79,7 +79,7 @@ def _shares_within(evidence: Evidence, net: Net) -> dict[tuple[int, str], float]
         for run in own.values():
             weights = read_conv1(run.folder)
             if weights is None:
-                evidence.lacks(f"{FILE} of {net.name}, seed {seed}")
+                evidence.lacks(f"{CONV1} of {net.name}, seed {seed}")
                 continue
             for kind, array in zip(("spatial", "temporal"), weights, strict=True):
                 shares[seed, kind] = float((np.abs(array) <= LARGEST_WEIGHT).mean())

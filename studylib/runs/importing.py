@@ -16,13 +16,13 @@ from studylib.datasets.index import SHOWN, DatasetError, load_index
 from studylib.datasets.pantomime import manifest_of
 from studylib.runs.plan import Plan, PlanError, PlannedRun, load_plan, load_plans
 from studylib.runs.results import BrokenRun, load_planned_run, read_provenance
-from studylib.training.filters import FILE
+from studylib.training.run_files import CONV1
 from studylib.training.spec import SpecError
 from studylib.video.files import user_path
 
 # What is recorded of a run; not every run has the last two.
 FILES = (
-    "spec.json", "metrics.json", "history.csv", "predictions.parquet", "provenance.json", "notebook.ipynb", FILE,
+    "spec.json", "metrics.json", "history.csv", "predictions.parquet", "provenance.json", "notebook.ipynb", CONV1,
     "faults.csv",
 )  # fmt: skip
 LEFT = ("train.log",)  # what lies beside it and is left out without a word, as hidden files are

@@ -23,8 +23,15 @@ from studylib.nets.table import PRINTED_NAMES
 from studylib.runs import checked
 from studylib.runs.plan import Plan, PlannedRun, load_plan, plan_files
 from studylib.training.evaluation import Predictions, clip_top1, read_predictions, video_top_k, wilson
-from studylib.training.filters import read_conv1
-from studylib.training.run_files import DATASET, HISTORY, PROVENANCE, SINCE_THEN, RunFolderError, read_metrics
+from studylib.training.run_files import (
+    DATASET,
+    HISTORY,
+    PROVENANCE,
+    SINCE_THEN,
+    RunFolderError,
+    read_conv1,
+    read_metrics,
+)
 from studylib.training.spec import RunSpec, SpecError, load_spec, require_same_spec
 from studylib.video.files import user_path
 

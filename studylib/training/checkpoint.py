@@ -1,7 +1,8 @@
-"""Checkpoints of a training: whole or not there, verified by hash, the last two and the best kept.
+"""The weights a run goes on from, its checkpoints, and those it starts from: `init_from` of its spec.
 
-A file is called by how many clips its training has seen and by the SHA-256 of its bytes, so that one step, a rename,
-makes it appear, and damage shows before anything of it is used. They stay in the data folder, never in results.
+Checkpoints are whole or not there; the last two and the best are kept. A file is called by how many clips its training
+has seen and by the SHA-256 of its bytes, so that one step, a rename, makes it appear, and damage shows before anything
+of it is used. They stay in the data folder, never in results.
 """
 
 import hashlib
@@ -9,11 +10,17 @@ import os
 import pickle
 import shutil
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
+import torchvision
+from torch import nn
 
-from studylib.datasets.index import data_root
+from studylib import REPOSITORY
+from studylib.datasets.index import Index, data_root, load_index
+from studylib.nets.weights import WeightsError, load_weights, read_weights
+from studylib.training.run_files import read_metrics
+from studylib.training.spec import RunSpec, Source, SpecError, load_spec, parse_init_from, recorded_hash
 from studylib.video.files import partial_path
 
 KEPT = 2  # the newest and the one before it
@@ -27,20 +34,6 @@ class CheckpointError(RuntimeError):
 def checkpoint_folder(spec_hash: str) -> Path:
     """Where the checkpoints of a run lie, by the hash of its recorded spec."""
     return data_root() / "checkpoints" / spec_hash[:16]
-
-
-class _Hashed:
-    """A file that is hashed while it is written."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.sha256 = file, hashlib.sha256()
-
-    def write(self, content: bytes) -> int:
-        self.sha256.update(content)
-        return self.file.write(content)
-
-    def flush(self) -> None:
-        self.file.flush()
 
 
 def save_checkpoint(folder: Path, clips: int, state: dict[str, Any], best: bool = False) -> Path:
@@ -60,24 +53,21 @@ def save_checkpoint(folder: Path, clips: int, state: dict[str, Any], best: bool 
         for left_over in folder.glob(".*.partial"):  # of a process that was killed
             left_over.unlink()
         with partial.open("wb") as file:
-            hashed = _Hashed(file)
             try:
-                torch.save(state, hashed)
+                torch.save(state, file)
             except RuntimeError as error:  # torch's zip writer hides the OSError of the file it writes to
                 cause = error.__cause__ or error.__context__
                 raise cause if isinstance(cause, OSError) else OSError(None, str(error).splitlines()[0]) from None
             file.flush()
             os.fsync(file.fileno())
-        path = folder / f"{clips:014d}-{hashed.sha256.hexdigest()[:DIGITS]}.pt"
+        path = folder / f"{clips:014d}-{_sha256(partial)[:DIGITS]}.pt"
         partial.replace(path)
         if best:
             shutil.copyfile(path, partial)
             partial.replace(folder / f"best-{path.name}")
     except OSError as error:
-        reason = error.strerror or error
-        raise OSError(
-            error.errno, f"{folder}: cannot write a checkpoint ({reason}); those that were there are intact"
-        ) from None
+        line = f"{folder}: cannot write a checkpoint ({error.strerror or error}); those that were there are intact"
+        raise OSError(error.errno, line) from None
     finally:
         partial.unlink(missing_ok=True)
     # what claims to have seen more was damaged, or this training would have gone on from it
@@ -97,9 +87,8 @@ def newest_checkpoint(folder: Path) -> Path | None:
     """
     paths = [*_numbered(folder)[::-1], *sorted(folder.glob("best-*.pt"))]
     for path in paths:
-        with path.open("rb") as file:
-            if path.stem.endswith("-" + hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]):
-                return path
+        if path.stem.endswith("-" + _sha256(path)[:DIGITS]):
+            return path
         print(f"checkpoint {path.name} is damaged: its SHA-256 is not the one in its name", flush=True)
     if paths:
         raise CheckpointError(f"{folder}: all {len(paths)} checkpoints are damaged; remove it to start the run anew")
@@ -129,3 +118,86 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
 def _numbered(folder: Path) -> list[Path]:
     """The checkpoints in order, oldest first."""
     return sorted(folder.glob("[0-9]*-*.pt"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> dict[str, object]:
+    """Load what a run's `init_from` names into `net`; gives what provenance records of it.
+
+    Raises:
+        WeightsError: as `read_weights` and `load_weights`, or a run that is not finished here.
+        ValueError: `init_from` names no weights.
+    """
+    path = weights_path(parse_init_from(init_from))
+    weights = read_weights(path)
+    load_weights(net, weights, new_head)
+    facts = {"form": weights.form, "sha256": _sha256(path), "bn_eps": weights.bn_eps, "new_head": new_head}
+    return {"source": init_from, **facts}
+
+
+def require_strangers(spec: RunSpec, index: Index) -> None:
+    """Where a dataset names its speakers: none that the run is tested on may have trained its first weights.
+
+    Goes back along `init_from` from run to run; of weights from elsewhere nothing is known.
+
+    Raises:
+        SpecError: names the speakers and both runs' splits.
+    """
+    tested = _speakers(index, spec.split, "test")
+    name, seen = spec.init_from, {""}
+    while tested and name not in seen and (source := parse_init_from(name)).kind in ("run", "folder"):
+        seen.add(name)
+        start = load_spec(_run_folder(source))
+        if start.dataset_family == spec.dataset_family:
+            heard = _speakers(load_index(start.dataset), start.split, "train")
+            if both := sorted(tested & heard):
+                raise SpecError(
+                    f"init_from: {name} was trained on split {start.split} of {start.dataset}, with {', '.join(both)}, "
+                    f"who are tested in split {spec.split} of {spec.dataset}; start from a run of the same split"
+                )
+        name = start.init_from
+
+
+def _speakers(index: Index, split: int, part: str) -> set[str]:
+    """The speakers of a part; none where the dataset does not name them."""
+    return set(index.subset(split, part)["speaker"].to_pylist()) if "speaker" in index.table.column_names else set()
+
+
+def _run_folder(source: Source) -> Path:
+    return REPOSITORY / "runs" / source.name if source.kind == "run" else Path(source.name)
+
+
+def weights_path(source: Source) -> Path:
+    """The file that holds the weights of a source; torchvision's are downloaded where they are not there yet.
+
+    Raises:
+        WeightsError: they cannot be had, or those of a run are not from the end of its training.
+    """
+    if source.kind == "file":
+        return data_root() / "weights" / source.name
+    if source.kind == "torchvision":
+        released = torchvision.models.get_model_weights(source.name).DEFAULT
+        try:
+            released.get_state_dict(progress=False, check_hash=True)
+        except OSError as error:
+            raise WeightsError(f"torchvision:{source.name}: {released.url} cannot be had ({error})") from None
+        return Path(torch.hub.get_dir()) / "checkpoints" / Path(released.url).name
+    folder = _run_folder(source)
+    named = f"{source.kind}:{source.name}"
+    if not (folder / "spec.json").exists() or read_metrics(folder) is None:
+        raise WeightsError(f"{named}: is not a finished run; run it first")
+    path, spec = newest_checkpoint(checkpoint_folder(recorded_hash(folder))), load_spec(folder)
+    if path is None:
+        why = "it trained nothing" if spec.epochs == 0 else "checkpoints stay where a run was made"
+        raise WeightsError(f"{named}: has no checkpoint in the data folder ({why}); run it here")
+    # the run was finished elsewhere and begun here, or the last checkpoint is damaged and an earlier one is not
+    if (seen := clips_seen(path)) != (whole := spec.epochs * spec.clips_per_epoch):
+        raise WeightsError(
+            f"{named}: its checkpoint {path.name} in the data folder has seen {seen:,} of the {whole:,} clips of its "
+            "training; finish it here: remove its metrics.json and run it again, it goes on from there"
+        )
+    return path

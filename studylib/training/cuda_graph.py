@@ -10,24 +10,21 @@ The first steps are taken without a graph: they choose the kernels. The graph's 
 """
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from studylib.training import epoch
-from studylib.training.distributed import Processes
+from studylib.training.devices import Processes
 from studylib.training.loading import Batch
 from studylib.training.session import Session
 from studylib.training.spec import RunSpec
 from studylib.video.environment import switched_on
 
 WARM_UP = 3  # steps before the capture
-INPUTS = {
-    "clips": 1,
-    "windows": 2,
-    "labels": 3,
-}  # of a batch; by how many places they differ in steps that are compared
+# Of a batch; by how many places they differ in steps that are compared.
+INPUTS = {"clips": 1, "windows": 2, "labels": 3}
 RATES = (1.0, 0.5, 0.25)  # of the steps that are compared, in shares of the run's learning rate
 # The largest relative difference of their losses; where the same steps twice without a graph differ, five times that.
 TOLERANCE = 1e-3
@@ -68,27 +65,21 @@ class GraphedStep:
         self.replay: Callable[[], tuple[Tensor, Tensor]] | None = None
 
     def __call__(
-        self,
-        net: nn.Module,
-        batch: Batch,
-        optimizer: torch.optim.SGD,
-        spec: RunSpec,
-        precision: str,
-        device: torch.device,
-        weight: float | None = None,
+        self, net: nn.Module, batch: Batch, optimizer: torch.optim.SGD, spec: RunSpec, *rest: Any
     ) -> tuple[Tensor, Tensor]:
         """One step on a batch, see `epoch.train_step`."""
-        plain = partial(
-            self.step, net, optimizer=optimizer, spec=spec, precision=precision, device=device, weight=weight
-        )
+
+        def plain(batch: Batch) -> tuple[Tensor, Tensor]:
+            return self.step(net, batch, optimizer, spec, *rest)
+
         if self.given_up or len(batch.labels) < spec.batch_size:
-            return plain(batch=batch)
+            return plain(batch)
         if self.warm_up:
             self.warm_up -= 1
-            return plain(batch=batch)
+            return plain(batch)
         if self.replay is None:
-            self._capture(net, batch, optimizer, spec, device, plain)
-            return self(net, batch, optimizer, spec, precision, device, weight)
+            self._capture(net, batch, optimizer, spec.lr, plain)
+            return self(net, batch, optimizer, spec, *rest)
         return self._repeat(batch, optimizer)
 
     def _repeat(self, batch: Batch, optimizer: torch.optim.SGD) -> tuple[Tensor, Tensor]:
@@ -99,24 +90,15 @@ class GraphedStep:
         return self.replay()
 
     def _capture(
-        self,
-        net: nn.Module,
-        batch: Batch,
-        optimizer: torch.optim.SGD,
-        spec: RunSpec,
-        device: torch.device,
-        plain: Step,
+        self, net: nn.Module, batch: Batch, optimizer: torch.optim.SGD, lr: float, plain: Callable[[Batch], Any]
     ) -> None:
         """Capture the step and compare it, or give it up; weights, statistics and momentum are as before."""
+        device = next(net.parameters()).device
         inputs = {name: getattr(batch, name).to(device, copy=True) for name in INPUTS}
         self.batch, self.lr = batch._replace(**inputs), torch.zeros((), device=device)
         state = [*net.parameters(), *net.buffers(), *(own["momentum_buffer"] for own in optimizer.state.values())]
         kept = [tensor.detach().clone() for tensor in state]
         rates = [group["lr"] for group in optimizer.param_groups]
-        others = [
-            batch._replace(**{name: getattr(batch, name).roll(shift * number, 0) for name, shift in INPUTS.items()})
-            for number in range(len(RATES))
-        ]
 
         def restore() -> None:
             with torch.no_grad():
@@ -128,21 +110,22 @@ class GraphedStep:
             before = [group["lr"] for group in optimizer.param_groups]
             set_rates(optimizer, [self.lr] * len(before))
             try:
-                return plain(batch=self.batch)
+                return plain(self.batch)
             finally:
                 set_rates(optimizer, before)
 
-        def losses(take: Callable[[Batch], tuple[Tensor, Tensor]]) -> Tensor:
+        def losses(step: Callable[[Batch], tuple[Tensor, Tensor]]) -> Tensor:
             """Of steps on other batches at other rates, (steps, B)."""
-            found = []
-            for rate, other in zip(RATES, others, strict=True):
-                set_rates(optimizer, [rate * spec.lr] * len(rates))
-                found.append(take(other)[0].double().cpu())
+            taken = []
+            for number, rate in enumerate(RATES):
+                moved = {name: getattr(batch, name).roll(shift * number, 0) for name, shift in INPUTS.items()}
+                set_rates(optimizer, [rate * lr] * len(rates))
+                taken.append(step(batch._replace(**moved))[0].double().cpu())
             restore()
-            return torch.stack(found)
+            return torch.stack(taken)
 
         try:
-            without, again = losses(lambda other: plain(batch=other)), losses(lambda other: plain(batch=other))
+            without, again = losses(plain), losses(plain)
             self.replay = captured(static, device)
             restore()
             difference = apart(losses(lambda other: self._repeat(other, optimizer)), without)

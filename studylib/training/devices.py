@@ -1,25 +1,30 @@
-"""The switches between CPU and GPU, in one place: the trainer is the same lines on both.
+"""This process of a training: its device, and the other processes that `torchrun` started, on one node or several.
 
-    device = devices.choose()  # once, before anything large is allocated
-    net = devices.prepare(net, device)
-    devices.compile_if_asked(net)  # last, after hooks and before DistributedDataParallel wraps it
-
-On a CPU, results do not depend on when a run was stopped. On a GPU cuDNN may choose other kernels in another process,
-so that a resumed run can differ in its last bits. fp32 is fp32 there: by default torch would round the factors of fp32
-convolutions to the 10 bits of TF32. Runs that want speed have bf16, which is checked against fp32 (`precision`), and
-fp32 is what remains where bf16 is found wrong.
+The trainer is the same lines on a CPU and on GPUs. On a CPU, results do not depend on when a run was stopped. On a GPU
+cuDNN may choose other kernels in another process, so that a resumed run can differ in its last bits.
 """
 
 import ctypes
 import os
 import platform
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import torch
-from torch import nn
+import torch.distributed as dist
+from torch import Tensor, nn
 
-from studylib.video.environment import switched_on
 from studylib.video.parallel import machine_memory
+
+PATIENCE = timedelta(minutes=10)  # with a process that says nothing: longer than any checkpoint takes to write
+
+
+class PeerLost(RuntimeError):
+    """Another process of the run ended or cannot be reached; why, that one says."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Device:
 
 def choose() -> Device:
     """This process's GPU, by torchrun's LOCAL_RANK where there are several, or the CPU; sets the process's switches.
+
+    fp32 is fp32: by default torch would round the factors of a GPU's convolutions to the 10 bits of TF32.
 
     Raises:
         ValueError: there is no GPU for this process.
@@ -58,24 +65,11 @@ def prepare(net: nn.Module, device: Device) -> nn.Module:
     return net.to(device.torch, memory_format=torch.channels_last_3d)
 
 
-def compile_if_asked(net: nn.Module, backend: str = "inductor") -> bool:
-    """With STUDY_COMPILE=1: `torch.compile` of the net in place, names of its state as they were; whether it is.
-
-    Off by default: it takes a compiler and minutes at the start, and its results are those of other kernels. A forward
-    hook that is on the net at its first step stays in what was compiled, and blocks that recompute are left out of it.
-    """
-    asked = switched_on("STUDY_COMPILE")
-    if asked:
-        net.compile(backend=backend)
-    return asked
-
-
 def keep_freed_memory() -> bool:
     """Let this process keep what it frees for its next step, where the C library is glibc; whether it does.
 
     By default glibc gives large blocks back to the system, which hands them out again page by page, full of zeros, at
-    each step. It applies to what is allocated afterwards. What a process keeps is what it had at its peak, which is
-    somewhat higher so, as blocks of other sizes leave gaps (benchmark `memory`).
+    each step. It applies to what is allocated afterwards (benchmark `memory`).
     """
     mmap_max, trim_threshold, arena_max = -4, -1, -8  # malloc.h
     if platform.libc_ver()[0] != "glibc":
@@ -83,3 +77,146 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     # no block of its own for a large allocation, no giving back (-1: never), one heap for all threads
     return all([mallopt(mmap_max, 0), mallopt(trim_threshold, -1), mallopt(arena_max, 1)])
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of a run. Alone, everything here costs nothing."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process prints and writes."""
+        return self.rank == 0
+
+    def largest(self, values: list[int]) -> list[int]:
+        """The largest of each value over all processes."""
+        return self._reduced(values, dist.ReduceOp.MAX)
+
+    def sums(self, values: list[float]) -> list[float]:
+        """The sum of each value over all processes."""
+        return self._reduced(values, dist.ReduceOp.SUM)
+
+    def _reduced(self, values: list[float], how: dist.ReduceOp) -> list[float]:
+        if self.count == 1:
+            return values
+        tensor = torch.tensor(values, dtype=torch.float64)  # exact for whole numbers below 2^53
+        with _peers():
+            dist.all_reduce(tensor, how)
+        return tensor.tolist()
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all processes by rank, at the leading one; [] at the others."""
+        if self.count == 1:
+            return [value]
+        values = [None] * self.count if self.leads else None
+        with _peers():
+            dist.gather_object(value, values)
+        return values or []
+
+    def share(self, number: int) -> slice:
+        """This process's part of `number` things in a row, as equal as can be."""
+        return slice(self.rank * number // self.count, (self.rank + 1) * number // self.count)
+
+    def spread_statistics(self, net: nn.Module) -> None:
+        """Give every process the leading one's BN statistics, which are per GPU while training."""
+        if self.count > 1:
+            with _peers():
+                for buffer in net.buffers():
+                    dist.broadcast(buffer, 0)
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def _peers() -> Iterator[None]:
+    """Errors of torch.distributed as `PeerLost`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error):  # its death is noticed whatever this process is doing
+            raise
+        raise PeerLost(f"another process of this run is gone ({str(error).splitlines()[0]})") from None
+
+
+def from_environment() -> Processes:
+    """Who this process is, as torchrun says; alone without it."""
+    return Processes(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+@contextmanager
+def joined(processes: Processes, backend: str) -> Iterator[None]:
+    """Connected with the others of `processes`; with one process there is nothing to connect.
+
+    Args:
+        backend: of torch.distributed, "gloo" or "cpu:gloo,cuda:nccl".
+    """
+    if processes.count == 1:
+        yield
+        return
+    with _peers():
+        store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
+        # torchrun's store outlives a restart, with the addresses of processes that are gone
+        store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.count, timeout=PATIENCE)
+    yield
+    dist.destroy_process_group()  # not after an error: it would wait for the others
+
+
+def replicate(net: nn.Module, processes: Processes, device: torch.device) -> nn.Module:
+    """`net` such that its backward pass averages the gradients of all processes; the net itself where it is alone."""
+    if processes.count == 1:
+        return net
+    # of 1 x 1 x 1 convolutions, whose two memory layouts are one and the same
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    ids = [device] if device.type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(net, device_ids=ids, gradient_as_bucket_view=True)
+
+
+class _Sum(torch.autograd.Function):
+    """A sum over all processes, and so the gradient of what all of them make of it."""
+
+    @staticmethod
+    def forward(_ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
+        return _Sum.forward(_ctx, gradient)
+
+
+class SyncBatchNorm(nn.BatchNorm3d):
+    """`nn.BatchNorm3d` whose training statistics are over the clips of all processes; float32 inside, as torch's own,
+    which runs on GPUs alone.
+
+    W processes with B clips each compute what one computes with W x B clips. The paper's statistics are per GPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W), normalised in training by all processes' clips, else by the running statistics."""
+        if not self.training:
+            return super().forward(x)
+        values, dims = x.float(), (0, 2, 3, 4)
+        count = _Sum.apply(torch.tensor([float(x.numel() // x.shape[1])], device=x.device))
+        mean = _Sum.apply(values.sum(dims)) / count
+        centred = values - mean.view(1, -1, 1, 1, 1)
+        variance = _Sum.apply(centred.square().sum(dims)) / count
+        with torch.no_grad():
+            unbiased = variance * count / (count - 1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(unbiased, self.momentum)
+            self.num_batches_tracked += 1
+        scale = (self.weight * torch.rsqrt(variance + self.eps)).view(1, -1, 1, 1, 1)
+        return (centred * scale + self.bias.view(1, -1, 1, 1, 1)).to(x.dtype)
+
+
+def synchronise_bn(net: nn.Module) -> None:
+    """Make every BN layer of `net` a synchronised one, in place; parameters and statistics stay."""
+    for layer in net.modules():
+        if type(layer) is nn.BatchNorm3d:
+            layer.__class__ = SyncBatchNorm

@@ -1,7 +1,9 @@
-"""One epoch of training, and the quick test after it that gives the curve of Figure 4."""
+"""One training step and one epoch: batches become input, loss and gradient; then the quick test of Figure 4's curve."""
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
 from math import isfinite
 
 import numpy as np
@@ -11,16 +13,82 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from studylib.nets.precision import autocast
-from studylib.training.distributed import Processes
-from studylib.training.inputs import to_input
+from studylib.training.devices import Processes
 from studylib.training.loading import Batch, EpochBatches, clips_per_step
-from studylib.training.optimizer import learning_rate
-from studylib.training.progress import Progress, pace
-from studylib.training.session import SECONDS_BETWEEN_LINES, Session, TrainingError
+from studylib.training.session import SECONDS_BETWEEN_LINES, Progress, Session, TrainingError, learning_rate
 from studylib.training.spec import RunSpec
 from studylib.training.stopping import Stopped, asked
+from studylib.video.flow import FLOW_MEAN, FLOW_STD
 
+RGB_MEAN = (0.43216, 0.394666, 0.37645)  # VMZ's, of frames in [0, 1]
+RGB_STD = (0.22803, 0.22145, 0.216989)
 DROPOUT = 6  # stream of its random numbers, beside those of `loading`
+
+
+def train_step(
+    net: nn.Module,
+    batch: Batch,
+    optimizer: torch.optim.SGD,
+    spec: RunSpec,
+    precision: str,
+    device: torch.device,
+    weight: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step on a batch; each clip's loss (B,) and scores (B, K), detached.
+
+    Args:
+        weight: of a clip's loss in the sum that is minimised; by default one over the batch, for the mean.
+    """
+    labels = batch.labels.to(device, non_blocking=True)
+    x = to_input(batch.clips, batch.windows, spec, device)
+    with autocast(device, precision):
+        scores = net(x)
+    losses = F.cross_entropy(scores.float(), labels, reduction="none")
+    optimizer.zero_grad(set_to_none=True)
+    (losses.sum() * (1 / len(labels) if weight is None else weight)).backward()
+    optimizer.step()
+    return losses.detach(), scores.detach()
+
+
+def to_input(clips: Tensor, windows: Tensor, spec: RunSpec, device: torch.device) -> Tensor:
+    """Crop, flip and normalise: whole frames -> float32 (B, C, T, crop, crop) in channels_last_3d memory (section 4.1).
+
+    A few operations on the whole batch that ask nothing of the host, so that a GPU is not left waiting. Call it outside
+    autocast, which knows no float16 on a CPU.
+
+    Args:
+        clips: (B, T, H, W, C), uint8 RGB or float16 flow in pixels a frame, on the CPU or on `device`.
+        windows: (B, 3) of whole numbers, there too: top, left, and 1 where the clip is flipped left-right.
+        spec: crop, way of normalising and modality of the run.
+        device: where the network is.
+    """
+    clips, windows = (tensor.to(device, non_blocking=True) for tensor in (clips, windows))
+    flow, crop = spec.modality == "flow", spec.resolution
+    b, t, h, w, c = clips.shape
+    top, left, flip = windows.T[:, :, None]  # (B, 1) each
+    side = torch.arange(crop, device=device)
+    rows, columns = top + side, left + torch.where(flip > 0, crop - 1 - side, side)  # (B, crop)
+    frames = torch.arange(b * t, device=device).view(b, t, 1, 1)
+    pixels = (frames * h + rows[:, None, :, None]) * w + columns[:, None, None, :]  # (B, T, crop, crop)
+    cut = clips.flatten(0, 3).index_select(0, pixels.flatten()).view(b, t, crop, crop, c)
+    if flow:  # what moved to the right moves to the left
+        signs = torch.stack((1 - 2 * flip, torch.ones_like(flip)), -1)  # (B, 1, 2)
+        cut = cut * signs[:, :, None, None].to(cut.dtype)
+    x = cut.permute(0, 4, 1, 2, 3).float()
+    if not flow:
+        x.div_(255)
+    if spec.standardise == "clip":
+        mean = x.mean((1, 2, 3, 4), keepdim=True)
+        return x.sub_(mean).div_(x.std((1, 2, 3, 4), keepdim=True).clamp_min(1e-3))
+    mean, std = _statistics(flow, device)
+    return x.sub_(mean).div_(std)
+
+
+@cache
+def _statistics(flow: bool, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the datasets, (1, C, 1, 1, 1) each; a copy to a GPU, made once."""
+    mean, std = (FLOW_MEAN, FLOW_STD) if flow else (RGB_MEAN, RGB_STD)
+    return torch.tensor(mean, device=device).view(1, -1, 1, 1, 1), torch.tensor(std, device=device).view(1, -1, 1, 1, 1)
 
 
 def train_epoch(
@@ -47,8 +115,8 @@ def train_epoch(
     session.net.train()
     sums = Sums(session, progress)
     step_size, clips = clips_per_step(spec, processes), spec.clips_per_epoch
-    here, waited, since = progress.position, 0.0, time.perf_counter()  # of this call, for the pace
-    begun = spoken = saved = since
+    first, waited = progress.position, 0.0
+    begun = spoken = saved = since = time.perf_counter()
     handed_out = iter(loader)
     for positions in batches.steps():
         waiting = time.perf_counter()
@@ -87,7 +155,7 @@ def train_epoch(
             require_finite_weights(session, progress)
         if speak and not last:
             spoken = now
-            session.say(_within(session, progress, (progress.position - here) / (now - begun)))
+            session.say(_within(session, progress, (progress.position - first) / (now - begun)))
         if keep or stop:
             save()
             saved = since = time.perf_counter()
@@ -106,31 +174,6 @@ def train_epoch(
         "seconds": progress.epoch_seconds,
         "data_wait": waited / seconds,
     }
-
-
-def train_step(
-    net: nn.Module,
-    batch: Batch,
-    optimizer: torch.optim.SGD,
-    spec: RunSpec,
-    precision: str,
-    device: torch.device,
-    weight: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """One step on a batch; each clip's loss (B,) and scores (B, K), detached.
-
-    Args:
-        weight: of a clip's loss in the sum that is minimised; by default one over the batch, for the mean.
-    """
-    labels = batch.labels.to(device, non_blocking=True)
-    x = to_input(batch.clips, batch.windows, spec, device)
-    with autocast(device, precision):
-        scores = net(x)
-    losses = F.cross_entropy(scores.float(), labels, reduction="none")
-    optimizer.zero_grad(set_to_none=True)
-    (losses.sum() * (1 / len(labels) if weight is None else weight)).backward()
-    optimizer.step()
-    return losses.detach(), scores.detach()
 
 
 class Sums:
@@ -190,6 +233,26 @@ def count_wrong(scores: Tensor, label_sets: Tensor) -> Tensor:
     return (scores.argmax(1)[:, None] != label_sets).all(1).sum()
 
 
+def _within(session: Session, progress: Progress, clips_per_second: float) -> str:
+    """The line within an epoch."""
+    spec, clips = session.spec, session.spec.clips_per_epoch
+    steps, step = -(-clips // clips_per_step(spec, session.processes)), progress.position
+    seen = progress.position / session.processes.count  # this process's own, near enough for a line
+    left = (spec.epochs - progress.epoch) * clips - progress.position
+    data_wait = progress.epoch_waited / progress.epoch_seconds
+    return (
+        f"epoch {progress.epoch + 1}/{spec.epochs} step {step * steps // clips}/{steps}  "
+        f"loss {progress.loss_sum / seen:.3f}  error {100 * progress.wrong / seen:.1f}  lr {progress.lr:.2g}  "
+        f"{pace(clips_per_second, data_wait, left / clips_per_second)}"
+    )
+
+
+def pace(clips_per_second: float, data_wait: float, seconds_left: float) -> str:
+    """Speed, share of the time that waited for data, time left."""
+    left = timedelta(seconds=round(seconds_left))
+    return f"{clips_per_second:.0f} clips/s  waiting for data {data_wait:.1%}  {left} left"
+
+
 @torch.no_grad()
 def centre_test(session: Session, loader: DataLoader) -> dict[str, float]:
     """test_loss and test_error (percent) on one clip a video, its middle: the curve of Figure 4, not the final test.
@@ -217,16 +280,3 @@ def centre_test(session: Session, loader: DataLoader) -> dict[str, float]:
         seen += len(batch.labels)
     loss, wrong, seen = processes.sums([loss, wrong, seen])
     return {"test_loss": loss / seen, "test_error": 100 * wrong / seen}
-
-
-def _within(session: Session, progress: Progress, clips_per_second: float) -> str:
-    """The line within an epoch."""
-    spec, clips = session.spec, session.spec.clips_per_epoch
-    steps, step = -(-clips // clips_per_step(spec, session.processes)), progress.position
-    seen = progress.position / session.processes.count  # this process's own, near enough for a line
-    left = (spec.epochs - progress.epoch) * clips - progress.position
-    return (
-        f"epoch {progress.epoch + 1}/{spec.epochs} step {step * steps // clips}/{steps}  "
-        f"loss {progress.loss_sum / seen:.3f}  error {100 * progress.wrong / seen:.1f}  lr {progress.lr:.2g}  "
-        f"{pace(clips_per_second, progress.epoch_waited / progress.epoch_seconds, left / clips_per_second)}"
-    )

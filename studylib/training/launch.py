@@ -3,16 +3,17 @@
 A notebook's kernel can be lost without losing the run, and the trainer can be started by hand on the same folder:
 `python -m studylib.training.launch RUN_FOLDER` ends with 0 (done), 75 (asked to stop, saved: call it again to go on) or
 1.
+
+The last words of a trainer are a line that begins with "stopped by" or "error:"; of several processes the first one's
+count, because the others end when it does.
 """
 
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,16 +23,11 @@ import torch
 
 from studylib.training.memory import out_of_memory
 from studylib.training.spec import SpecError, load_spec
-from studylib.training.stopping import EXIT_CODE
+from studylib.training.stopping import EXIT_CODE, PATIENCE, STOP_WITH_LAUNCHER
 from studylib.video.environment import number
 from studylib.video.files import user_path
 from studylib.video.parallel import available_cores
 
-# The trainer's standard input is a pipe that closes when this process asks it to stop, or ends, however it ends.
-# torchrun's processes share it; srun hands the end of its own on to all nodes.
-STOP_WITH_LAUNCHER = "STUDY_STOP_WITH_LAUNCHER"
-PATIENCE = 600  # seconds from being asked to stop until a trainer that hangs is killed
-STOPPED = re.compile(r"stopped by \w+ ")
 # By torchrun of the process that failed first (those it killed itself come after), and by Slurm.
 KILLED = re.compile(r"failed \(exitcode: -9\)|oom[-_]kill")
 
@@ -58,7 +54,7 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
     run_folder = user_path(run_folder)
     arguments = command(run_folder, os.environ)
     try:
-        log = (run_folder / "train.log").open("a", encoding="utf-8")
+        log = (run_folder / "train.log").open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
         reason = f"cannot write train.log ({error.strerror}); save the run's spec.json first"
         raise RunFailed(f"{run_folder}: {reason}") from None
@@ -86,8 +82,7 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
             finally:
                 process.stdin.close()
                 log.writelines(lines)  # its last words, where the loop above was broken off
-    if process.returncode:
-        with (run_folder / "train.log").open(encoding="utf-8", errors="replace") as log:
+        if process.returncode:
             log.seek(begun)
             raise ending(log.read().splitlines(), process.returncode, run_folder)
 
@@ -183,55 +178,26 @@ def stop_passed_on(process: subprocess.Popen) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def stop_with_launcher() -> None:
-    """Called by the trainer once it listens to SIGTERM: sends it that when its launcher asks to stop or is gone.
-
-    The same where torchrun is gone, so that no process goes on unseen; one that hangs is killed after `PATIENCE`.
-    """
-    parent = os.getppid()
-
-    def follow() -> None:
-        # nothing is ever written: the input is ready when it is closed
-        while os.getppid() == parent and not select.select([0], [], [], 1)[0]:
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(PATIENCE)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    if os.environ.get(STOP_WITH_LAUNCHER):
-        threading.Thread(target=follow, daemon=True).start()
-
-
 def ending(lines: list[str], code: int, run_folder: Path) -> RunStopped | RunFailed:
     """What to raise for a trainer that ended with `code` (not 0) after `lines`; torchrun turns every code into 1."""
-    if stopped := next((line for line in lines if STOPPED.match(line)), None):
-        return RunStopped(stopped)
+    if stopped := [line for line in lines if re.match(r"stopped by \w+ ", line)]:
+        return RunStopped(stopped[0])
     if code == EXIT_CODE:
         return RunStopped("stopped before its first line; start it again to go on")
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(KILLED.search(line) for line in lines):
-        return RunFailed(killed(run_folder))
-    return RunFailed(failure_of(lines, code))
-
-
-def killed(run_folder: Path) -> str:
-    """What to do when the system killed a trainer; nearly always its memory was full."""
-    if torch.cuda.is_available():  # which says by an error that its own memory is full
-        advice = "lower STUDY_WORKERS, or give the job more memory"
-    else:
-        try:
-            advice = out_of_memory(load_spec(run_folder), None)
-        except SpecError as error:
-            advice = str(error)
-    return f"killed (signal 9), usually for want of memory: {advice}; the last checkpoint is kept"
-
-
-def failure_of(lines: list[str], code: int) -> str:
-    """The trainer's own "error: ..." line, or the end of its traceback, or the last lines of its log."""
-    lines = [line.strip("\0") for line in lines]  # the last words of a reader that a signal kills end with a NUL
-    # the first: of several processes the others fail because one did, and torchrun's own traceback comes last
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    errors = errors or [line for line in lines if re.match(r"[A-Za-z_.]*(Error|Exception): ", line)]
-    return errors[0] if errors else f"the trainer ended with code {code}; its last lines: " + " | ".join(lines[-5:])
+        if torch.cuda.is_available():  # which says by an error that its own memory is full
+            advice = "lower STUDY_WORKERS, or give the job more memory"
+        else:
+            try:
+                advice = out_of_memory(load_spec(run_folder), None)
+            except SpecError as error:
+                advice = str(error)
+        lack = "killed (signal 9), usually for want of memory"
+        return RunFailed(f"{lack}: {advice}; the last checkpoint is kept")
+    # the last words of a reader that a signal kills end with a NUL, before the trainer's own
+    errors = [line.removeprefix("error: ") for line in (line.strip("\0") for line in lines) if line[:7] == "error: "]
+    last = f"the trainer ended with code {code}; its last lines: " + " | ".join(lines[-5:])
+    return RunFailed(errors[0] if errors else last)
 
 
 def main(arguments: list[str]) -> int:

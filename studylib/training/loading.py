@@ -1,4 +1,4 @@
-"""Clips of an indexed dataset as batches of whole frames, the same ones whoever loads them.
+"""From the index of a dataset to batches of whole frames: which videos, which clips of them, read by which process.
 
 Every random choice comes from a generator seeded by (seed, epoch, position), never from a worker's state: a resumed
 run, and one with another number of workers, sees the same clips.
@@ -11,7 +11,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,9 @@ from torch import Tensor
 from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
-from studylib.training.distributed import ALONE, Processes
-from studylib.training.parts import Part
+from studylib.datasets.frame_cache import FrameCache, open_frames
+from studylib.datasets.index import HOW_TO_PART, DatasetError, Index
+from studylib.training.devices import ALONE, Processes
 from studylib.training.spec import RunSpec
 from studylib.training.stopping import leave_to_parent
 from studylib.video.clips import (
@@ -30,23 +32,119 @@ from studylib.video.clips import (
     last_start,
     random_starts,
     random_window,
+    scaled_size,
     starts_for_test,
 )
 from studylib.video.environment import number
 from studylib.video.faults import Fault
+from studylib.video.flow import flow_clip
 from studylib.video.parallel import available_cores, end_with_parent
-from studylib.video.reading import VideoError
+from studylib.video.reading import VideoError, read_clips
 
 # Streams of the counter-based generators, so that no two kinds of draw share numbers.
 ORDER, JITTER, TEST, REPLACEMENT, SHUFFLE = 1, 2, 3, 4, 5
 MOST_REPLACEMENTS = 100  # of one clip; so many broken videos in a row mean that none can be read
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The videos of one split and part, in the index's order, and where their frames come from.
+
+    What is kept of each video are a few numbers in arrays, which worker processes share; all else stays in the index.
+    """
+
+    index: Index
+    name: str  # "train" or "test"
+    rows: np.ndarray  # (V,) row numbers in index.table
+    size: tuple[int, int]  # (height, width) of the scaled frames
+    modality: str  # "rgb" or "flow"
+    cache: FrameCache | None  # decoded frames or their flow in memory-mapped form, None: made from the files each time
+
+    @cached_property
+    def num_frames(self) -> np.ndarray:
+        """(V,) int32."""
+        return self.index.table["num_frames"].to_numpy()[self.rows]
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(V,) int64: the class of each video, the first of several."""
+        return self.index.table["label"].to_numpy()[self.rows].astype(np.int64)
+
+    @property
+    def paths(self) -> list[str]:
+        """V paths relative to the dataset's root."""
+        return self.index.table["path"].take(self.rows).to_pylist()
+
+    @property
+    def speakers(self) -> list[str] | None:
+        """Who is seen in each of the V videos, where the dataset names them (MIRACL-VC1)."""
+        table = self.index.table
+        return table["speaker"].take(self.rows).to_pylist() if "speaker" in table.column_names else None
+
+    @cached_property
+    def has_label_sets(self) -> bool:
+        """Whether videos may belong to several classes (Sports-1M)."""
+        return "labels" in self.index.table.column_names
+
+    def label_set(self, i: int) -> np.ndarray:
+        """All classes of the i-th video, int64."""
+        if not self.has_label_sets:
+            return self.labels[i : i + 1]
+        return np.array(self.index.table["labels"][int(self.rows[i])].as_py(), np.int64)
+
+    def clips(self, i: int, starts: np.ndarray, length: int, step: int = 1) -> np.ndarray:
+        """Clips of frames `step` apart of the i-th video in one decoding pass: (N, T, H, W, 3) uint8, or
+        (N, T, H, W, 2) float16 of flow, which lies between neighbouring frames: `RunSpec` has no other step for it.
+
+        Errors: VideoError.
+        """
+        row, starts = int(self.rows[i]), [int(start) for start in starts]
+        if self.cache is not None:
+            return np.stack([self.cache.clip(row, start, length, step) for start in starts])
+        video, known = self.index.video(row)
+        if self.modality == "rgb":
+            return read_clips(video, starts, length, self.size, known, step).numpy()
+        clips = read_clips(video, starts, length + 1, self.size, known).numpy()  # a flow lies between two frames
+        return np.stack([flow_clip(frames) for frames in clips])
+
+    def clip(self, i: int, start: int, length: int, step: int = 1) -> np.ndarray:
+        """Clip of the i-th video: (T, H, W, C)."""
+        if self.cache is not None:
+            return self.cache.clip(int(self.rows[i]), int(start), length, step)
+        return self.clips(i, np.array([start]), length, step)[0]
+
+    def fault(self, i: int, error: VideoError) -> Fault:
+        """What is to be told of the i-th video, without naming a folder of this machine."""
+        row = int(self.rows[i])
+        return Fault(self.index.table["path"][row].as_py(), str(error).removeprefix(f"{self.index.video(row)[0]}: "))
+
+
+def open_parts(index: Index, spec: RunSpec) -> tuple[Part | None, Part]:
+    """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits.
+
+    A run that trains nothing has no training part, and its dataset needs none.
+    """
+    size = scaled_size(spec.resolution)
+    cache = open_frames(index, size, spec.modality)
+    parts: list[Part | None] = []
+    for name in ("train", "test"):
+        if name == "train" and spec.epochs == 0:
+            parts.append(None)
+            continue
+        rows = index.rows(spec.split, name)
+        if not len(rows):
+            flat = index.facts.get("dataset") == "folder"
+            how = HOW_TO_PART if flat else f"put those of its lists below {index.root} and make the index again"
+            raise DatasetError(f"dataset {index.name}: split {spec.split} has no {name} videos; {how}")
+        parts.append(Part(index, name, rows, size, spec.modality, cache))
+    return parts[0], parts[1]
+
+
 class Batch(NamedTuple):
     """Clips as they are stored, what to cut from them, what they show, and what could not be read."""
 
     clips: Tensor  # (B, T, H, W, C) uint8 RGB or float16 flow
-    windows: Tensor  # (B, 3) int64: top, left, flipped (see `inputs.to_input`)
+    windows: Tensor  # (B, 3) int64: top, left, flipped (see `epoch.to_input`)
     labels: Tensor  # (B,) int64, what to train on
     label_sets: Tensor  # (B, M) int64, all right answers, filled up with -1
     videos: Tensor  # (B,) int64, numbers in the part
@@ -67,19 +165,23 @@ class Clip(NamedTuple):
 class Draw(NamedTuple):
     """What is random in a training clip."""
 
-    video: int  # number in the part
     start: int  # first frame
-    top: int
-    left: int
-    flip: int  # 0 or 1
+    window: tuple[int, int, int]  # top, left, flipped
     label: int  # one of the video's
 
 
-class TrainingClips(Dataset):
-    """Training clips by (epoch, position, video): temporal jitter, random crop, flip (section 4.1)."""
+class _Clips(Dataset):
+    """Clips of a part, made as a spec says."""
 
     def __init__(self, part: Part, spec: RunSpec) -> None:
         self.part, self.spec = part, spec
+
+    def __len__(self) -> int:
+        return len(self.part.rows)
+
+
+class TrainingClips(_Clips):
+    """Training clips by (epoch, position, video): temporal jitter, random crop, flip (section 4.1)."""
 
     def draw(self, epoch: int, position: int, video: int) -> Draw:
         """The clip at a position of an epoch, both from 0. It costs the same in a dataset of any size."""
@@ -89,58 +191,44 @@ class TrainingClips(Dataset):
         window = random_window(part.size, spec.resolution, rng)
         flip = int(spec.flip and rng.random() < 0.5)
         labels = part.label_set(video)
-        return Draw(video, start, *window, flip, int(labels[rng.integers(len(labels)) if len(labels) > 1 else 0]))
+        return Draw(start, (*window, flip), int(labels[rng.integers(len(labels)) if len(labels) > 1 else 0]))
 
     def __getitem__(self, key: tuple[int, int, int]) -> Clip:
         """The clip of a key; a video that cannot be read is replaced by one drawn for this place, and told."""
         epoch, position, video = key
         others, faults = None, []
         while True:
-            draw = self.draw(epoch, position, video)
+            start, window, label = self.draw(epoch, position, video)
             try:
-                clip = self.part.clip(video, draw.start, self.spec.clip_length, self.spec.frame_step)
+                frames = self.part.clip(video, start, self.spec.clip_length, self.spec.frame_step)
+                return Clip(frames, window, label, self.part.label_set(video), video, faults)
             except VideoError as error:
                 if len(faults) == MOST_REPLACEMENTS:
                     raise
                 faults.append(self.part.fault(video, error))
                 others = others or np.random.default_rng([self.spec.seed, REPLACEMENT, epoch, position])
                 video = int(others.integers(len(self.part.rows)))
-            else:
-                window = (draw.top, draw.left, draw.flip)
-                return Clip(clip, window, draw.label, self.part.label_set(video), video, faults)
 
 
-class CentreClips(Dataset):
+class CentreClips(_Clips):
     """One clip a video, its middle: the curve of Figure 4."""
-
-    def __init__(self, part: Part, spec: RunSpec) -> None:
-        self.part, self.spec = part, spec
-
-    def __len__(self) -> int:
-        return len(self.part.rows)
 
     def __getitem__(self, i: int) -> Clip:
         part, length, step = self.part, self.spec.clip_length, self.spec.frame_step
         start = last_start(int(part.num_frames[i]), length, step) // 2
         window = (*centre_window(part.size, self.spec.resolution), 0)
-        clip, faults = None, []
+        frames, faults = None, []
         try:
-            clip = part.clip(i, start, length, step)
+            frames = part.clip(i, start, length, step)
         except VideoError as error:
             faults.append(part.fault(i, error))
-        return Clip(clip, window, int(part.labels[i]), part.label_set(i), i, faults)
+        return Clip(frames, window, int(part.labels[i]), part.label_set(i), i, faults)
 
 
-class TestClips(Dataset):
+class TestClips(_Clips):
     """The test clips of each video: (number of the video, clips (N, T, H, W, C), fault or None)."""
 
     __test__ = False  # for pytest: no test
-
-    def __init__(self, part: Part, spec: RunSpec) -> None:
-        self.part, self.spec = part, spec
-
-    def __len__(self) -> int:
-        return len(self.part.rows)
 
     def __getitem__(self, i: int) -> tuple[int, Tensor | None, Fault | None]:
         """Random clips, and shuffled frames, depend on the video alone: every network is tested on the same ones."""

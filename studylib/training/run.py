@@ -14,30 +14,34 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from studylib.nets.complexity import count_by_name
+from studylib.nets.precision import autocast
 from studylib.nets.weights import bn_eps, set_bn_eps
 from studylib.training import cuda_graph, devices
 from studylib.training.checkpoint import (
     CheckpointError,
     checkpoint_folder,
     clips_seen,
+    initialise_from,
     newest_checkpoint,
     read_checkpoint,
+    require_strangers,
     save_checkpoint,
 )
-from studylib.training.distributed import PeerLost, Processes, from_environment, joined
-from studylib.training.epoch import centre_test, train_epoch
-from studylib.training.launch import stop_with_launcher
-from studylib.training.loading import centre_loader, end_readers, training_loader
+from studylib.training.devices import PeerLost, from_environment, joined
+from studylib.training.epoch import centre_test, pace, to_input, train_epoch
+from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
+from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
 from studylib.training.memory import out_of_memory
-from studylib.training.progress import Progress, said
-from studylib.training.run_files import read_metrics, write_history
-from studylib.training.session import Session, TrainingError, open_session
+from studylib.training.provenance import now, peak_memory
+from studylib.training.run_files import read_metrics, write_conv1, write_history, write_json
+from studylib.training.session import SECONDS_BETWEEN_LINES, Progress, Session, TrainingError
 from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
-from studylib.training.start import initialise_from, require_strangers
 from studylib.training.stopping import EXIT_CODE, Stopped, asked, listen
-from studylib.training.testing import test
+from studylib.video.clips import centre_window
 from studylib.video.environment import number
 from studylib.video.faults import Faults, TooManyFaults
 from studylib.video.files import locked, user_path
@@ -58,11 +62,9 @@ def run(run_folder: Path) -> None:
     processes, device = from_environment(), devices.choose()
     with joined(processes, device.backend), ExitStack() as locks:
         finished = False
-        if processes.leads:
+        if processes.leads:  # nobody else trains this folder, nor another one with the same spec
             occupied = f"{run_folder}: another process is training this run"
-            folder = checkpoint_folder(recorded_hash(run_folder))
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in (run_folder / "spec.json", folder / ".lock"):
+            for file in (run_folder / "spec.json", checkpoint_folder(recorded_hash(run_folder)) / ".lock"):
                 locks.enter_context(locked(file, occupied, PATIENCE_WITH_LOCK))
             finished = read_metrics(run_folder) is not None
         if any(processes.largest([finished])):
@@ -70,43 +72,21 @@ def run(run_folder: Path) -> None:
                 print(f"{run_folder}: finished already", flush=True)
             return
         try:
-            run_alone(run_folder, spec, processes, device)
+            session = Session(run_folder, spec, processes, device)
+            progress = start(session)
+            if spec.epochs:
+                train(session, progress)
+            elif processes.leads:
+                write_history(run_folder, [])
+            test(session, progress)
+        except TooManyFaults:
+            if processes.count == 1:  # several have written what they found together
+                session.faults.write(run_folder)
+            raise
         except (RuntimeError, MemoryError, OSError) as error:
             if reason := lacking(error, spec, device.memory):
                 raise TrainingError(f"{reason}; the last checkpoint is kept") from error
             raise
-
-
-def lacking(error: Exception, spec: RunSpec, memory: int) -> str:
-    """What a run had too little of, and what to do, where that is what an error means; else "".
-
-    torch has an error of its own for a GPU's memory alone.
-    """
-    text = f"{error} {error.__cause__}"  # of a reader that is gone: by which signal
-    # the last: no space left for what is no file of the study, which would be named
-    if re.search(r"shared memory|</torch_|Bus error|^\[Errno 28\][^:]*$", text):
-        return "shared memory (/dev/shm) is full: enlarge it (docker run --shm-size=8g), or lower STUDY_WORKERS"
-    full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
-    if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
-        lack = "a process that reads videos was killed, usually for want of memory"
-        return f"{lack}: lower STUDY_WORKERS, or give the job more memory"
-    return out_of_memory(spec, memory) if full else ""
-
-
-def run_alone(run_folder: Path, spec: RunSpec, processes: Processes, device: devices.Device) -> None:
-    """`run` while no other processes train the same spec."""
-    session = open_session(run_folder, spec, processes, device)
-    progress = start(session)
-    try:
-        if spec.epochs:
-            train(session, progress)
-        elif processes.leads:
-            write_history(run_folder, [])
-        test(session, progress)
-    except TooManyFaults:
-        if processes.count == 1:  # several have written what they found together
-            session.faults.write(run_folder)
-        raise
 
 
 def start(session: Session) -> Progress:
@@ -114,7 +94,7 @@ def start(session: Session) -> Progress:
 
     Raises:
         CheckpointError: names the file that does not fit and says what to do.
-        WeightsError: see `weights.initialise_from`.
+        WeightsError: see `checkpoint.initialise_from`.
     """
     spec, processes, provenance = session.spec, session.processes, session.provenance
     path = newest_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)))
@@ -130,25 +110,23 @@ def start(session: Session) -> Progress:
             session.say(f"weights from {spec.init_from}")
         return Progress(provenance=provenance)
     saved = read_checkpoint(path, session.device)
+    advice = f"remove {path.parent} to start anew"
     try:
         if saved["provenance"]["dataset"]["manifest_hash"] != provenance["dataset"]["manifest_hash"]:
             raise CheckpointError(
-                f"{path}: was trained on another {spec.dataset} (its manifest hash differs); remove "
-                f"{path.parent} to start anew"
+                f"{path}: was trained on another {spec.dataset} (its manifest hash differs); {advice}"
             )
         session.net.load_state_dict(saved["net"])
         set_bn_eps(session.net, saved["bn_eps"])
         session.optimizer.load_state_dict(saved["optimizer"])
         progress = Progress.of_state(saved, processes)
+        if processes.leads:
+            session.faults.replace(saved["faults"])
+    except CheckpointError:
+        raise
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{path}: does not fit this run ({type(error).__name__}: {reason}); remove {path.parent} to start anew"
-        ) from None
-    if processes.leads:
-        session.faults.replace(saved["faults"])
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise CheckpointError(f"{path}: does not fit this run ({reason}); {advice}") from None
     told = ("commit", "source_clean", "started", "processes", "device", "cpu", "threads", "precision")
     here = {key: provenance[key] for key in told}
     progress.provenance["resumed"] = [*progress.provenance.get("resumed", []), here]
@@ -163,7 +141,7 @@ def train(session: Session, progress: Progress) -> None:
         Stopped: a signal came; saved.
         TrainingError, TooManyFaults, OSError: as `train_epoch` and `save`.
     """
-    spec, processes, run_folder = session.spec, session.processes, session.run_folder
+    spec, processes = session.spec, session.processes
     takes = "a number of minutes from 0 (a checkpoint every step) on"
     seconds_between_saves = 60 * number("STUDY_CHECKPOINT_MINUTES", takes, 15.0, kind=float)
     loader, batches = training_loader(session.training_part, spec, session.pin, processes)
@@ -181,13 +159,18 @@ def train(session: Session, progress: Progress) -> None:
         best = progress.end_epoch(row)
         save(session, progress, best)
         if processes.leads:
-            write_history(run_folder, progress.history)
+            write_history(session.run_folder, progress.history)
         left = (spec.epochs - progress.epoch) * progress.seconds / progress.epoch
-        session.say(said(progress.epoch, spec.epochs, row, left))
+        session.say(
+            f"epoch {progress.epoch}/{spec.epochs}  train loss {row['train_loss']:.3f}  "
+            f"train error {row['train_error']:.1f}  test loss {row['test_loss']:.3f}  "
+            f"test error {row['test_error']:.1f}  lr {row['lr']:.2g}  "
+            f"{pace(row['clips_per_second'], row['data_wait'], left)}"
+        )
         if stop := processes.largest([asked()])[0]:
             raise Stopped(stop, f"after epoch {progress.epoch}")
     if processes.leads:
-        write_history(run_folder, progress.history)
+        write_history(session.run_folder, progress.history)
 
 
 def save(session: Session, progress: Progress, best: bool = False) -> None:
@@ -214,6 +197,115 @@ def save(session: Session, progress: Progress, best: bool = False) -> None:
     session.processes.largest([0])  # none ends while the leading one writes: torchrun would end that, too
 
 
+def test(session: Session, progress: Progress) -> None:
+    """Test the net by its spec's protocol (section 4.1); write predictions, filters, provenance and, last, metrics. All
+    processes call it together.
+
+    Raises:
+        Stopped: a signal came; called again, the test starts anew.
+        TooManyFaults: of the test videos.
+    """
+    spec, folder = session.spec, session.run_folder
+    session.say("testing")
+    predictions = predict(session)
+    if predictions is None:  # the leading process has all of them
+        return
+    complexity = count_by_name(
+        spec.net,
+        spec.depth,
+        len(session.index.classes),
+        spec.clip_length,
+        spec.in_channels,
+        spec.width,
+        spec.resolution,
+    )
+    last = progress.history[-1] if spec.epochs else {"train_error": None, "test_error": None}
+    session.faults.write(folder)
+    write_predictions(folder / "predictions.parquet", predictions)
+    write_conv1(folder, session.net)
+    ended = {"ended": now(), "faults": session.faults.counts()}
+    write_json(folder / "provenance.json", progress.provenance | ended)
+    metrics = {
+        "spec_hash": recorded_hash(folder),
+        "clip_top1": clip_top1(predictions),
+        "video_top1": video_top_k(predictions, 1),
+        "video_top5": video_top_k(predictions, 5),
+        "train_error": last["train_error"],
+        "test_error": last["test_error"],
+        "params": complexity.params,
+        "flops": complexity.flops,
+        "seconds": progress.seconds,
+        "clips_per_second": spec.epochs * spec.clips_per_epoch / progress.seconds if spec.epochs else None,
+        "peak_memory": peak_memory(session.device),
+    }
+    write_json(folder / "metrics.json", metrics)  # last: its presence says that the rest is there
+    print(f"clip@1 {metrics['clip_top1']:.1f}  video@1 {metrics['video_top1']:.1f}", flush=True)
+
+
+@torch.no_grad()
+def predict(session: Session) -> Predictions | None:
+    """Test the session's net on every video of its test part, each decoded once; those that cannot be read are added
+    to its faults. Several processes share the videos; the leading one gets the predictions, the others None.
+
+    Raises:
+        Stopped: a signal came.
+        TooManyFaults: more of the videos are broken than a test may go on with.
+    """
+    spec, part, processes, net = session.spec, session.test_part, session.processes, session.net
+    processes.spread_statistics(net)
+    net.eval()
+    own: list[tuple[int, np.ndarray]] = []  # numbers of videos and scores of their clips (N, K)
+    window = torch.tensor((*centre_window(part.size, spec.resolution), 0))
+    spoken = time.perf_counter()
+    for done, (i, clips, fault) in enumerate(video_loader(part, spec, processes)):
+        # every process has as many videos as this
+        if done < len(part.rows) // processes.count and (stop := processes.largest([asked()])[0]):
+            raise Stopped(stop, "in the test at the end")
+        if fault is not None:
+            session.faults.add(part.name, [fault], len(part.rows))
+            continue
+        outputs = []
+        for batch in clips.split(spec.batch_size):
+            x = to_input(batch, window.expand(len(batch), 3), spec, session.device)
+            with autocast(session.device, session.precision):
+                outputs.append(net(x))
+        own.append((i, torch.cat(outputs).float().softmax(1).cpu().numpy().astype(np.float16)))
+        if time.perf_counter() - spoken > SECONDS_BETWEEN_LINES:
+            spoken = time.perf_counter()
+            session.say(f"testing {processes.count * (done + 1)}/{len(part.rows)}")
+    gathered = processes.gather((own, session.faults.rows()))
+    if not processes.leads:
+        return None
+    session.faults.replace(row for _, rows in gathered for row in rows)
+    session.faults.require_few(part.name, len(part.rows))
+    scores = dict(sorted(pair for pairs, _ in gathered for pair in pairs))
+    paths, speakers = part.paths, part.speakers
+    return Predictions(
+        [paths[i] for i in scores],
+        part.labels[list(scores)],
+        list(scores.values()),
+        part.index.classes,
+        [part.label_set(i) for i in scores] if part.has_label_sets else None,
+        speakers and [speakers[i] for i in scores],
+    )
+
+
+def lacking(error: Exception, spec: RunSpec, memory: int) -> str:
+    """What a run had too little of, and what to do, where that is what an error means; else "".
+
+    torch has an error of its own for a GPU's memory alone.
+    """
+    text = f"{error} {error.__cause__}"  # of a reader that is gone: by which signal
+    # the last: no space left for what is no file of the study, which would be named
+    if re.search(r"shared memory|</torch_|Bus error|^\[Errno 28\][^:]*$", text):
+        return "shared memory (/dev/shm) is full: enlarge it (docker run --shm-size=8g), or lower STUDY_WORKERS"
+    full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
+    if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
+        lack = "a process that reads videos was killed, usually for want of memory"
+        return f"{lack}: lower STUDY_WORKERS, or give the job more memory"
+    return out_of_memory(spec, memory) if full else ""
+
+
 def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:
     """Command line: one run folder.
 
@@ -224,7 +316,6 @@ def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:
         print("usage: python -m studylib.training RUN_FOLDER", file=sys.stderr)
         return 2
     listen()
-    stop_with_launcher()
     try:
         run(user_path(arguments[0]))
     except BaseException as error:
@@ -241,20 +332,16 @@ def tell(error: BaseException) -> int:
     if isinstance(error, PeerLost):
         print(f"process {from_environment().rank}: {error}", file=sys.stderr, flush=True)
         return 1
-    line = one_line(error)
+    line = str(error)
+    # of an error that comes from a process that reads videos: its last line, without that one's traceback
+    if of_reader := re.fullmatch(r"(?s)Caught .*\n  [^\n]*\n(?:[\w.]+: )?(.+)", line):
+        line = of_reader[1]
+    line = " ".join(line.split())
     if not isinstance(error, ERRORS):
         traceback.print_exception(error)
         line = f"{type(error).__name__}: {line} (traceback above, in train.log); the last checkpoint is kept"
     print(f"error: {line}", file=sys.stderr, flush=True)
     return 1
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error; of one that comes from a process that reads videos, without that one's traceback."""
-    text = str(error)
-    if own := re.fullmatch(r"(?s)Caught .*\n  [^\n]*\n(?:[\w.]+: )?(.+)", text):
-        text = own[1]
-    return " ".join(text.split())
 
 
 def end_at_once(code: int) -> int:
@@ -263,7 +350,3 @@ def end_at_once(code: int) -> int:
         time.sleep(1)  # of several torchrun tells of the first that ends: let that be one that was killed
     end_readers()
     os._exit(code)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], end_at_once))

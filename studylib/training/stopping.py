@@ -1,10 +1,19 @@
-"""Signals that ask a training to save and end: SIGTERM, and SIGUSR1, with which Slurm announces a preemption."""
+"""The trainer's side of being asked to stop: by SIGTERM, by SIGUSR1, with which Slurm announces a preemption, or by its
+launcher."""
 
+import os
+import select
 import signal
+import threading
+import time
 from types import FrameType
 
 EXIT_CODE = 75  # "temporary failure" of sysexits.h: called again, the run goes on
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+# Where it is set, the trainer's standard input is a pipe that closes when its launcher asks it to stop, or ends,
+# however it ends. torchrun's processes share it; srun hands the end of its own on to all nodes.
+STOP_WITH_LAUNCHER = "STUDY_STOP_WITH_LAUNCHER"
+PATIENCE = 600  # seconds from being asked to stop until a trainer that hangs is killed
 
 _asked: list[int] = []
 
@@ -17,13 +26,28 @@ class Stopped(Exception):
 
 
 def listen() -> None:
-    """From now on note these signals instead of dying of them."""
+    """From now on note these signals instead of dying of them, and follow the launcher.
+
+    Where torchrun is gone the trainer stops, too, so that no process goes on unseen.
+    """
 
     def note(number: int, _frame: FrameType | None) -> None:
         _asked.append(number)
 
     for number in SIGNALS:
         signal.signal(number, note)
+    parent = os.getppid()
+
+    def follow() -> None:
+        # nothing is ever written: the input is ready when it is closed
+        while os.getppid() == parent and not select.select([0], [], [], 1)[0]:
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if os.environ.get(STOP_WITH_LAUNCHER):
+        threading.Thread(target=follow, daemon=True).start()
 
 
 def asked() -> int:

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from studylib.training import devices
-from studylib.training.distributed import from_environment, joined, replicate
-from studylib.training.recompute import recompute_blocks
+from studylib.training.devices import from_environment, joined, replicate
+from studylib.training.memory import recompute_blocks
 from tests.bench.steps import (
     GEOMETRIES,
     Geometry,
@@ -68,8 +68,7 @@ def main(argument: str) -> None:
     if job.recompute:
         recompute_blocks(net)
     if job.compiled:
-        os.environ["STUDY_COMPILE"] = "1"
-        devices.compile_if_asked(net)
+        net.compile()
     with joined(processes, device.backend):
         step = step_of(replicate(net, processes, device.torch), spec, random_batch(job.geometry), device, "bf16")
         begun = time.perf_counter()

@@ -31,12 +31,10 @@ from studylib.datasets.frame_cache import open_frames
 from studylib.datasets.index import Index
 from studylib.nets.precision import bf16_is_native
 from studylib.training import cuda_graph
-from studylib.training.devices import Device, choose
-from studylib.training.distributed import ALONE
+from studylib.training.devices import ALONE, Device, choose
 from studylib.training.epoch import train_step
-from studylib.training.loading import Batch, training_loader
-from studylib.training.optimizer import make_optimizer
-from studylib.training.parts import Part
+from studylib.training.loading import Batch, Part, training_loader
+from studylib.training.session import make_optimizer
 from studylib.video.clips import scaled_size
 from studylib.video.parallel import available_cores
 from tests.bench.child import Job

@@ -20,8 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from studylib.datasets.index import load_index, write_index
-from studylib.training.loading import EpochBatches, TrainingClips
-from studylib.training.parts import Part
+from studylib.training.loading import EpochBatches, Part, TrainingClips
 from studylib.training.spec import RunSpec
 from studylib.video.timeline import Timeline, VideoInfo
 

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from studylib.nets.onednn import Conv3d, cpu_bf16_is_on
 from studylib.training.devices import Device, choose
-from studylib.training.optimizer import make_optimizer
-from studylib.training.recompute import recompute_blocks
+from studylib.training.memory import recompute_blocks
+from studylib.training.session import make_optimizer
 from tests.bench.child import job, run
 from tests.bench.steps import (
     GEOMETRIES,

@@ -27,8 +27,7 @@ import torch
 
 from studylib.datasets.index import write_index
 from studylib.datasets.preparing import Format, transcode
-from studylib.training.loading import training_loader
-from studylib.training.parts import Part
+from studylib.training.loading import Part, training_loader
 from studylib.training.spec import RunSpec
 from studylib.video.clips import starts_for_test
 from studylib.video.reading import Timeline, VideoInfo, read_clip, read_clips, scan

@@ -14,7 +14,7 @@ from studylib.training import devices
 from studylib.training.devices import Device, prepare
 from studylib.training.epoch import train_step
 from studylib.training.loading import Batch
-from studylib.training.optimizer import make_optimizer
+from studylib.training.session import make_optimizer
 from studylib.training.spec import RunSpec
 from studylib.video.parallel import available_cores
 

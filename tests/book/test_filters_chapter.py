@@ -8,7 +8,7 @@ import pytest
 from studylib import REPOSITORY
 from studylib.book import filter_facts, filter_figures
 from studylib.book.filter_facts import CHANCE, SHAPES, STEADY_CHANCE
-from studylib.training.filters import FILE
+from studylib.training.run_files import CONV1
 from tests.chapters import below_figures, html_of, shown_by
 from tests.fake_runs import fake_predictions
 from tests.made_study import made_run, made_study
@@ -38,7 +38,7 @@ def study(tmp_path):
             own = replace(made_run(planned, fake_predictions(videos_a_class=1)), folder=tmp_path / planned.name)
             own.folder.mkdir()
             if spec.seed in seeds:
-                np.savez(own.folder / FILE, **dict(zip(("spatial", "temporal"), drawn(seed=spec.seed), strict=True)))
+                np.savez(own.folder / CONV1, **dict(zip(("spatial", "temporal"), drawn(seed=spec.seed), strict=True)))
             return own
 
         return made_study(run if seeds else lambda planned: None)

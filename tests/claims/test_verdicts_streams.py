@@ -13,7 +13,7 @@ from studylib.claims.verdicts_parts import (
     REPRODUCED,
     UNDECIDABLE,
 )
-from studylib.training.filters import FILE
+from studylib.training.run_files import CONV1
 from tests.verdict_runs import CLIPS, PLAN, SEEDS, SPEC, VIDEOS, outcome, run_of, scored, table, table2
 
 
@@ -100,10 +100,10 @@ def test_filters_are_read_from_the_run_folder(tmp_path):
 
     assert decide("run-filters", table(runs()), PLAN).missing == ("conv1.npz of R(2+1)D-18, seed 0",)
     spatial, temporal = np.zeros((45, 3, 1, 7, 7), np.float32), np.full((64, 45, 3, 1, 1), 0.3, np.float32)
-    np.savez(tmp_path / FILE, spatial=spatial, temporal=temporal)
+    np.savez(tmp_path / CONV1, spatial=spatial, temporal=temporal)
     assert outcome("run-filters", runs()) == REPRODUCED
     temporal[:, 0] = 0.31  # 2% of them
-    np.savez(tmp_path / FILE, spatial=spatial, temporal=temporal)
+    np.savez(tmp_path / CONV1, spatial=spatial, temporal=temporal)
     assert outcome("run-filters", runs()) == CONTRADICTED
 
 

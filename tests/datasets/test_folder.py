@@ -12,7 +12,7 @@ from studylib import REPOSITORY
 from studylib.datasets import folder
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import HOW_TO_PART, DatasetError, Index, load_index
-from studylib.training.parts import open_parts
+from studylib.training.loading import open_parts
 from studylib.training.spec import RunSpec
 from studylib.video.reading import read_clip
 from tests.trainings import TINY

@@ -13,10 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from studylib.nets.build import build_net
 from studylib.training import cuda_graph, epoch
 from studylib.training import run as training
-from studylib.training.devices import Device
-from studylib.training.distributed import ALONE, Processes
+from studylib.training.devices import ALONE, Device, Processes
 from studylib.training.loading import Batch
-from studylib.training.optimizer import make_optimizer
+from studylib.training.session import make_optimizer
 from studylib.training.spec import RunSpec
 from studylib.training.stopping import Stopped
 from tests.bench.steps import Geometry, new_net, random_batch, spec_of

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from studylib import REPOSITORY
-from studylib.training.distributed import Processes
+from studylib.training.devices import Processes
 from studylib.training.evaluation import read_predictions
 from studylib.training.loading import EpochBatches
 from studylib.training.spec import RunSpec
@@ -65,9 +65,10 @@ def test_a_process_that_gets_none_of_the_last_clips_still_takes_part():
 
 JOIN = """
 import os, time
-from studylib.training.distributed import from_environment, joined
+from studylib.training.devices import from_environment, joined
 processes = from_environment()
 for attempt in range(8):
+    os.environ["TORCHELASTIC_RESTART_COUNT"] = str(attempt)
     child = os.fork()
     if child == 0:
         time.sleep(0.3 if processes.leads else 0)  # what the last attempt left is there before it

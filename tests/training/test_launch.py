@@ -12,7 +12,7 @@ import torch
 
 from studylib import REPOSITORY
 from studylib.training import launch as launching
-from studylib.training.launch import RunFailed, RunStopped, command, ending, environment, failure_of, launch
+from studylib.training.launch import RunFailed, RunStopped, command, ending, environment, launch
 from studylib.training.spec import RunSpec
 from studylib.video.parallel import available_cores
 from tests import trainings
@@ -317,7 +317,7 @@ def test_any_error_ends_the_run_in_one_line_and_leaves_no_process(run_folder, re
     script = tmp_path / "trainer.py"
     script.write_text(
         "import os, runpy, signal, sys, time\nfrom studylib.training import epoch, loading\n"
-        f"{code}\nsys.argv = sys.argv[1:]\nrunpy.run_module('studylib.training.run', run_name='__main__')\n"
+        f"{code}\nsys.argv = sys.argv[1:]\nrunpy.run_module('studylib.training', run_name='__main__')\n"
     )
     monkeypatch.setattr(
         launching, "command", lambda *_: [sys.executable, str(script), "studylib.training", str(run_folder)]
@@ -344,20 +344,6 @@ def test_a_run_on_two_nodes_trains_in_two_processes_to_its_end(run_folder, slurm
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
-    [
-        (["epoch 1", "error: the disk is full", "torchrun's own"], "the disk is full"),
-        (["error: videos are missing", "process 1: another process of this run is gone"], "videos are missing"),
-        (["  File x", "RuntimeError: out of memory", "E1 failed", "torch.elastic.ChildFailedError: ", "rank 0"],
-         "RuntimeError: out of memory"),
-        (["epoch 1", "epoch 2"], "the trainer ended with code 3; its last lines: epoch 1 | epoch 2"),
-    ],
-)  # fmt: skip
-def test_a_failed_trainer_is_told_by_its_own_words(lines, told):
-    assert failure_of(lines, 3) == told
-
-
-@pytest.mark.parametrize(
     ("lines", "code", "kind", "told"),
     [
         ([STOPPED], 75, RunStopped, STOPPED),
@@ -370,6 +356,8 @@ def test_a_failed_trainer_is_told_by_its_own_words(lines, told):
         # torchrun kills those that do not end after the first has failed
         (["error: the disk is full", "E1 failed (exitcode: 1) local_rank: 0", "exitcode  : -9 (pid: 3)"], 1,
          RunFailed, "the disk is full"),
+        (["\0error: videos are missing", "error: of another process"], 1, RunFailed, "videos are missing"),
+        (["epoch 1", "epoch 2"], 3, RunFailed, "the trainer ended with code 3; its last lines: epoch 1 | epoch 2"),
     ],
 )  # fmt: skip
 def test_how_a_run_ended_is_told_by_its_lines_and_its_code(tmp_path, lines, code, kind, told):

@@ -16,18 +16,18 @@ from studylib.datasets.index import Index, load_index, write_index
 from studylib.runs.results import load_run
 from studylib.training import loading
 from studylib.training import run as training
-from studylib.training.epoch import count_wrong
+from studylib.training.epoch import count_wrong, to_input
 from studylib.training.evaluation import clip_top1, read_predictions, video_top_k
-from studylib.training.inputs import to_input
 from studylib.training.loading import (
     EpochBatches,
+    Part,
     TestClips,
     TrainingClips,
     centre_loader,
+    open_parts,
     training_loader,
     video_loader,
 )
-from studylib.training.parts import Part, open_parts
 from studylib.training.spec import RunSpec
 from studylib.video.clips import random_starts
 from studylib.video.faults import Fault, Faults, TooManyFaults

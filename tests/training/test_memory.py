@@ -10,8 +10,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from studylib.nets.build import build_net
-from studylib.training.memory import GIB, HEADROOM, Saved, gib, largest_batch, memory_of, out_of_memory, saved_bytes
-from studylib.training.recompute import recompute_blocks
+from studylib.training.memory import (
+    GIB,
+    HEADROOM,
+    Saved,
+    gib,
+    largest_batch,
+    memory_of,
+    out_of_memory,
+    recompute_blocks,
+    saved_bytes,
+)
 from studylib.training.spec import RunSpec
 
 PAPER = RunSpec(experiment="kinetics", net="r2plus1d", dataset="kinetics400", depth=34, clip_length=32)

@@ -20,13 +20,12 @@ from studylib.nets.table import PRINTED_NAMES
 from studylib.nets.weights import Weights, WeightsError, load_weights
 from studylib.runs.results import load_run
 from studylib.training import run as training
+from studylib.training.checkpoint import initialise_from
+from studylib.training.epoch import to_input
 from studylib.training.evaluation import Predictions
-from studylib.training.inputs import to_input
-from studylib.training.loading import TestClips
-from studylib.training.optimizer import learning_rate
-from studylib.training.parts import open_parts
+from studylib.training.loading import TestClips, open_parts
+from studylib.training.session import learning_rate
 from studylib.training.spec import RunSpec
-from studylib.training.start import initialise_from
 from studylib.video.clips import centre_window, frames_in_order
 from tests.training.test_loading import make_index
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from studylib.nets.build import build_net
 from studylib.nets.precision import autocast
-from studylib.training.recompute import recompute_blocks
-from studylib.training.sync_bn import synchronise_bn
+from studylib.training.devices import synchronise_bn
+from studylib.training.memory import recompute_blocks
 
 CPU = torch.device("cpu")
 CLIP = (3, 8, 28, 28)

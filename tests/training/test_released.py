@@ -22,8 +22,8 @@ from studylib.nets.weights import WeightsError
 from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.results import BrokenRun, load_plan_runs, load_run
 from studylib.stats.fusion import fuse
+from studylib.training import checkpoint
 from studylib.training import run as training
-from studylib.training import start
 from studylib.training.checkpoint import checkpoint_folder
 from studylib.training.evaluation import video_top_k
 from studylib.training.run_files import read_metrics
@@ -149,7 +149,7 @@ def test_a_trained_runs_errors_may_not_be_missing(tiny_data, tmp_path):
 def test_a_run_starts_from_another_run_and_an_interrupted_one_goes_on_with_its_epsilon(
     tiny_data, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(start, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(checkpoint, "REPOSITORY", tmp_path)
     monkeypatch.chdir(tmp_path)
     save_torchvision(build_net("r2d", num_classes=16, width=4), tiny_data / "weights" / "start.pt")
     fields = TINY | {"net": "r2d", "epochs": 1}

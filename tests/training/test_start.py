@@ -8,10 +8,9 @@ from studylib.datasets.index import Index, write_index
 from studylib.datasets.miracl import FOLDS, FRAMES_A_WORD
 from studylib.nets.build import build_net
 from studylib.nets.weights import WeightsError
-from studylib.training import start
-from studylib.training.checkpoint import checkpoint_folder, save_checkpoint
+from studylib.training import checkpoint
+from studylib.training.checkpoint import checkpoint_folder, initialise_from, save_checkpoint, weights_path
 from studylib.training.spec import RunSpec, SpecError, parse_init_from, recorded_hash
-from studylib.training.start import initialise_from, weights_path
 from tests.fake_runs import write_fake_run
 
 
@@ -84,7 +83,7 @@ def lips(name, root) -> Index:
 
 def test_weights_that_heard_a_tested_speaker_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(start, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(checkpoint, "REPOSITORY", tmp_path)
     words, _ = lips("miracl-words", tmp_path), lips("miracl-phrases", tmp_path)
     of_phrases = {"experiment": "transfer", "net": "r3d", "dataset": "miracl-phrases"}
     RunSpec(**of_phrases, split=2).save(tmp_path / "runs/lips/transfer/phrases")
@@ -95,8 +94,8 @@ def test_weights_that_heard_a_tested_speaker_are_refused(tmp_path, monkeypatch):
         return RunSpec(**of_phrases | given)
 
     of_words("phrases", 2).save(tmp_path / "runs/lips/transfer/chain")
-    start.require_strangers(of_words("phrases", 2), words)
-    start.require_strangers(of_words("other", 1), words)
+    checkpoint.require_strangers(of_words("phrases", 2), words)
+    checkpoint.require_strangers(of_words("other", 1), words)
     for name in ("phrases", "chain"):
         with pytest.raises(SpecError, match=r"split 2 of miracl-.*, with F02, F04, F08, who are tested in split 1"):
-            start.require_strangers(of_words(name, 1), words)
+            checkpoint.require_strangers(of_words(name, 1), words)

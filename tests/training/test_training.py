@@ -16,14 +16,11 @@ from studylib.nets.build import build_net
 from studylib.training import epoch
 from studylib.training import run as training
 from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint, save_checkpoint
-from studylib.training.devices import choose
-from studylib.training.distributed import ALONE
+from studylib.training.devices import ALONE, choose
+from studylib.training.epoch import to_input
 from studylib.training.evaluation import clip_top1, read_predictions, video_top_k
-from studylib.training.inputs import to_input
-from studylib.training.loading import training_loader
-from studylib.training.optimizer import learning_rate, make_optimizer
-from studylib.training.parts import open_parts
-from studylib.training.session import TrainingError, open_session
+from studylib.training.loading import open_parts, training_loader
+from studylib.training.session import Session, TrainingError, learning_rate, make_optimizer
 from studylib.training.spec import RunSpec, SpecError
 from studylib.video.environment import number
 from studylib.video.files import locked
@@ -57,7 +54,7 @@ def test_weight_decay_is_on_convolution_fc_and_bn_scale_only():
 @pytest.mark.parametrize("initialisation", ["fan_out", "fan_in"])
 def test_a_run_starts_from_the_initialisation_of_its_spec(tiny_data, tmp_path, initialisation):
     spec = start(tmp_path, net="r3d", seed=4, amp="fp32", initialisation=initialisation)
-    net = open_session(tmp_path, spec, ALONE, choose()).net
+    net = Session(tmp_path, spec, ALONE, choose()).net
     torch.manual_seed(4)
     expected = build_net("r3d", num_classes=net.fc.out_features, width=4, initialisation=initialisation)
     assert torch.equal(net.layer2[0].conv1[0].weight, expected.layer2[0].conv1[0].weight)
@@ -301,7 +298,7 @@ def test_the_line_of_an_epoch_and_its_row_say_the_same(tiny_data, tmp_path, caps
     assert (
         f"epoch 1/1  train loss {row['train_loss']:.3f}  train error {row['train_error']:.1f}  test loss "
         f"{row['test_loss']:.3f}  test error {row['test_error']:.1f}  lr {row['lr']:.2g}  "
-        f"{row['clips_per_second']:.0f} clips/s  waiting for data {row['data_wait']:.1%}  0 s left\n"
+        f"{row['clips_per_second']:.0f} clips/s  waiting for data {row['data_wait']:.1%}  0:00:00 left\n"
     ) in said
     assert 0 < row["data_wait"] < 1
     assert row["clips_per_second"] == pytest.approx(20 / row["seconds"])
