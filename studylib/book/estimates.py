@@ -44,8 +44,9 @@ def text(found: Estimate | None, sign: bool = False, digits: int = 1) -> str:
     if found is None:
         return NOT_RUN
     point, low, high = (
-        signed(value, digits) if sign else f"{value:.{digits}f}" for value in (found.points, found.low, found.high)
+        signed(value, digits) if sign else f"{value:.{digits}f}".replace("-", "−")
+        for value in (found.points, found.low, found.high)
     )
-    notes = [] if isnan(found.low) else [f"{low} to {high}"]
-    notes += [] if found.covers_seeds else ["one seed"]
-    return f"{point} ({', '.join(notes)})" if notes else point
+    if isnan(found.low):
+        return f"{point} (no interval)"
+    return f"{point} ({low} to {high}{'' if found.covers_seeds else ', one seed'})"

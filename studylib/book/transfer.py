@@ -54,21 +54,30 @@ def transferred(networks: pd.DataFrame) -> pd.DataFrame:
 def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
     """Video@1 of RGB, of optical flow and of both by the mean of their scores, where all runs of a seed are there.
 
-    Columns: network, dataset, pretrained, rgb, flow, both, by VMZ's weight (accuracies, percent), minus rgb, minus flow
-    (what the mean gains over each alone, points): estimates.
+    Columns: network, dataset, frames, pretrained; rgb, flow, both and by VMZ's weight (accuracies, percent), minus rgb
+    and minus flow (what the mean gains over each alone, points): estimates.
     """
     rows = []
-    for key, own in networks.groupby([*ALIKE, "pretrained"], sort=False):
+    for _, own in networks.groupby([*ALIKE, "pretrained"], sort=False):
         rgb, flow = (scores(own[own["modality"] == modality]) for modality in ("rgb", "flow"))
         both, by_vmz = (fused(rgb, flow, weight) for weight in (PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT))
         if both:
             alone = [{seed: stream[seed] for seed in both} for stream in (rgb, flow)]
-            told = [
-                dict(zip([*ALIKE, "pretrained"], key, strict=True))[name] for name in ("net", "dataset", "pretrained")
-            ]
+            told = own.iloc[0][["net", "dataset", "clip_length", "pretrained"]]
             accuracies = [accuracy_of(stream) for stream in (*alone, both, by_vmz)]
             rows.append((*told, *accuracies, *(gained(both, stream) for stream in alone)))
-    columns = ["network", "dataset", "pretrained", "rgb", "flow", "both", "by VMZ's weight", "minus rgb", "minus flow"]
+    columns = [
+        "network",
+        "dataset",
+        "frames",
+        "pretrained",
+        "rgb",
+        "flow",
+        "both",
+        "by VMZ's weight",
+        "minus rgb",
+        "minus flow",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 

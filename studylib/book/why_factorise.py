@@ -21,7 +21,7 @@ from studylib.training.spec import RunSpec
 FIRST, SECOND = "R(2+1)D", "R3D"
 GROUPS = PLANS | {"calibration": "synthetic, trial runs"}
 PUBLISHED = "Kinetics-400, published"
-COLOURS = {GROUPS["lips"]: VERMILION, GROUPS["mini"]: BLUE, GROUPS["calibration"]: BLUE, PUBLISHED: GREY}
+COLOURS = {GROUPS["lips"]: VERMILION, GROUPS["mini"]: BLUE, GROUPS["calibration"]: BLUE}  # others are grey
 # In these, runs of one network in one setting differ, or they change no result.
 FREE = ("experiment", "net", "seed", "split", "init_from", "new_head", "recompute")
 SETTING = [field.name for field in fields(RunSpec) if field.name not in FREE]
@@ -29,13 +29,21 @@ SETTING = [field.name for field in fields(RunSpec) if field.name not in FREE]
 CHANGES = {
     ("dataset", "miracl-phrases"): "phrases, not words",
     ("dataset", "miracl-words-close"): "closer view",
+    ("dataset", "sports1m"): "Sports-1M",
     ("dataset", "pantomime-validation-d75"): "easier videos",
     ("dataset", "pantomime-validation-d50"): "easiest videos",
     ("standardise", "dataset"): "fixed mean",
     ("initialisation", "fan_in"): "weights by fan-in",
     ("amp", "fp32"): "float32",
 }
-FIELDS = {"depth": "{} layers", "width": "width {}", "epochs": "{} epochs", "lr": "learning rate {}"}
+UNNAMED = ("test_sampling", "test_clips", "batch_size")  # which go with a dataset
+FIELDS = {
+    "depth": "{} layers",
+    "width": "width {}",
+    "epochs": "{} epochs",
+    "lr": "learning rate {}",
+    "clip_length": "{} frames",
+}
 # Variant -> what is changed, in the order of the table; `nets.table.VARIANTS` has what they are.
 VARIANTS = {
     "r3d": "3D convolutions, not factorised",
@@ -76,7 +84,7 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _name(changed: pd.Series, base: pd.Series) -> str:
     """What a setting changes of another."""
-    fields_changed = [name for name in SETTING if changed[name] != base[name] and name != "test_sampling"]
+    fields_changed = [name for name in SETTING if changed[name] != base[name] and name not in UNNAMED]
     fields_changed.sort(key="epochs".__eq__)
     known = {field: FIELDS.get(field, f"{field} {{}}").format(changed[field]) for field in fields_changed}
     told = [CHANGES.get((field, changed[field]), name) for field, name in known.items()]
@@ -130,7 +138,7 @@ def forest(table: pd.DataFrame) -> Figure:
                 axes.annotate(name, (0, 1.01), xycoords=("data", "axes fraction"), ha=side, fontsize=10.5)
             for place, group, found in zip(places, table["group"], table[column], strict=True):
                 if found is not None:
-                    _point(axes, found, place, COLOURS[group])
+                    _point(axes, found, place, COLOURS.get(group, GREY))
             axes.set(xlabel=f"{title} (points)", ylim=(len(labels) - 0.4, -0.6))
             axes.grid(axis="y", visible=False)
             axes.tick_params(axis="y", length=0)
@@ -143,7 +151,7 @@ def forest(table: pd.DataFrame) -> Figure:
 
 def _point(axes: Axes, found: Estimate | Part, place: float, colour: str) -> None:
     spread = None if isnan(found.low) else [[found.points - found.low], [found.high - found.points]]
-    face = colour if found.covers_seeds else "white"
+    face = colour if found.covers_seeds and spread else "white"
     axes.errorbar(found.points, place, xerr=spread, fmt="o", color=colour, markerfacecolor=face, capsize=2)
 
 

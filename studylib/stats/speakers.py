@@ -17,7 +17,7 @@ the speakers' means alone, which takes speakers of a fold for independent, would
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf, sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 
@@ -63,7 +63,8 @@ def by_speaker(
 
 
 def interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[float, float, float]:
-    """(low, high, degrees of freedom) of the sum over networks of their means.
+    """(low, high, degrees of freedom) of the sum over networks of their means; nan of one seed in one fold, of which
+    nothing tells how another run would have come out.
 
     Args:
         values: of each network (n seeds, S speakers), in points, with its sign.
@@ -71,6 +72,8 @@ def interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[float, fl
     """
     per_speaker = sum(own.mean(0) for own in values)  # (S,)
     numbers, of_fold = np.unique(folds, return_inverse=True)
+    if min(map(len, values)) == 1 and len(numbers) == 1:
+        return nan, nan, nan
     if min(map(len, values)) == 1:
         means = np.bincount(of_fold, per_speaker) / np.bincount(of_fold)
         terms = [(means.var(ddof=1) / len(means), len(means) - 1)]

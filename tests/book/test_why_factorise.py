@@ -47,7 +47,7 @@ def test_the_gap_of_a_setting_is_that_of_all_its_seeds():
 
 def test_published_gaps_stand_beside_ours():
     own = why_factorise.comparisons(made_study(plans=("mini",)))
-    assert own["clip"].map(text).tolist() == ["3.1 (one seed)", "3.4 (one seed)", "4.4 (one seed)"]
+    assert own["clip"].map(text).tolist() == ["3.1 (no interval)", "3.4 (no interval)", "4.4 (no interval)"]
 
 
 def test_a_seed_counts_when_all_its_splits_are_there_and_a_setting_when_both_networks_are():

@@ -90,3 +90,7 @@ def test_a_rule_takes_speakers_where_they_are_named_and_one_seed_of_five_folds_d
     assert (part.points, part.low, part.high) == pytest.approx((expected.points, expected.low, expected.high))
     single = contrast("gap", [outcomes({0: one[0]}, VIDEO)], [outcomes({0: other[0]}, VIDEO)])
     assert (single.outcome, single.covers_seeds, single.freedom) == ("reproduced", True, 4)
+
+
+def test_one_run_of_one_fold_has_no_interval():
+    assert np.isnan(interval([np.array([[60.0, 70.0]])], np.array([6, 6]))).all()
