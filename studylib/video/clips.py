@@ -10,12 +10,8 @@ import numpy as np
 
 def scaled_size(resolution: int) -> tuple[int, int]:
     """(height, width) of the scaled frame for a crop of `resolution`: 128 x 171 for the paper's 112, in proportion."""
-    return round_half_up(resolution * 128 / 112), round_half_up(resolution * 171 / 112)
-
-
-def round_half_up(x: float) -> int:
-    """85.5 -> 86; Python's own `round` would give the even neighbour."""
-    return int(np.floor(x + 0.5))
+    height, width = (int(np.floor(resolution * side / 112 + 0.5)) for side in (128, 171))  # 85.5 -> 86
+    return height, width
 
 
 def clip_span(clip_length: int, step: int = 1) -> int:
@@ -58,14 +54,14 @@ def starts_for_test(
 
     A video so short that it has no more than `n` starts gives each of them once, not some of them twice.
     """
-    if sampling in ("random", "uniform") and (last := last_start(num_frames, clip_length, step)) < n:
+    if sampling == "dense":
+        return dense_starts(num_frames, clip_length, step)
+    if (last := last_start(num_frames, clip_length, step)) < n:
         return np.arange(last + 1)
     if sampling == "random":
         return random_starts(num_frames, clip_length, n, rng, step)
     if sampling == "uniform":
         return uniform_starts(num_frames, clip_length, n, step)
-    if sampling == "dense":
-        return dense_starts(num_frames, clip_length, step=step)
     raise ValueError(f"test_sampling: {sampling!r} is not one of random, uniform, dense")
 
 
@@ -92,17 +88,17 @@ def frames_in_order(order: str, clip_length: int, rng: np.random.Generator) -> n
 
 def centre_window(size: tuple[int, int], crop: int) -> tuple[int, int]:
     """(top, left) of the middle crop x crop window of frames of `size` = (height, width)."""
-    top, left = (whole - crop >> 1 for whole in _fitting(size, crop))
-    return top, left
+    _require_fit(size, crop)
+    return size[0] - crop >> 1, size[1] - crop >> 1
 
 
 def random_window(size: tuple[int, int], crop: int, rng: np.random.Generator) -> tuple[int, int]:
     """(top, left) of a crop x crop window drawn evenly, one place for the whole clip."""
-    top, left = (int(rng.integers(0, whole - crop + 1)) for whole in _fitting(size, crop))
+    _require_fit(size, crop)
+    top, left = (int(rng.integers(0, whole - crop + 1)) for whole in size)
     return top, left
 
 
-def _fitting(size: tuple[int, int], crop: int) -> tuple[int, int]:
+def _require_fit(size: tuple[int, int], crop: int) -> None:
     if min(size) < crop:
         raise ValueError(f"a {crop} x {crop} crop does not fit into frames of {size[0]} x {size[1]}")
-    return size

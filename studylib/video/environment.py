@@ -2,26 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from typing import TypeVar
-
-Default = TypeVar("Default")
+from typing import Any
 
 
 def number(
-    name: str,
-    takes: str,
-    default: Default,
-    least: int = 0,
-    kind: type[int] | type[float] = int,
-    environ: Mapping[str, str] = os.environ,
-) -> int | float | Default:
-    """The number that a variable holds; `default` where it is not set or empty.
+    name: str, takes: str, default: Any, least: int = 0, kind: type = int, environ: Mapping[str, str] = os.environ
+) -> Any:
+    """The number, an `int` or a `float`, that a variable holds; `default` where it is not set or empty.
 
-    Args:
-        takes: for the message, "a number of processes from 1 on".
-        least: the smallest number it takes; the largest is finite.
-
-    Errors: ValueError: names the variable, what it holds and what it takes.
+    `least` is the smallest that it takes; the largest is finite.
+    Errors: ValueError names the variable, what it holds and what it `takes`, "a number of processes from 1 on".
     """
     given = environ.get(name, "")
     if not given:
@@ -35,10 +25,7 @@ def number(
 
 
 def switched_on(name: str) -> bool:
-    """Whether a variable is 1; 0 is off, and so is one that is not set or empty.
-
-    Errors: ValueError: names the variable and what it holds instead.
-    """
+    """Whether a variable is 1; 0 is off, and so is one that is not set or empty. Errors: ValueError for others."""
     given = os.environ.get(name) or "0"
     if given not in ("0", "1"):
         raise ValueError(f"{name}: {given!r} is neither 0 nor 1")

@@ -36,27 +36,22 @@ class Faults:
     def replace(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
         """Go on from `rows`."""
         self._found: dict[tuple[str, str], tuple[str, int]] = {}
-        for part, video, reason, clips in rows:
-            self._found[part, video] = (reason, clips + self._found.get((part, video), ("", 0))[1])
+        for row in rows:
+            self._count(*row)
+
+    def _count(self, part: str, video: str, reason: str, clips: int) -> None:
+        _, before = self._found.get((part, video), ("", 0))
+        self._found[part, video] = (reason, before + clips)
 
     def add(self, part: str, faults: Iterable[Fault], videos: int) -> None:
-        """Count `faults` of a part that has so many `videos`.
-
-        Raises:
-            TooManyFaults: more than `LARGEST_SHARE` of them are broken.
-        """
+        """Count `faults` of a part that has so many `videos`. Errors: TooManyFaults, see `require_few`."""
         for fault in faults:
-            _, clips = self._found.get((part, fault.video), ("", 0))
-            self._found[part, fault.video] = (fault.reason, clips + 1)
+            self._count(part, *fault, clips=1)
         if faults:
             self.require_few(part, videos)
 
     def require_few(self, part: str, videos: int) -> None:
-        """Go on only where few of a part's `videos` are broken.
-
-        Raises:
-            TooManyFaults: more than `LARGEST_SHARE` of them are.
-        """
+        """Go on only where few of a part's `videos` are broken. Errors: TooManyFaults: more than `LARGEST_SHARE`."""
         broken = [(video, reason) for (of, video), (reason, _) in self._found.items() if of == part]
         if len(broken) > LARGEST_SHARE * videos:
             video, reason = broken[-1]
@@ -75,10 +70,9 @@ class Faults:
 
     def write(self, run_folder: Path) -> None:
         """Write `faults.csv` if there are any: part, video, clips (replaced or left out) and reason."""
-        if not self._found:
-            return
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("part", "video", "clips", "reason"))
-        writer.writerows((part, video, clips, reason) for part, video, reason, clips in self.rows())
-        write_text(run_folder / "faults.csv", text.getvalue())
+        if self._found:
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(("part", "video", "clips", "reason"))
+            writer.writerows((part, video, clips, reason) for part, video, reason, clips in self.rows())
+            write_text(run_folder / "faults.csv", text.getvalue())

@@ -6,8 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -58,10 +57,7 @@ def write_text(path: Path, text: str) -> None:
 
 def user_path(given: Path | str) -> Path:
     """A path as a user gives it: `~` is the home folder, as in a shell."""
-    try:
-        return Path(given).expanduser()
-    except RuntimeError:  # the home of nobody: a name like any other
-        return Path(given)
+    return Path(os.path.expanduser(given))  # noqa: PTH111 (Path's own raises an error for the home of nobody)
 
 
 def name_of(path: bytes | str | Path) -> str:
@@ -91,32 +87,29 @@ def locked(path: Path, occupied: str, patience: float | None = None) -> Iterator
         OSError: names the file that cannot be locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file, ExitStack() as held:
-        take: Callable[[], bool] = partial(_flock, file)
-        try:
-            there = take()
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise OSError(error.errno, f"{path}: cannot be locked ({error.strerror})") from error
-            mark = _Mark(path)
-            held.callback(mark.release)
-            there = (take := mark.take)()
-        if not there:
-            print(f"{occupied}; waiting for it", flush=True)
-            latest = time.monotonic() + (float("inf") if patience is None else patience)
-            while not take():
-                if time.monotonic() > latest:
-                    raise TimeoutError(f"{occupied}; wait until it has ended, or stop it")
-                time.sleep(0.2)
+    latest, waiting = time.monotonic() + (float("inf") if patience is None else patience), False
+    mark = _Mark(path)
+    with path.open("a") as file, closing(mark):
+        while not _flock(file, mark):
+            if not waiting:
+                print(f"{occupied}; waiting for it", flush=True)
+            elif time.monotonic() > latest:
+                raise TimeoutError(f"{occupied}; wait until it has ended, or stop it")
+            waiting = True
+            time.sleep(0.2)
         yield
 
 
-def _flock(file: IO) -> bool:
-    """Take the system's lock of an open file, unless another process has it."""
+def _flock(file: IO, mark: "_Mark") -> bool:
+    """Take the system's lock of an open file, or its mark where there are no locks, unless another process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise OSError(error.errno, f"{file.name}: cannot be locked ({error.strerror})") from error
+        return mark.take()
     return True
 
 
@@ -132,29 +125,26 @@ class _Mark:
         self.touched, self.since = -1, 0.0  # when the owner touched it last; since when that is known here
 
     def take(self) -> bool:
-        """Make the file, unless another process has it."""
+        """Make the file, unless another process has it; remove it where that one is silent."""
         try:
             self.file.touch(exist_ok=False)
         except FileExistsError:
-            self._remove_if_silent()
+            with suppress(FileNotFoundError):
+                if (touched := self.file.stat().st_mtime_ns) != self.touched:
+                    self.touched, self.since = touched, time.monotonic()
+                elif time.monotonic() - self.since > SILENT:
+                    self.file.unlink()
             return False
         self.owned = True
         threading.Thread(target=self._keep, daemon=True).start()
         return True
-
-    def _remove_if_silent(self) -> None:
-        with suppress(FileNotFoundError):
-            if (touched := self.file.stat().st_mtime_ns) != self.touched:
-                self.touched, self.since = touched, time.monotonic()
-            elif time.monotonic() - self.since > SILENT:
-                self.file.unlink()
 
     def _keep(self) -> None:
         while not self.ended.wait(SILENT / 10):
             with suppress(OSError):
                 os.utime(self.file)
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Remove the file, if it was made here."""
         self.ended.set()
         if self.owned:

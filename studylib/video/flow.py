@@ -4,11 +4,9 @@ A flow says for each pixel of a frame where it has gone in the next one: (dx, dy
 and down positive. The settings are VMZ's. Before using it:
 
 * Values are float16, 4 bytes a pixel of a cache: within 0.05% of what OpenCV computes, 0.02% on average.
-* Nothing bounds a flow. Along black bars and other edges without texture the estimate is undetermined and may be
-  thousands of pixels; OpenCV 3.4 (VMZ's time), 4.10 and 5.0 agree on that, and VMZ's networks were trained with it.
-  Only float16's largest number, 65504, is a limit here.
-* Two frames that look the same have no flow. OpenCV itself reports some along the right and the lower border then,
-  where half of a pixel's neighbourhood is missing.
+* Nothing bounds a flow but float16's largest number, 65504. Along black bars and other edges without texture the
+  estimate is undetermined and may be thousands of pixels; VMZ's networks were trained with that.
+* Two frames that look the same have no flow; OpenCV itself reports some along the right and the lower border then.
 * VMZ crops and mirrors the frames and takes the flow of the crop; here the flow of the whole frame is cropped, so that
   it can be stored. On UCF101 the two differ by less than 0.001 pixels in the median and by 0.17 on average (of a flow
   of 0.8), mostly near the crop's edges. For VMZ's own way give `flow_clip` the cropped frames.
@@ -17,6 +15,7 @@ and down positive. The settings are VMZ's. Before using it:
   used OpenCV's threads. The environment's OPENCV_FOR_THREADS_NUM=1 keeps the workers of a loader from sharing cores.
 """
 
+from itertools import pairwise
 from math import sqrt
 
 import cv2
@@ -43,10 +42,7 @@ def flow_clip(frames: np.ndarray) -> np.ndarray:
 
     Errors: ValueError for frames of another type or shape, or fewer than two.
     """
-    _check(frames, at_least=2)
-    flows = np.empty((len(frames) - 1, *frames.shape[1:3], 2), np.float16)
-    _fill(flows, frames)
-    return flows
+    return _flows(frames, at_least=2)[:-1]
 
 
 def flow_video(frames: np.ndarray) -> np.ndarray:
@@ -56,10 +52,7 @@ def flow_video(frames: np.ndarray) -> np.ndarray:
     move: a clip of L flows from frame s on is rows min(s + k, N - 1), k < L, exactly as `video.clip_frames` has it for
     frames, and equals `flow_clip` of the L + 1 frames there. Errors: ValueError for other frames or none.
     """
-    _check(frames, at_least=1)
-    flows = np.zeros((*frames.shape[:3], 2), np.float16)
-    _fill(flows[:-1], frames)
-    return flows
+    return _flows(frames, at_least=1)
 
 
 def flipped(flows: np.ndarray) -> np.ndarray:
@@ -93,24 +86,16 @@ def flow_legend(size: int) -> np.ndarray:
     return flow_image(np.where(np.hypot(x, y)[..., None] <= 1, disc, 0), 1)
 
 
-def _check(frames: np.ndarray, at_least: int) -> None:
+def _flows(frames: np.ndarray, at_least: int) -> np.ndarray:
+    """The one place where flow is computed: from each frame to the next, and 0 for the last, float16 (N, H, W, 2)."""
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) < at_least:
         wanted = f"uint8 RGB (at least {at_least}, H, W, 3)"
         raise ValueError(f"flow is taken of frames {wanted}, not {frames.dtype} {frames.shape}")
-
-
-def _fill(flows: np.ndarray, frames: np.ndarray) -> None:
-    """Flow i of (L, H, W, 2) from frame i to frame i + 1 of (L + 1, H, W, 3): the one place where flow is computed."""
-    following = _grey(frames[0])
-    for i in range(len(flows)):
-        previous, following = following, _grey(frames[i + 1])
-        if np.array_equal(previous, following):
-            flows[i] = 0
-        else:
+    flows = np.zeros((*frames.shape[:3], 2), np.float16)
+    # A crop or a mirrored view is not laid out as OpenCV needs it.
+    grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
+    for i, (previous, following) in enumerate(pairwise(grey)):
+        if not np.array_equal(previous, following):
             flow = cv2.calcOpticalFlowFarneback(previous, following, None, **FARNEBACK)
             flows[i] = np.clip(flow, -_LARGEST, _LARGEST)
-
-
-def _grey(frame: np.ndarray) -> np.ndarray:
-    # A crop or a mirrored view is not laid out as OpenCV needs it.
-    return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
+    return flows

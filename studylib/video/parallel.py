@@ -55,8 +55,7 @@ def in_processes(
 
     Errors: whatever `function` raises; OSError when a worker process was killed.
     """
-    workers = min(workers or available_cores(), len(jobs))
-    if workers > 1:
+    if (workers := min(workers or available_cores(), len(jobs))) > 1:
         yield from _in_pool(function, jobs, workers)
         return
     threads = cv2.getNumThreads()
@@ -108,9 +107,8 @@ class _OwnFunctions(SpawnContext):
 
 
 def _start_worker() -> None:
-    """One thread a process; Ctrl-C reaches the parent, which stops its workers."""
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches the parent, which stops its workers
     end_with_parent()
 
 

@@ -1,43 +1,51 @@
 """Read clips of video files frame-exactly, scaled and as RGB, and write videos.
 
 Frame i is always the frame that decoding the file from its start gives as i-th; all functions here give identical bytes
-for it.
+for it. Frames are reached from the keyframe at or before them and picked by their time (`timeline`). Where the times
+cannot be trusted, or a keyframe turns out not to be one, the file is decoded from its start, which is slower and never
+wrong. FFmpeg scales and turns frames to RGB in one pass, always the same.
 """
 
 import io
+import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
+from itertools import chain, dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
+import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 
-from studylib.video.containers import VideoError
-from studylib.video.decoding import SCALING, decode, frames
 from studylib.video.files import write_bytes
-from studylib.video.timeline import Timeline, VideoInfo, scan, timeline
+from studylib.video.timeline import (
+    NO_CONCEALING,
+    Timeline,
+    VideoError,
+    VideoInfo,
+    opened,
+    scan,
+    sound,
+    timeline,
+    whole_frames,
+)
 
 if TYPE_CHECKING:  # torch takes seconds to import; processes that only write videos or fill caches do without it
     import torch
 
 __all__ = [
-    "Timeline",
-    "VideoError",
-    "VideoInfo",
-    "clip_frames",
-    "decode_into",
-    "encode",
-    "frames",
-    "probe",
-    "read_clip",
-    "read_clips",
-    "read_video",
-    "scan",
-    "write_video",
-]
+    "Timeline", "VideoError", "VideoInfo", "clip_frames", "decode_into", "encode", "frames", "probe", "read_clip",
+    "read_clips", "read_video", "scan", "write_video",
+]  # fmt: skip
+
+# The same bytes on every processor: FFmpeg's other paths round differently from one instruction set to another.
+SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+_KEPT_DECODERS = 8  # of each thread: opening one takes as long as decoding a frame
 
 
 def probe(path: Path | str) -> VideoInfo:
@@ -175,3 +183,188 @@ def encode(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def decode(video: Path | str, wanted: list[int], out: np.ndarray, known: Timeline | None = None) -> None:
+    """Decode the frames `wanted` (ascending, each once) into `out`, uint8 RGB (len(wanted), H, W, 3), at its size.
+
+    `known` is the file's timeline, if an index has it.
+    Errors: VideoError naming the file and the frame that cannot be decoded.
+    """
+    times = known or timeline(video)
+    row_of = {number: row for row, number in enumerate(wanted)}
+    ways = [_from_start(video, wanted[-1])]
+    if times.packets is not None:
+        ways.insert(0, _from_packets(video, times, wanted))
+    elif times.times is not None:
+        ways.insert(0, _from_container(video, times, wanted))
+    elif times.numbers is not None:
+        ways = [_past_damage(video, times, wanted)]
+    # The start is also the last resort: a seek can land too late (an index by decoding time), and after a keyframe that
+    # is only a recovery point the decoder holds frames back.
+    for frames in ways:
+        for number, frame in frames:
+            if number in row_of:
+                _write(frame, out[row_of.pop(number)], times.rotation)
+        if not row_of:
+            return
+    raise _damaged(video, min(row_of))
+
+
+def frames(
+    video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None
+) -> Iterator[np.ndarray]:
+    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
+
+    Errors: VideoError naming the first frame that cannot be decoded, after those before it.
+    """
+    known, given = known or timeline(video), 0
+    for number, frame in _from_start(video, known.info.num_frames - 1):
+        out = np.empty((*size, 3), np.uint8)
+        _write(frame, out, known.rotation)
+        yield out
+        given = number + 1
+    if given < known.info.num_frames:
+        raise _damaged(video, given)
+
+
+def _damaged(video: Path | str, number: int) -> VideoError:
+    return VideoError(f"{video}: frame {number} cannot be decoded; the file is damaged: fetch or make it again")
+
+
+def _write(frame: av.VideoFrame, out: np.ndarray, turns: int) -> None:
+    """Scale a frame into `out`, uint8 RGB (H, W, 3), turned upright by quarters counter-clockwise."""
+    upright = out if turns == 0 else np.empty((*out.shape[1::-1], 3) if turns % 2 else out.shape, np.uint8)
+    height, width = upright.shape[:2]
+    # The same bytes as rgb24 where the width is odd, in a third of the time.
+    layout = "gbrp" if width % 2 else "rgb24"
+    scaled = _thread.reformatter.reformat(frame, width, height, layout, interpolation=SCALING, threads=1)
+    if layout == "gbrp":
+        green, blue, red = (np.frombuffer(plane, np.uint8)[None] for plane in scaled.planes)  # lines are padded
+        lines = cv2.merge((red, green, blue)).reshape(-1, scaled.planes[0].line_size, 3)
+        upright[:] = lines[:height, :width]
+    else:
+        upright[:] = scaled.to_ndarray()
+    if turns:
+        out[:] = np.rot90(upright, turns)
+
+
+def _from_start(video: Path | str, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    """(number, frame) up to the frame `last`, or to where the file is damaged."""
+    with opened(video) as (container, stream), suppress(av.FFmpegError):
+        yield from zip(range(last + 1), whole_frames(container, stream), strict=False)
+
+
+def _from_packets(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Frames from the packets' known places, without FFmpeg's opening the file."""
+    table, size = times.packets, times.file_size
+    packet_of = np.empty_like(table.numbers)
+    packet_of[table.numbers] = np.arange(len(packet_of))
+    try:
+        file = open(video, "rb", buffering=0)  # noqa: SIM115 (closed by the next statement)
+    except OSError as error:
+        raise VideoError(f"{video}: cannot be opened ({error.strerror}); check the path") from None
+    with file:
+        if os.fstat(file.fileno()).st_size != size:
+            raise VideoError(f"{video}: is no longer the file of {size} bytes that was indexed; make the index again")
+        for keyframe, numbers in _stretches(times, wanted):
+            rows = slice(int(packet_of[keyframe]), int(packet_of[numbers].max()) + 1)
+            positions, sizes = table.positions[rows], table.sizes[rows]
+            begin = int(positions.min())
+            data = os.pread(file.fileno(), int((positions + sizes).max()) - begin, begin)
+            places = zip((positions - begin).tolist(), sizes.tolist(), table.numbers[rows].tolist(), strict=True)
+            packets = (_numbered(number, av.Packet(data[place : place + length])) for place, length, number in places)
+            context = _thread.decoders.pop(table[:3], None) or _decoder(*table[:3])
+            for frame in _decoded(context, packets, numbers):
+                yield frame.pts, frame
+            _thread.decoders[table[:3]] = context
+            while len(_thread.decoders) > _KEPT_DECODERS:
+                _thread.decoders.pop(next(iter(_thread.decoders)))
+
+
+def _numbered(number: int, packet: av.Packet) -> tuple[int, av.Packet]:
+    """A packet whose frame will say its number for its time."""
+    packet.pts = number
+    return number, packet
+
+
+def _from_container(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Frames by seeking to the keyframes before them."""
+    number_at = {time: number for number, time in enumerate(times.times.tolist())}
+    with opened(video) as (container, stream):
+        for keyframe, numbers in _stretches(times, wanted):
+            container.seek(int(times.times[keyframe]), stream=stream)
+            packets = ((number_at.get(packet.pts, -1), packet) for packet in container.demux(stream) if packet.size)
+            head = next(packets, None)
+            if head is None or head[0] > keyframe:
+                return
+            for frame in _decoded(stream.codec_context, chain([head], packets), numbers):
+                yield number_at.get(frame.pts, -1), frame
+
+
+def _past_damage(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Frames of a damaged file without times, by counting its packets up to the keyframes before them."""
+    for keyframe, numbers in _stretches(times, wanted):
+        with opened(video) as (container, stream):
+            packets = map(_numbered, times.numbers.tolist(), (p for p in container.demux(stream) if p.size))
+            rest = dropwhile(lambda one, first=keyframe: one[0] != first, packets)
+            for frame in _decoded(stream.codec_context, rest, numbers):
+                yield frame.pts, frame
+
+
+def _stretches(times: Timeline, wanted: list[int]) -> list[tuple[int, list[int]]]:
+    """(keyframe, wanted frames reached from it); what lies between two stretches is skipped."""
+    stretches: list[tuple[int, list[int]]] = []
+    before = times.keyframes[np.searchsorted(times.keyframes, wanted, "right") - 1].tolist()
+    for number, keyframe in zip(wanted, before, strict=True):
+        if stretches and keyframe <= stretches[-1][1][-1] + 1:
+            stretches[-1][1].append(number)
+        else:
+            stretches.append((keyframe, [number]))
+    return stretches
+
+
+def _decoded(
+    context: av.VideoCodecContext, packets: Iterable[tuple[int, av.Packet]], wanted: list[int]
+) -> Iterator[av.VideoFrame]:
+    """The frames that (number, packet) pairs give until all wanted ones are out, and others on the way; they end where
+    the file is damaged."""
+    missing = set(wanted)
+
+    def decoded() -> Iterator[av.VideoFrame]:
+        with suppress(av.FFmpegError):
+            for number, packet in packets:
+                # A frame of H.264 that says it is no reference is none: those on the way need no decoding. (HEVC's and
+                # VP9's may be used by others all the same.)
+                if context.name == "h264":
+                    context.skip_frame = "DEFAULT" if number in missing else "NONREF"
+                missing.discard(number)
+                yield from context.decode(packet)
+                if not missing:
+                    break
+        yield from context.decode(None)  # after an error too: good frames, held back until their turn came
+
+    with suppress(av.FFmpegError):
+        yield from sound(decoded(), context)
+    context.flush_buffers()
+    context.skip_frame = "DEFAULT"
+
+
+def _decoder(codec: str, extradata: bytes, colours: tuple[int, int]) -> av.VideoCodecContext:
+    context = av.CodecContext.create(codec, "r")
+    context.extradata = extradata
+    context.colorspace, context.color_range = colours
+    context.thread_count = 1
+    context.options = NO_CONCEALING
+    return context
+
+
+class _Thread(threading.local):
+    """What a thread keeps from one clip to the next: decoders that nobody uses, the latest last."""
+
+    def __init__(self) -> None:
+        self.reformatter = VideoReformatter()
+        self.decoders: dict[tuple[str, bytes, tuple[int, int]], av.VideoCodecContext] = {}
+
+
+_thread = _Thread()

@@ -1,26 +1,28 @@
-"""The timeline of a video: the time of every frame, where the keyframes are, and where in the file the packets lie.
+"""Open a video file with PyAV (FFmpeg), and its timeline: the time of every frame, the keyframes, the packets' places.
 
-`scan` makes one from the packets alone where that is safe, else by decoding the file, or says why it is no good video.
-A timeline fits into a few hundred bytes and is kept in a dataset's index, so that a clip is reached without looking
-through its file again (`decoding`).
+Only whole frames are taken, never one that FFmpeg made up. `scan` makes a timeline from the packets alone where that is
+safe, else by decoding the file, or says why it is no good video. A timeline fits into a few hundred bytes and is kept
+in a dataset's index, so that a clip is reached without looking through its file again (`reading`).
 """
 
 import json
 import os
 import zlib
+from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import numpy as np
+from av.stream import Discard, Disposition
 from av.video.frame import PictureType
 
-from studylib.video.containers import VideoError, opened, sound, whole_frames
-
+# By default FFmpeg paints over what it cannot decode and says nothing.
+NO_CONCEALING = {"err_detect": "explode"}
 # Bytes of a kept timeline up to which the packets' places are part of it: half a minute of video, not the minutes of
 # Sports-1M, whose index would grow to tens of gigabytes. Such a file is opened by FFmpeg at each clip (1 ms).
 _MOST_BYTES = 4096
@@ -31,6 +33,74 @@ _ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1"}
 _CHECKED_PACKETS = 8
 # Containers that keep a frame's bytes together; in others, streams, a parser looks for where each begins.
 _FRAMING_CONTAINERS = _TIMED_CONTAINERS | {"avi", "flv"}
+
+
+class VideoError(ValueError):
+    """A video that cannot be read; the message names the file and the reason, in one line."""
+
+
+@contextmanager
+def opened(path: Path | str) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Open the first video stream for decoding in the calling thread; FFmpeg's errors become VideoError."""
+    try:
+        # A title in Latin-1 is no reason to refuse a video.
+        with av.open(str(path), metadata_errors="replace") as container:
+            # The cover of a sound file is a video stream to FFmpeg; so are a picture and, for some endings, a text.
+            streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+            if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
+                raise VideoError(f"{path}: is a picture or a text, not a video; give a video file")
+            if not streams:
+                raise VideoError(f"{path}: holds no video stream; give a video file")
+            if streams[0].codec_context is None:
+                raise VideoError(f"{path}: its codec is unknown or damaged; give a video that FFmpeg can decode")
+            # Clips are small and read by many workers: threads inside a decoder would only fight over the cores.
+            streams[0].codec_context.thread_count = 1
+            streams[0].codec_context.options = NO_CONCEALING
+            yield container, streams[0]
+    except av.FFmpegError as error:
+        reason = f"cannot be read as video ({error.strerror}); it is truncated, damaged or no video"
+        raise VideoError(f"{path}: {reason}: fetch or make it again") from None
+
+
+def whole_frames(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Every frame from the start of the file to where it is damaged.
+
+    Errors: av.FFmpegError there; not before the first frame, as a file cut out of a longer one may begin with packets
+    that lack their keyframe.
+    """
+    for other in container.streams:
+        if other is not stream:
+            other.discard = Discard.all
+
+    def decoded() -> Iterator[av.VideoFrame]:
+        begun = False
+        for packet in container.demux(stream):
+            try:
+                for frame in packet.decode():
+                    begun = True
+                    yield frame
+            except av.FFmpegError:
+                if begun:
+                    raise
+
+    yield from sound(decoded(), stream.codec_context, cut=True)
+
+
+def sound(frames: Iterator[av.VideoFrame], context: av.VideoCodecContext, cut: bool = False) -> Iterator[av.VideoFrame]:
+    """The frames up to the first that FFmpeg calls corrupt, and to those shown before it that may refer to it.
+
+    Errors: av.InvalidDataError at a corrupt frame; not at the first of all where a `cut` may have left it so.
+    """
+    held: deque[av.VideoFrame] = deque()
+    for frame in frames:
+        if frame.is_corrupt and not cut:
+            raise av.InvalidDataError(av.error.tag_to_code(b"INDA"), f"frame at {frame.pts} is corrupt")
+        cut = False
+        held.append(frame)
+        # A B-frame may refer to any up to the next that is none; where all are, 16 are the most that a decoder keeps.
+        while len(held) > (context.reorder_depth if frame.pict_type != PictureType.B else 16):
+            yield held.popleft()
+    yield from held
 
 
 @dataclass(frozen=True)
@@ -71,46 +141,40 @@ class Timeline:
     def to_bytes(self) -> bytes:
         """The timeline without its info, compressed, for the column `timeline` of an index; without the packets' places
         where they would make it long."""
-        kept = self._packed(self.packets)
-        return kept if self.packets is None or len(kept) <= _MOST_BYTES else self._packed(None)
-
-    def _packed(self, packets: Packets | None) -> bytes:
         head = {"size": self.file_size, "rotation": self.rotation}
-        arrays = []
-        if self.times is not None:
-            head |= {"frames": len(self.times), "keyframes": len(self.keyframes)}
-            arrays = [np.diff(self.times, prepend=0), np.diff(self.keyframes, prepend=0)]
-        if self.numbers is not None:
-            head |= {"counted": len(self.numbers)}
-            arrays = [np.diff(self.numbers, prepend=0), np.diff(self.keyframes, prepend=0)]
-        if packets is not None:
+        arrays, ascending = [], self.numbers if self.times is None else self.times
+        if ascending is not None:
+            head |= {"counted" if self.times is None else "frames": len(ascending), "keyframes": len(self.keyframes)}
+            arrays = [np.diff(ascending, prepend=0), np.diff(self.keyframes, prepend=0)]
+        if (packets := self.packets) is not None:
             head |= {"codec": packets.codec, "extradata": packets.extradata.hex(), "colours": packets.colours}
             ends = np.concatenate([[0], packets.positions[:-1] + packets.sizes[:-1]])
             arrays += [packets.numbers - np.arange(len(packets.numbers)), packets.positions - ends, packets.sizes]
         # small differences, so that most of their bytes are zeros
         numbers = np.concatenate(arrays).astype("<i8").tobytes() if arrays else b""
-        return zlib.compress(json.dumps(head).encode() + b"\n" + numbers)
+        kept = zlib.compress(json.dumps(head).encode() + b"\n" + numbers)
+        return kept if packets is None or len(kept) <= _MOST_BYTES else replace(self, packets=None).to_bytes()
 
     @classmethod
     def from_bytes(cls, info: VideoInfo, data: bytes) -> "Timeline":
         """What `to_bytes` gave for a video of this info."""
         text, _, numbers = zlib.decompress(data).partition(b"\n")
         head, values = json.loads(text), np.frombuffer(numbers, "<i8")
-        if n := head.get("counted"):
-            numbers, keyframes = values[:n].cumsum(), values[n:].cumsum()
-            return cls(info, head["size"], head["rotation"], keyframes=keyframes, numbers=numbers)
-        if "frames" not in head:
-            return cls(info, head["size"], head["rotation"])
-        n, k = head["frames"], head["keyframes"]
-        times, keyframes = values[:n].cumsum(), values[n : n + k].cumsum()
+        known = cls(info, head["size"], head["rotation"])
+        n = head.get("frames") or head.get("counted")
+        if not n:
+            return known
+        k = head.get("keyframes", len(values) - n)
+        ascending, keyframes = values[:n].cumsum(), values[n : n + k].cumsum()
+        if "counted" in head:
+            return replace(known, keyframes=keyframes, numbers=ascending)
         packets = None
         if "codec" in head:
             ranks, gaps, sizes = values[n + k :].reshape(3, n)
             positions = (gaps + sizes).cumsum() - sizes
-            extradata = bytes.fromhex(head["extradata"])
-            colours = tuple(head.get("colours", (2, 0)))  # unspecified
+            extradata, colours = bytes.fromhex(head["extradata"]), tuple(head.get("colours", (2, 0)))  # unspecified
             packets = Packets(head["codec"], extradata, colours, ranks + np.arange(n), positions, sizes)
-        return cls(info, head["size"], head["rotation"], times, keyframes, packets)
+        return replace(known, times=ascending, keyframes=keyframes, packets=packets)
 
 
 def timeline(path: Path | str) -> Timeline:
@@ -277,8 +341,5 @@ def _is_cut_riff(path: Path) -> bool:
 
 def _lie_there(path: Path, contents: dict[int | None, bytes]) -> bool:
     """Whether the packets' bytes stand at their positions as they are."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return all(pos is not None and os.pread(descriptor, len(b), pos) == b for pos, b in contents.items())
-    finally:
-        os.close(descriptor)
+    with open(path, "rb") as file:
+        return all(pos is not None and os.pread(file.fileno(), len(b), pos) == b for pos, b in contents.items())

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from studylib.video import decoding
+from studylib.video import reading
 from studylib.video.reading import Timeline
 from tests.bench.readers import LENGTH, SIZE, our_reader, random_clips, seconds
 
@@ -60,7 +60,7 @@ def break_down(name: str, paths: list[Path], timelines: list[Timeline], rate: fl
             scale(frame)
         marks.append(time.process_time())
         for frame, target in zip(frames, out, strict=True):
-            decoding._write(frame, target, 0)
+            reading._write(frame, target, 0)
         marks.append(time.process_time())
         decoded, scaled, written = np.diff(marks)
         spent["decoding"] += decoded
@@ -88,16 +88,16 @@ def break_down(name: str, paths: list[Path], timelines: list[Timeline], rate: fl
 
 
 def frames_of(path: Path, known: Timeline, wanted: list[int]) -> Iterable[tuple[int, av.VideoFrame]]:
-    """Decoded frames as `decoding.decode` gets them first."""
-    way = decoding._from_packets if known.packets is not None else decoding._from_container
+    """Decoded frames as `reading.decode` gets them first."""
+    way = reading._from_packets if known.packets is not None else reading._from_container
     return way(path, known, wanted)
 
 
 def scale(frame: av.VideoFrame) -> av.VideoFrame:
-    """The scaling of `decoding`, without the copy."""
+    """The scaling of `reading`, without the copy."""
     height, width = SIZE
-    reformat = decoding._thread.reformatter.reformat
-    return reformat(frame, width, height, "gbrp", interpolation=decoding.SCALING, threads=1)
+    reformat = reading._thread.reformatter.reformat
+    return reformat(frame, width, height, "gbrp", interpolation=reading.SCALING, threads=1)
 
 
 def frames_passed(known: Timeline, wanted: list[int]) -> int:

@@ -1,4 +1,4 @@
-"""What is asked of a video and what is written as one; that the frames are the right ones is for `test_codecs`."""
+"""Clips and written videos; that the frames are the right ones is for `test_codecs`."""
 
 from pathlib import Path
 
@@ -35,27 +35,20 @@ def test_frames_4_apart_are_every_fourth_of_the_video_and_the_last_is_repeated(v
     assert [number_shown(frame) for frame in short] == [24, 28, 32, 36, 39, 39]
     with pytest.raises(ValueError, match=r"b_frames\.mp4: the frames of a clip lie at least 1 apart, not 0"):
         read_clip(path, 3, 8, step=0)
-
-
-@pytest.mark.parametrize(("start", "length"), [(-1, 8), (NUM_FRAMES, 8), (0, 0)])
-def test_a_clip_that_starts_outside_its_video_is_refused(videos: Path, start: int, length: int) -> None:
-    with pytest.raises(ValueError, match=r"b_frames\.mp4"):
-        read_clip(videos / "b_frames.mp4", start, length)
+    for start, length in ((-1, 8), (NUM_FRAMES, 8), (0, 0)):
+        with pytest.raises(ValueError, match=r"b_frames\.mp4"):
+            read_clip(path, start, length)
 
 
 def test_a_written_video_shows_what_was_given(tmp_path: Path) -> None:
     frames = numbered_frames()
-    write_video(tmp_path / "new" / "a.mp4", frames, fps=25)
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / "new" / name, frames, fps=25)
+    assert (tmp_path / "new" / "a.mp4").read_bytes() == (tmp_path / "new" / "b.mp4").read_bytes()
     read = read_video(tmp_path / "new" / "a.mp4", (72, 96)).numpy()
     assert read.shape == frames.shape
     assert np.abs(read.astype(int) - frames).mean() < 8
     assert [number_shown(frame) for frame in read] == list(range(NUM_FRAMES))
-
-
-def test_the_same_frames_make_the_same_file(tmp_path: Path) -> None:
-    for name in ("a.mp4", "b.mp4"):
-        write_video(tmp_path / name, numbered_frames(10), fps=25)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("shape", [(4, 71, 96, 3), (0, 72, 96, 3), (72, 96, 3)])
