@@ -15,7 +15,7 @@ import pytest
 from studylib.datasets import pantomime, production
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.pantomime.actions import SOURCE, VOCABULARIES
+from studylib.datasets.pantomime.actions import CUES, VOCABULARIES
 from studylib.datasets.pantomime.knobs import Knobs, at_difficulty
 from studylib.datasets.pantomime.nuisances import draw_nuisances
 from studylib.video.reading import probe, read_clip
@@ -46,11 +46,9 @@ def test_every_class_has_as_many_videos_and_the_manifest_tells_how_they_were_mad
         labels = made.subset(1, part)["label"].to_pylist()
         assert np.bincount(labels).tolist() == [count] * 16
     cues = dict(zip(made.table["label"].to_pylist(), made.table["cue"].to_pylist(), strict=True))
-    assert [cues[label] for label in range(16)] == [action.cue for action in SOURCE]
+    assert [cues[label] for label in range(16)] == [cue for cue in CUES for _ in range(4)]
     assert made.facts["settings"]["haze"] == [0.55, 0.75]
     assert made.facts["settings"]["seed"] == 7
-    assert made.facts["actions"]["stork"]["cue"] == "pose"
-    assert load_index("tiny", made.folder.parent).manifest_hash == made.manifest_hash
 
 
 def test_two_processes_make_the_same_dataset_as_one(made, tmp_path):
@@ -107,21 +105,17 @@ def test_other_settings_under_the_same_name_are_refused(made):
         pantomime.make("tiny", 32, 16, **make)
     with pytest.raises(DatasetError, match=r"vocabulary source, not target"):
         pantomime.make("tiny", 32, 16, vocabulary="target", knobs=SHORT, **make)
-    assert load_index("tiny", made.folder.parent).manifest_hash == made.manifest_hash
 
 
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
+def test_arguments_that_make_no_dataset_are_refused_before_anything_is_written(tmp_path):
+    for arguments, reason in (
         ((8, 16, 7, "source"), "16 classes"),
         ((16, 16, -1, "source"), "seed must not be negative"),
         ((16, 16, 7, "third"), "take one of source, target"),
         ((24, 16, 7, "target"), "train must be at least 32"),
-    ],
-)
-def test_arguments_that_make_no_dataset_are_refused_before_anything_is_written(arguments, reason, tmp_path):
-    with pytest.raises(ValueError, match=reason):
-        pantomime.make("no", *arguments, data_root=tmp_path)
+    ):
+        with pytest.raises(ValueError, match=reason):
+            pantomime.make("no", *arguments, data_root=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

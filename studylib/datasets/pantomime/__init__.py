@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from studylib.datasets.index import DatasetError, Index, as_kept, difference, index_folder, write_index
-from studylib.datasets.pantomime import renderer, scenery
+from studylib.datasets.pantomime import renderer
 from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES, classes_of, motion, training_videos
 from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
 from studylib.datasets.pantomime.nuisances import (
@@ -51,9 +51,9 @@ def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs:
     sway = draw_sway(generator(seed, part, number, "sway"), knobs)
     angles = with_sway(motion(action, generator(seed, part, number, "motion"), beat(nuisances, knobs), knobs), sway)
     light = nuisances["gain"] * np.array([nuisances[f"tint_{channel}"] for channel in "rgb"])
-    camera = scenery.make_camera(nuisances, knobs)
+    camera = renderer.make_camera(nuisances, knobs)
     place, place_rng = place_of(seed, nuisances["place"], knobs)
-    plate = scenery.paint_plate(place_rng, place, camera, light)
+    plate = renderer.paint_plate(place_rng, place, camera, light)
     person = person_of(seed, nuisances["person"], knobs)
     noise_rng = generator(seed, part, number, "noise")
     return renderer.render(angles, person, plate, camera, light, nuisances, sway, noise_rng, knobs)

@@ -73,56 +73,53 @@ def rest(draw: Draw) -> Angles:
     return angles
 
 
-def hold(angles: Angles, **degrees: float) -> None:
-    """Keep each named angle for the whole video."""
-    for name, value in degrees.items():
-        angles[name][:] = value
+def hold(angles: Angles, side: str, **degrees: float) -> None:
+    """Keep each named angle of a side for the whole video."""
+    for angle, value in degrees.items():
+        angles[f"{angle}_{side}"][:] = value
 
 
 def hands_up(angles: Angles, draw: Draw) -> None:
     """Pose: both arms held up, elbows bent by 5 to 40 degrees."""
     for s in SIDES:
-        hold(angles, **{f"abduct_{s}": draw(*draw.knobs.hands_up), f"elbow_{s}": draw(5, 40), f"flex_{s}": 0})
+        hold(angles, s, abduct=draw(*draw.knobs.hands_up), elbow=draw(5, 40), flex=0)
 
 
 def t_pose(angles: Angles, draw: Draw) -> None:
     """Pose: both arms held out sideways, level within 10 degrees of each other."""
     level = draw(*draw.knobs.t_pose)
     for s in SIDES:
-        hold(angles, **{f"abduct_{s}": level + draw(-5, 5), f"elbow_{s}": draw(0, 18), f"flex_{s}": 0})
+        hold(angles, s, abduct=level + draw(-5, 5), elbow=draw(0, 18), flex=0)
 
 
 def crouch(angles: Angles, draw: Draw) -> None:
     """Pose: hips and knees bent, trunk 18 to 32 degrees forward, arms in front."""
     hip, knee = draw(*draw.knobs.crouch), draw(1.15, 1.3)
     for s in SIDES:
-        hold(angles, **{f"hip_{s}": hip, f"knee_{s}": hip * knee, f"hip_out_{s}": draw(8, 20)})
-        hold(angles, **{f"flex_{s}": draw(30, 75), f"elbow_{s}": draw(20, 60)})
-    hold(angles, lean=draw(18, 32))
+        hold(angles, s, hip=hip, knee=hip * knee, hip_out=draw(8, 20), flex=draw(30, 75), elbow=draw(20, 60))
+    angles["lean"][:] = draw(18, 32)
 
 
 def stork(angles: Angles, draw: Draw) -> None:
     """Pose: standing on one leg, the knee of `draw.side` held high."""
-    hold(angles, **{f"hip_{draw.side}": draw(*draw.knobs.stork), f"knee_{draw.side}": draw(*draw.knobs.stork_knee)})
+    hold(angles, draw.side, hip=draw(*draw.knobs.stork), knee=draw(*draw.knobs.stork_knee))
     for s in SIDES:
-        hold(angles, **{f"abduct_{s}": draw(15, 45)})
+        hold(angles, s, abduct=draw(15, 45))
 
 
 def salute(angles: Angles, draw: Draw) -> None:
     """Pose: the hand of `draw.side` held at the brow."""
-    s = draw.side
-    twist = draw(-82, -68) if s == "L" else draw(68, 82)
-    hold(angles, **{f"abduct_{s}": draw(84, 98), f"flex_{s}": draw(12, 24), f"elbow_{s}": draw(128, 142)})
-    hold(angles, **{f"twist_{s}": -twist})
+    inwards = -draw(-82, -68) if draw.side == "L" else -draw(68, 82)
+    hold(angles, draw.side, abduct=draw(84, 98), flex=draw(12, 24), elbow=draw(128, 142), twist=inwards)
 
 
 def side_lunge(angles: Angles, draw: Draw) -> None:
     """Pose: the knee of `draw.side` bent, the other leg stretched out sideways."""
     s, other = draw.side, "R" if draw.side == "L" else "L"
-    hold(angles, **{f"hip_{s}": draw(58, 74), f"knee_{s}": draw(78, 92), f"hip_out_{s}": draw(24, 34)})
-    hold(angles, **{f"hip_out_{other}": draw(44, 54), f"hip_{other}": draw(0, 8)})
+    hold(angles, s, hip=draw(58, 74), knee=draw(78, 92), hip_out=draw(24, 34))
+    hold(angles, other, hip_out=draw(44, 54), hip=draw(0, 8))
     for q in SIDES:
-        hold(angles, **{f"flex_{q}": draw(20, 40), f"elbow_{q}": draw(80, 105)})
+        hold(angles, q, flex=draw(20, 40), elbow=draw(80, 105))
 
 
 def drift(draw: Draw, shares: Range) -> tuple[float, np.ndarray]:
@@ -147,7 +144,7 @@ def circle(angles: Angles, draw: Draw) -> None:
         arm = np.cos(half_angle) * axis + np.sin(half_angle) * around  # (T, 3)
         angles[f"abduct_{s}"] = np.degrees(np.arcsin(np.clip(sign * arm[:, 0], -1, 1)))
         angles[f"flex_{s}"] = np.degrees(np.unwrap(np.arctan2(arm[:, 2], -arm[:, 1])))
-        hold(angles, **{f"elbow_{s}": draw(3, 15)})
+        hold(angles, s, elbow=draw(3, 15))
 
 
 def stroke(draw: Draw) -> np.ndarray:
@@ -165,7 +162,7 @@ def lift(angles: Angles, draw: Draw) -> None:
         angles[f"elbow_{s}"] = 40 - 25 * up
         angles[f"hip_{s}"] += 12 * (1 - up)
         angles[f"knee_{s}"] += 24 * (1 - up)
-        hold(angles, **{f"flex_{s}": draw(15, 30)})
+        hold(angles, s, flex=draw(15, 30))
 
 
 def kick(angles: Angles, draw: Draw) -> None:
@@ -176,7 +173,7 @@ def kick(angles: Angles, draw: Draw) -> None:
     angles[f"knee_{s}"] += 14 + 36 * np.sin(np.pi * out) ** 2
     angles["side"] += (9 if s == "L" else -9) * out
     for q in SIDES:
-        hold(angles, **{f"abduct_{q}": draw(38, 52), f"elbow_{q}": draw(30, 50)})
+        hold(angles, q, abduct=draw(38, 52), elbow=draw(30, 50))
 
 
 def swing(draw: Draw, fast: bool) -> np.ndarray:
@@ -199,15 +196,14 @@ def bend(angles: Angles, draw: Draw, fast: bool) -> None:
     """Tempo: the trunk bends by about 24 degrees to either side, hands on the hips."""
     angles["side"] += 24 * draw.size * np.sin(swing(draw, fast))
     for s, sign in (("L", -1), ("R", 1)):  # hands on the hips
-        hold(angles, **{f"abduct_{s}": draw(42, 52), f"flex_{s}": -8, f"elbow_{s}": draw(92, 108)})
-        hold(angles, **{f"twist_{s}": sign * 75})
+        hold(angles, s, abduct=draw(42, 52), flex=-8, elbow=draw(92, 108), twist=sign * 75)
 
 
 def twist(angles: Angles, draw: Draw, fast: bool) -> None:
     """Tempo: the trunk turns by about 27 degrees to either side, arms out."""
     angles["turn"] += 27 * draw.size * np.sin(swing(draw, fast))
     for s in SIDES:
-        hold(angles, **{f"abduct_{s}": draw(70, 84), f"flex_{s}": draw(6, 14), f"elbow_{s}": draw(10, 30)})
+        hold(angles, s, abduct=draw(70, 84), flex=draw(6, 14), elbow=draw(10, 30))
 
 
 def events(draw: Draw, pattern: str) -> tuple[np.ndarray, np.ndarray]:
@@ -241,7 +237,7 @@ def up_down(angles: Angles, draw: Draw, pattern: str) -> None:
         angles[f"elbow_{s}"] = 12 + 105 * (1 - np.minimum(1, 1.1 * up))  # at rest the hands are at the chest
         angles[f"hip_{s}"] += 62 * draw.size * down
         angles[f"knee_{s}"] += 80 * draw.size * down
-        hold(angles, **{f"flex_{s}": 25})
+        hold(angles, s, flex=25)
     angles["lean"] += 14 * down
 
 

@@ -22,7 +22,8 @@ class Knobs:
     crf: int = 21
     supersampling: int = 2  # drawn this much larger, then averaged down
 
-    # How many persons and places a part of the dataset draws from; with few, a network learns them by heart.
+    # How many persons and places a part of the dataset draws from, at most nuisances.POOL; with few, a network learns
+    # them by heart.
     persons: int = 90_000
     places: int = 90_000
 
@@ -84,11 +85,6 @@ class Knobs:
     event_period_frames: Range = (15.6, 17.4)
 
     difficulty: float = 0.0  # what `at_difficulty` was given
-
-    def __post_init__(self) -> None:
-        # A part of a dataset has a block of 100,000 numbers (nuisances.POOL): with more, parts would share persons.
-        if not (0 < self.persons <= 100_000 and 0 < self.places <= 100_000):
-            raise ValueError(f"knobs persons and places: take 1 to 100,000, not {self.persons} and {self.places}")
 
 
 KNOBS = Knobs()

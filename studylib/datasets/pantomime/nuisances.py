@@ -9,57 +9,48 @@ import numpy as np
 from studylib.datasets.pantomime.actions import SIDES, Angles, Beat
 from studylib.datasets.pantomime.knobs import KNOBS, Knobs
 from studylib.datasets.pantomime.puppet import Person, draw_person
-from studylib.datasets.pantomime.scenery import Place, draw_place
+from studylib.datasets.pantomime.renderer import Place, draw_place
 
 # A part of a dataset has its own persons and places: the pools below are disjoint.
 PARTS = {"train": 0, "test": 1, "fold1": 2, "fold2": 3, "fold3": 4, "rest": 5}
 STREAMS = ("nuisances", "motion", "sway", "noise")
 POOL = 100_000  # seeds reserved for a part, more than it uses (knobs.persons, knobs.places)
 PERSON, PLACE = 11, 12
+CAMERA_KNOBS = (
+    "yaw", "elevation", "distance", "figure_scale", "offset_x", "offset_y", "place_x", "drift_x", "drift_y", "shake_x",
+    "shake_y", "zoom", "roll",
+)  # fmt: skip
 
 
 def generator(seed: int, part: str, index: int, stream: str) -> np.random.Generator:
-    """The random generator of one aspect of one video. Errors: ValueError for an unknown part or a negative number."""
-    if part not in PARTS:
-        raise ValueError(f"unknown part {part!r}; there are: {', '.join(PARTS)}")
-    if min(seed, index) < 0:
-        raise ValueError(f"seed and number of a video must not be negative, not {seed} and {index}")
+    """The random generator of one aspect of one video."""
     return np.random.default_rng([seed, PARTS[part], index, STREAMS.index(stream)])
 
 
-def draw_nuisances(seed: int, part: str, index: int, knobs: Knobs = KNOBS) -> dict[str, float | int | str | bool]:
-    """The nuisances of one video as plain values; units as in `Knobs`, blob and drift in supersampled pixels."""
+def draw_nuisances(seed: int, part: str, index: int, knobs: Knobs = KNOBS) -> dict[str, float | int | bool]:
+    """The nuisances of one video as plain values; units as in `Knobs`, blob and drift in supersampled pixels.
+
+    Errors: KeyError for an unknown part, ValueError for a negative number or seed.
+    """
     rng = generator(seed, part, index, "nuisances")
 
-    def either_way(limit: float) -> float:
-        return rng.uniform(-limit, limit)
+    def knob(name: str) -> float:
+        """Drawn evenly from the knob's range, or up to its limit either way."""
+        limits = getattr(knobs, name)
+        return rng.uniform(*limits) if isinstance(limits, tuple) else rng.uniform(-limits, limits)
 
-    person = PARTS[part] * POOL + int(rng.integers(knobs.persons))
-    place = PARTS[part] * POOL + int(rng.integers(knobs.places))
-    drawn = {
-        "person": person,
-        "place": place,
+    return {
+        "person": PARTS[part] * POOL + int(rng.integers(knobs.persons)),
+        "place": PARTS[part] * POOL + int(rng.integers(knobs.places)),
         "phase": rng.random(),
         "tempo_jitter": rng.uniform(0, knobs.tempo_jitter),
         "tempo_jitter_rate": rng.uniform(0.15, 0.4),
         "tempo_jitter_phase": rng.random(),
-        "yaw": rng.uniform(*knobs.yaw),
-        "elevation": rng.uniform(*knobs.elevation),
-        "distance": rng.uniform(*knobs.distance),
-        "figure_scale": rng.uniform(*knobs.figure_scale),
-        "offset_x": either_way(knobs.offset_x),
-        "offset_y": either_way(knobs.offset_y),
-        "place_x": either_way(knobs.place_x),
-        "drift_x": either_way(knobs.drift_x),
-        "drift_y": either_way(knobs.drift_y),
-        "shake_x": rng.uniform(*knobs.shake_x),
-        "shake_y": rng.uniform(*knobs.shake_y),
-        "zoom": either_way(knobs.zoom),
-        "roll": rng.uniform(*knobs.roll),
-        "light_x": either_way(0.8),
-        "gain": rng.uniform(*knobs.gain),
+        **{name: knob(name) for name in CAMERA_KNOBS},
+        "light_x": rng.uniform(-0.8, 0.8),
+        "gain": knob("gain"),
         **{f"tint_{channel}": rng.uniform(*knobs.tint) for channel in "rgb"},
-        "noise": rng.uniform(*knobs.noise),
+        "noise": knob("noise"),
         "blob": bool(rng.random() < knobs.blob),
         "blob_x": rng.random(),  # of the plate
         "blob_y": rng.random(),
@@ -71,8 +62,6 @@ def draw_nuisances(seed: int, part: str, index: int, knobs: Knobs = KNOBS) -> di
         "blob_saturation": rng.uniform(0.05, 0.4),
         "blob_value": rng.uniform(0.45, 0.8),
     }
-    looks = person_of(seed, person, knobs).facts() | place_of(seed, place, knobs)[0].facts()
-    return drawn | looks
 
 
 def person_of(seed: int, person: int, knobs: Knobs = KNOBS) -> Person:

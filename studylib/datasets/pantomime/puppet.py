@@ -4,7 +4,7 @@ The body's axes: x to the person's left, y up, z forward; metres.
 """
 
 import colorsys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,16 +40,6 @@ class Person:
     trousers: Colour
     shins: Colour
     shoes: Colour
-
-    def facts(self) -> dict[str, float]:
-        """Flat: body_torso, ..., colours by channel, e.g. shirt_r."""
-        flat = {}
-        for name, value in asdict(self).items():
-            if isinstance(value, tuple):
-                flat |= {f"{name}_{channel}": level for channel, level in zip("rgb", value, strict=True)}
-            else:
-                flat[f"body_{name}"] = value
-        return flat
 
 
 def draw_person(rng: np.random.Generator, knobs: Knobs = KNOBS) -> Person:
