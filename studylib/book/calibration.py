@@ -18,10 +18,10 @@ from studylib.book import cells, cues
 from studylib.book.tables import NOT_RUN, Table
 from studylib.claims.recorded import of_rows
 from studylib.claims.verdicts_intervals import VIDEO
+from studylib.runs.magnitudes import with_interval
 from studylib.stats.estimates import VIDEOS, Estimate, Measure, combined, outcomes
 from studylib.stats.study_size import Variances, mean_variances, recorded_variances
 from studylib.training.evaluation import Predictions, wilson
-from studylib.training.magnitudes import with_interval
 from studylib.training.spec import RunSpec
 
 Seeds = Mapping[int, Predictions]  # seed -> what a network's run scored

@@ -12,8 +12,8 @@ from studylib.book.tables import lacking, run_link
 from studylib.claims.recorded import Measure, Recorded, lack_of, lack_of_states, seeds_text
 from studylib.claims.verdicts_evidence import Planned, planned_of
 from studylib.claims.verdicts_parts import Part
+from studylib.runs.magnitudes import signed, with_interval
 from studylib.stats.estimates import Estimate
-from studylib.training.magnitudes import signed, with_interval
 
 INTERVALS = (
     "In brackets 95% intervals over test videos and seeds; of one seed over the test videos alone "

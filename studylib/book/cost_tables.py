@@ -24,9 +24,9 @@ from studylib.runs.cost import (
     rate_of,
     seconds,
 )
+from studylib.runs.magnitudes import disk, duration, span, two
 from studylib.runs.plan import Plan
 from studylib.runs.results import Run
-from studylib.training.magnitudes import disk, duration, span, two
 from studylib.training.memory import GIB, gib, largest_batch, memory_of
 from studylib.training.spec import RunSpec
 

@@ -10,7 +10,7 @@ from studylib.claims import published
 from studylib.nets.build import build_net
 from studylib.nets.complexity import count, count_by_name, count_relus, output_sizes
 from studylib.nets.table import BLOCKS, NETS, PAPER_NAMES, PRINTED_NAMES, VARIANTS
-from studylib.training.magnitudes import signed
+from studylib.runs.magnitudes import signed
 
 GROUPS = {"stem": "conv1", "layer1": "conv2", "layer2": "conv3", "layer3": "conv4", "layer4": "conv5", "fc": "fc"}
 KIND_WORDS = {"folded": "L×7×7", "2d": "2D", "3d": "3D", "2+1d": "(2+1)D"}

@@ -13,7 +13,7 @@ from studylib.book.tables import Table
 from studylib.datasets.official import published_counts
 from studylib.datasets.preparing import Format
 from studylib.runs.cost import FLOW_BYTES, RGB_BYTES, dataset_sizes
-from studylib.training.magnitudes import disk, duration, two
+from studylib.runs.magnitudes import disk, duration, two
 from studylib.video.clips import scaled_size
 
 CORES = 16

@@ -5,10 +5,10 @@ from math import isnan
 import pandas as pd
 
 from studylib import stats
+from studylib.runs.magnitudes import signed
 from studylib.runs.results import Run
 from studylib.stats import Estimate
 from studylib.stats.estimates import Measure
-from studylib.training.magnitudes import signed
 
 # The plans whose runs are evidence, as pages name them to readers, in the order in which they are shown.
 PLANS = {"lips": "real video (lips)", "mini": "synthetic video (Pantomime)", "paper": "full scale (Kinetics-400)"}

@@ -14,7 +14,7 @@ from studylib.claims.published import LARGEST_WEIGHT
 from studylib.claims.recorded import Recorded, network
 from studylib.claims.verdicts_counts import FILTER_EXPERIMENTS
 from studylib.claims.verdicts_evidence import Evidence, printed
-from studylib.training.magnitudes import signed
+from studylib.runs.magnitudes import signed
 from studylib.training.run_files import read_conv1
 
 Filters = tuple[np.ndarray, np.ndarray]  # spatial (M, C, 1, 7, 7) and temporal (N, M, 3, 1, 1) of `filters.read_conv1`

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, kind_of
 from studylib.book.tables import Table
 from studylib.claims import published
+from studylib.runs.magnitudes import signed, with_interval
 from studylib.stats.intervals import rank_agreement
-from studylib.training.magnitudes import signed, with_interval
 
 MEASURES = {"clip_top1": "clip@1", "video_top1": "video@1"}
 # How the numbers of Table 2 and of VMZ's table were made.

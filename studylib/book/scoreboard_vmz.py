@@ -11,7 +11,7 @@ from studylib.claims import published
 from studylib.claims.verdicts_parts import ABOVE, EQUAL
 from studylib.claims.verdicts_types import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC
 from studylib.nets.table import PAPER_NAMES
-from studylib.training.magnitudes import signed
+from studylib.runs.magnitudes import signed
 
 FRAMES = (8, 16)  # the clip lengths of its 18-layer networks
 # Table 4's row (stream, pretraining) -> VMZ's 34-layer network (name, what its source says of the training).

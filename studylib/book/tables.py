@@ -7,8 +7,8 @@ from html import escape
 import pandas as pd
 from IPython.display import Markdown
 
+from studylib.runs.magnitudes import with_interval
 from studylib.runs.results import Run
-from studylib.training.magnitudes import with_interval
 from studylib.training.spec import RunSpec
 
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from math import inf, isinf
 
 from studylib.claims.published import CLOSE
+from studylib.runs.magnitudes import signed
 from studylib.stats.intervals import student_quantile
-from studylib.training.magnitudes import signed
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_RUN, UNDECIDABLE = "not run", "cannot be decided here"

@@ -29,8 +29,8 @@ from studylib.datasets.pantomime.knobs import KNOBS
 from studylib.nets.complexity import Complexity, count_by_name
 from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
 from studylib.runs import benchmarks
+from studylib.runs.magnitudes import disk, duration, span
 from studylib.runs.plan import Plan
-from studylib.training.magnitudes import disk, duration, span
 from studylib.training.memory import gib, memory_of
 from studylib.training.provenance import of_code
 from studylib.training.run_files import RunFolderError, read_metrics

@@ -22,8 +22,8 @@ from studylib.runs.cost import (
     report,
     videos_of,
 )
+from studylib.runs.magnitudes import disk, duration
 from studylib.runs.plan import load_plan
-from studylib.training.magnitudes import disk, duration
 from studylib.training.spec import RunSpec
 from studylib.video.clips import dense_starts
 from tests.book.test_benchmarks import RECORD

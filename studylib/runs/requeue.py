@@ -1,6 +1,6 @@
 """What follows a run's notebook that failed: a run that a signal stopped goes back into Slurm's queue.
 
-`python -m studylib.training.requeue NOTEBOOK`, called by the Snakefile inside the job. A job that is preempted, or
+`python -m studylib.runs.requeue NOTEBOOK`, called by the Snakefile inside the job. A job that is preempted, or
 whose time is over, gets a signal; its trainer saves and ends, and the notebook with it. Requeued, the job waits, starts
 again and goes on from there, under the same number: Snakemake sees one job that takes long, and no attempt is used up.
 """

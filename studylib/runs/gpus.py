@@ -1,6 +1,6 @@
 """GPUs of this machine for runs side by side: a command gets places on some, and its share of the processor's cores.
 
-`python -m studylib.training.gpus 2 1 papermill ...` waits for two GPUs that it has for itself, tells the command by
+`python -m studylib.runs.gpus 2 1 papermill ...` waits for two GPUs that it has for itself, tells the command by
 CUDA_VISIBLE_DEVICES and ends as it. With 3 in place of 1, three such commands share a GPU. A place is taken by a lock
 on a file, which ends with the process however it ends.
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -30,21 +31,9 @@ def visible() -> list[str]:
     count, given = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is None:
         return [str(i) for i in range(count)]
-    return named(given)[: count or None]  # a number beyond those that are there ends the list, too
-
-
-def named(given: str) -> list[str]:
-    """The GPUs in a list as CUDA reads it: up to the first word that is no GPU, and none where one comes twice.
-
-    A word is a number, or a UUID ("GPU-...", "MIG-..."), of the same kind as the first.
-    """
-    found: list[tuple[str, str]] = []  # kind and name
-    for word in given.split(","):
-        match = re.match(r"\s*(?:\+?(\d+)|(GPU-|MIG-)\S+)", word)
-        if match is None or (found and (match[2] or "") != found[0][0]):
-            break
-        found.append((match[2] or "", str(int(match[1])) if match[1] else word.strip()))
-    return [name for _, name in found] if len(set(found)) == len(found) else []
+    # for CUDA the list ends at the first word that is no GPU, or is none of those that are there
+    words = (word.strip() for word in given.split(","))
+    return list(takewhile(re.compile(r"\d+|(GPU|MIG)-\S+").fullmatch, words))[: count or None]
 
 
 def take(count: int, gpus: Sequence[str], folder: Path, runs_per_gpu: int = 1) -> dict[str, Place]:

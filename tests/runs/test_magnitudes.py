@@ -3,7 +3,7 @@
 import pytest
 
 from studylib.claims.verdicts_parts import Part
-from studylib.training.magnitudes import interval, signed, with_interval
+from studylib.runs.magnitudes import interval, signed, with_interval
 
 
 @pytest.mark.parametrize(
