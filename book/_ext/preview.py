@@ -6,8 +6,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from studylib.book.diagrams import FULL, SPATIAL, TEMPORAL
 from studylib.book.figures import GREY, STYLE
+from studylib.book.networks import FULL, SPATIAL, TEMPORAL
 
 SIZE = (1200, 630)  # pixels, the shape that sites ask for
 DPI = 100

@@ -42,6 +42,7 @@ HEADINGS = {
     "bn_share": "BN",
     "relu_share": "ReLU",
     "size": "rows and columns",
+    "gmacs": "GFLOPs (multiply-adds)",
 }
 # End of a column's name -> how the heading ends.
 UNITS = {

@@ -201,49 +201,6 @@ def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
         return _closed(figure)
 
 
-def flops_by_group(table: pd.DataFrame) -> Figure:
-    """Where each net spends its multiply-adds: a bar a net, a segment a group.
-
-    Args:
-        table: index the nets' names, a column a group, GFLOPs.
-    """
-    with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 0.34 * len(table) + 1.4))
-        left = np.zeros(len(table))
-        for colour, group in zip(COLOURS, table.columns, strict=False):
-            axes.barh(table.index, table[group], left=left, color=colour, edgecolor="white", linewidth=0.8, label=group)
-            left += table[group].to_numpy()
-        for y, total in enumerate(left):
-            axes.text(total + 0.01 * left.max(), y, f"{total:.1f}", va="center", fontsize=11)
-        axes.invert_yaxis()
-        axes.set(xlabel="GFLOPs of a clip (multiply-adds of convolutions and FC)", xlim=(0, 1.1 * left.max()))
-        axes.grid(axis="y", visible=False)
-        axes.legend(ncols=table.shape[1], loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1.2)
-        return _closed(figure)
-
-
-def cost_growth(panels: Mapping[str, pd.DataFrame], steps: Mapping[str, Sequence[int]]) -> Figure:
-    """GFLOPs against one size at a time, a panel a size, a line a net, both axes logarithmic.
-
-    Args:
-        panels: label of the horizontal axis -> table with columns net, size and gflops.
-        steps: label -> the sizes marked on the axis.
-    """
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), sharey=True, squeeze=False)
-        for axes, (label, table) in zip(grid[0], panels.items(), strict=True):
-            for net, look in looks(list(dict.fromkeys(table["net"]))).items():
-                own = table[table["net"] == net]
-                axes.plot(own["size"], own["gflops"], label=net, markersize=5, **look)
-            axes.set(xscale="log", yscale="log", xlabel=label, xticks=steps[label], xticklabels=steps[label])
-            axes.minorticks_off()
-            axes.yaxis.set_major_formatter("{x:g}")
-        grid[0, 0].set_ylabel("GFLOPs of a clip")
-        handles, names = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, ncols=len(names), loc="outside upper center")
-        return _closed(figure)
-
-
 def _closed(figure: Figure) -> Figure:
     """Out of pyplot's hands, so that a notebook shows it once, as the value of its cell."""
     plt.close(figure)

@@ -72,7 +72,7 @@ def motion(vocabulary: str, seed: int = 0) -> HTML:
     videos = []
     for name in _names(vocabulary):
         label = f"{name}: {ACTIONS[name].description}"
-        videos.append((name, _looping(frames(name, "train", 0, seed), label)))
+        videos.append((name, looping(frames(name, "train", 0, seed), label)))
     return _grid(videos, "motion")
 
 
@@ -88,16 +88,16 @@ def streams(names: Sequence[str], num_frames: int = 63, seed: int = 0) -> HTML:
     for name, clip in clips.items():
         label = f"Left, {name}: {ACTIONS[name].description}; right, its optical flow as colours"
         both = np.concatenate([clip[:-1], flow_image(flows[name], largest)], axis=2)
-        figures.append(_captioned(name, _looping(both, label)))
+        figures.append(_captioned(name, looping(both, label)))
     key = f'<div class="gallery flow">{_key(largest)}</div>'
     return HTML(f'<div class="gallery motion streams">{"".join(figures)}</div>{key}')
 
 
-def _looping(rgb: np.ndarray, label: str) -> str:
+def looping(rgb: np.ndarray, label: str, fps: int = KNOBS.fps) -> str:
     """A `video` element that holds the frames (T, H, W, 3) itself and plays them again and again."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        write_video(path, rgb, KNOBS.fps, crf=32)
+        write_video(path, rgb, fps, crf=32)
         source = _data("video/mp4", path.read_bytes())
     return f'<video autoplay loop muted playsinline aria-label="{escape(label)}" src="{source}"></video>'
 

@@ -3,16 +3,21 @@
 Convention, everywhere in this study: one multiply-add counts 1; convolutions and the FC layer only, no BN, ReLU,
 pooling or additions; one clip. It is the convention of VMZ's released table, which it reproduces digit by digit.
 Counters such as `torch.utils.flop_counter` count 2 a multiply-add, others count BN as well: their numbers differ.
+
+fvcore counts. It traces a network with a batch of no clips, which has every shape and costs next to nothing: 0.1
+seconds a network on one core. Its tracer needs real tensors; those of a network on the `meta` device are allocated and
+never filled.
 """
 
-import logging
 import warnings
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from studylib.nets.build import build_net
 
@@ -37,16 +42,15 @@ class Complexity:
 
 
 def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
-    """Count `net` for one clip of `clip_shape` = (C, T, H, W).
-
-    fvcore traces real tensors; on the `meta` device, where its tracer fails, torch's own counter serves and is halved.
-    """
+    """Count `net`, on any device, for one clip of `clip_shape` = (C, T, H, W)."""
     device = next(net.parameters()).device
+    if device.type == "meta":
+        device = torch.device("cpu")
+        net = deepcopy(net).to_empty(device=device)
     was_training = net.training
     net.eval()
     try:
-        clip = torch.zeros(1, *clip_shape, device=device)
-        flops = _flops_by_torch(net, clip) if device.type == "meta" else _flops_by_fvcore(net, clip)
+        flops = _flops_by_module(net, torch.zeros(0, *clip_shape, device=device))
     finally:
         net.train(was_training)
     counted = {name: m for name, m in net.named_modules() if isinstance(m, nn.Conv3d | nn.Linear)}
@@ -69,7 +73,7 @@ def count_by_name(
     width: int = 64,
     resolution: int = 112,
 ) -> Complexity:
-    """Count a network of `build_net` on the `meta` device: no memory, a fraction of a second."""
+    """Count a network of `build_net`: a fraction of a second."""
     with torch.device("meta"):
         net = build_net(name, depth, num_classes, clip_length, in_channels, width, resolution)
     return count(net, (in_channels, clip_length, resolution, resolution))
@@ -111,36 +115,26 @@ def calls(
     return noted
 
 
-def _flops_by_fvcore(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:
-    with warnings.catch_warnings():  # importing fvcore calls a part of torch that is to go
+def _flops_by_module(net: nn.Module, no_clips: torch.Tensor) -> dict[str, int]:
+    """Multiply-adds of convolutions and FC layers in each module for one clip.
+
+    Args:
+        no_clips: (0, C, T, H, W).
+    """
+    with warnings.catch_warnings():  # importing fvcore calls a part of torch that is deprecated
         warnings.simplefilter("ignore", FutureWarning)
         from fvcore.nn import FlopCountAnalysis
-    # fvcore warns about every BN, ReLU and addition that it does not count, which is the convention here
-    analysis = FlopCountAnalysis(net, clip).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    logger = logging.getLogger("fvcore.nn.jit_analysis")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        by_operator = analysis.by_module_and_operator()
-    finally:
-        logger.setLevel(level)
-    return {name: int(sum(ops[o] for o in ("conv", "linear") if o in ops)) for name, ops in by_operator.items()}
+        from fvcore.nn.jit_handles import conv_flop_count, get_shape
 
+    def convolution(inputs: list[Any], outputs: list[Any]) -> int:
+        x, weight, y = map(get_shape, (*inputs[:2], outputs[0]))
+        return conv_flop_count([1, *x[1:]], weight, y)
 
-def _unchanged(x: torch.Tensor) -> torch.Tensor:
-    return x
+    def fc(inputs: list[Any], _outputs: list[Any]) -> int:
+        return prod(get_shape(inputs[1]))
 
-
-def _flops_by_torch(net: nn.Module, clip: torch.Tensor) -> dict[str, int]:
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm3d)]
-    for norm in norms:  # not counted, of the shape it is given, and most of the time that a pass takes on `meta`
-        norm.forward = _unchanged
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            net(clip)
-    finally:
-        for norm in norms:
-            del norm.forward
-    # names are "VideoResNet.layer1.0.conv1.0"; the first part is the class of the net
-    counts = counter.get_flop_counts().items()
-    return {name.partition(".")[2]: sum(ops.values()) // 2 for name, ops in counts if "." in name}
+    # without warnings about every BN, ReLU and addition: not to count them is the convention
+    analysis = FlopCountAnalysis(net, no_clips).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    analysis.set_op_handle("aten::_convolution", convolution, "aten::linear", fc)
+    counted = ("_convolution", "linear")
+    return {name: int(sum(of[c] for c in counted)) for name, of in analysis.by_module_and_operator().items()}

@@ -15,7 +15,7 @@ from studylib.training.provenance import now, of_code
 from studylib.video.files import write_text
 
 NAMES = (
-    "training_step", "profile", "options", "processes", "stall", "memory",
+    "latency", "training_step", "profile", "options", "processes", "stall", "memory",
     "gpu", "rendering", "flow", "reading", "preparing", "index_scale",
 )  # fmt: skip
 

@@ -7,9 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
 from studylib.book import (
-    counts,
     cues,
-    diagrams,
     figures,
     reproductions,
     table2,
@@ -66,7 +64,6 @@ def all_figures_of_networks():
     yield why_factorise.figure4(pd.concat(pair))
     points = pd.DataFrame({"net": names, "gflops": number, "accuracy": number, "low": number, "high": number})
     yield figures.accuracy_against_flops({"ours": points})
-    yield figures.cost_growth({"frames": points.assign(size=8)}, {"frames": (8,)})
     yield figures.cue_groups(points.assign(cue="pose", order_blind=50.0, chance=6.0))
     yield reproductions.scatter()
 
@@ -129,34 +126,3 @@ def test_cue_groups_have_points_intervals_chance_and_the_order_blind_level(runs)
 def test_figures_do_not_stay_open(runs):
     figures.training_curves(runs[0])
     assert plt.get_fignums() == []
-
-
-def test_the_kinds_are_drawn_with_their_kernels_and_frames():
-    words = [text.get_text() for text in diagrams.kinds().axes[0].texts]
-    assert {"R2D", "f-R2D", "MC3", "rMC3", "R3D", "R(2+1)D"} <= set(words)
-    assert words.count("3×3×3\nT=1") == 2  # conv5 of rMC3 and R3D
-    assert [word for word in words if word.startswith("3×1×1")] == [f"3×1×1 T={t}" for t in (8, 8, 4, 2, 1)]
-
-
-def test_the_factorised_block_is_drawn_with_its_counts():
-    words = [text.get_text() for axes in diagrams.factorised_block().axes for text in axes.texts]
-    assert "M = 144 filters 1×3×3" in words
-    assert "82,944 + 27,648\n= 110,592 weights" in words
-    assert "110,592 weights" in words
-
-
-def test_bars_of_flops_add_up_to_the_totals():
-    table = counts.by_group()
-    axes = figures.flops_by_group(table).axes[0]
-    ends = {round(bar.get_x() + bar.get_width(), 6) for bar in axes.patches}
-    assert {round(total, 6) for total in table.sum(axis=1)} <= ends
-    assert [text.get_text() for text in axes.texts] == [f"{total:.1f}" for total in table.sum(axis=1)]
-
-
-def test_growth_has_a_panel_for_each_size_and_a_line_for_each_net():
-    panels = {
-        "frames": pd.DataFrame({"net": ["R2D", "R2D", "R3D", "R3D"], "size": [8, 16] * 2, "gflops": [1, 2, 3, 6]})
-    }
-    axes = figures.cost_growth(panels, {"frames": (8, 16)}).axes[0]
-    assert [list(line.get_ydata()) for line in axes.lines] == [[1, 2], [3, 6]]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "16"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from studylib.book import counts
+from studylib.book import networks
 from studylib.nets.build import build_net
 from studylib.nets.complexity import count, output_sizes
 from studylib.nets.table import BLOCKS, VARIANTS
@@ -29,7 +29,7 @@ EQUAL = {
 
 @pytest.fixture(scope="module")
 def table():
-    return counts.variants().set_index("name")
+    return networks.variants().set_index("name")
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -43,8 +43,8 @@ def test_what_stays_equal_and_what_does_not(name, table):
 @pytest.mark.parametrize("depth", BLOCKS)
 def test_every_group_has_the_output_size_of_the_network_that_is_changed(name, depth):
     def sizes(name):
-        every = output_sizes(counts.meta_net(name, depth=depth), CLIP)
-        return {group: every[group] for group in counts.GROUPS}
+        every = output_sizes(networks.built(name, depth=depth), CLIP)
+        return {group: every[group] for group in networks.GROUPS}
 
     assert sizes(name) == sizes(VARIANTS[name].base)
 
@@ -62,7 +62,7 @@ def test_every_variant_learns_from_any_clip(name):
 
 def test_m_once_a_block_is_torchvisions_r2plus1d_18(table):
     assert table.loc["r2plus1d_per_block", "params"] == 31_505_325
-    assert f"{count(counts.meta_net('r2plus1d_per_block', 16), (3, 16, 112, 112)).flops / 1e9:.3f}" == "40.519"
+    assert f"{count(networks.built('r2plus1d_per_block', 16), (3, 16, 112, 112)).flops / 1e9:.3f}" == "40.519"
 
 
 def test_temporal_first_has_r3ds_parameters_and_costs_a_little_less(table):
