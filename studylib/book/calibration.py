@@ -5,21 +5,17 @@ Functions of a table of runs (`results.load_plan_runs`): those of `runs/calibrat
 question changes one field of it. The requirements and the rules of choice are older than the runs that they judge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from html import escape
 from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from studylib.book import cells, cues
-from studylib.book.tables import NOT_RUN, Table
-from studylib.claims.recorded import of_rows
-from studylib.claims.verdicts_intervals import VIDEO
-from studylib.runs.magnitudes import with_interval
-from studylib.stats.estimates import VIDEOS, Estimate, Measure, combined, outcomes
+from studylib.book import cues
+from studylib.stats import Estimate, difference, difference_of_differences
+from studylib.stats.estimates import Measure, combined, outcomes
 from studylib.stats.study_size import Variances, mean_variances, recorded_variances
 from studylib.training.evaluation import Predictions, wilson
 from studylib.training.spec import RunSpec
@@ -61,32 +57,26 @@ def learners(runs: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["seed"] == 0) & rows["net"].isin(nets)].sort_values("net", key=lambda net: net.map(nets.index))
 
 
-def scores(rows: pd.DataFrame, net: str) -> Seeds:
-    """Seed -> what a network's runs of one setting scored."""
+def scores(rows: pd.DataFrame, net: str, cue: str = ALL) -> Seeds:
+    """Seed -> what a network's runs of one setting scored, on the videos of a cue group."""
     own = rows[rows["net"] == net]
-    return {seed: run.predictions for seed, run in zip(own["seed"], own["result"], strict=True)}
+    return {seed: of_cue(run.predictions, cue) for seed, run in zip(own["seed"], own["result"], strict=True)}
 
 
-def contrast(nets: Sequence[Seeds], weights: Sequence[float], cue: str = ALL) -> Estimate:
-    """The weighted sum of networks' video@1, on the videos of a cue group, with the 95% interval over videos and seeds
-    (`seeds.crossed_interval`); nan where one of them has no run.
-
-    Raises:
-        ValueError: runs tested on other videos or classes.
-    """
-    if not all(nets):
-        return Estimate(nan, nan, nan, VIDEOS, nan, tuple(map(tuple, nets)), 0)
-    tested = next(iter(nets[0].values()))
-    groups = cues.classes().set_index("action").loc[list(tested.classes), "cue"].to_numpy()[tested.labels]  # (V,)
-    there = np.isin(groups, cues.CUES if cue == ALL else [cue])
-    scored = [outcomes(net) for net in nets]
-    of_cue = [replace(o, values=abs(w) * o.values[:, there]) for o, w in zip(scored, weights, strict=True)]
-    return combined(of_cue, [1 if weight > 0 else -1 for weight in weights])
+def of_cue(predictions: Predictions, cue: str) -> Predictions:
+    """The videos of a cue group."""
+    if cue == ALL:
+        return predictions
+    groups = cues.classes().set_index("action").loc[list(predictions.classes), "cue"].to_numpy()[predictions.labels]
+    there = np.flatnonzero(groups == cue)
+    videos, scores = ([column[i] for i in there] for column in (predictions.videos, predictions.clip_scores))
+    return replace(predictions, videos=videos, labels=predictions.labels[there], clip_scores=scores)
 
 
-def gap(rows: pd.DataFrame) -> Estimate:
-    """Video@1 of R(2+1)D minus that of R3D in one setting."""
-    return contrast([scores(rows, FIRST), scores(rows, SECOND)], (1, -1))
+def gap(rows: pd.DataFrame) -> Estimate | None:
+    """Video@1 of R(2+1)D minus that of R3D in one setting; None where one has no run."""
+    first, second = (scores(rows, net) for net in (FIRST, SECOND))
+    return difference(first, second) if first and second else None
 
 
 def variances(*settings: pd.DataFrame, measure: Measure = "video_top1") -> Variances:
@@ -168,15 +158,15 @@ def time_scale(runs: pd.DataFrame, epochs: int = 15) -> pd.DataFrame:
 
     Columns: frames, step, span (frames of the video from a clip's first to its last), runs (their rows), member (the
     share of right classes of right pairs, sequence group, percent; with low and high, Wilson's), and gain: the video@1
-    of the sequence group minus that with the base's clips, which is to rise (nan for the base's).
+    of the sequence group minus that with the base's clips, which is to rise (None for the base's).
     """
     rows = at(runs, "clip_length", "frame_step", epochs=epochs)
     rows, found = rows[rows["net"] == FIRST], []
-    base = scores(at(runs, epochs=epochs), FIRST)
+    base = scores(at(runs, epochs=epochs), FIRST, "sequence")
     for (frames, step), own in rows.groupby(["clip_length", "frame_step"]):
         member = cues.by_cue(list(own["result"])).query("measure == 'member' and cue == 'sequence'")
         is_base = (frames, step) == tuple(runs.iloc[0][["clip_length", "frame_step"]])
-        gain = contrast([{} if is_base else scores(own, FIRST), base], (1, -1), "sequence")
+        gain = None if is_base else difference(scores(own, FIRST, "sequence"), base)
         numbers = member[["accuracy", "low", "high"]].mean()
         found.append((frames, step, (frames - 1) * step + 1, own, *numbers, gain))
     columns = ["frames", "step", "span", "runs", "member", "low", "high", "gain"]
@@ -196,17 +186,19 @@ def settings(runs: pd.DataFrame) -> pd.DataFrame:
     Length and width stay: more of either takes more time.
 
     Columns: setting, value, epochs, is_base, runs (their rows), gap, and against the base's value mean_change and
-    gap_change (nan for the base's), chosen.
+    gap_change (None for the base's), chosen.
     """
     tables = []
     for name, also in QUESTIONS.items():
         rows, base = at(runs, name, **also), runs.iloc[0][name]
-        reference = at(runs, **also)
+        reference = [scores(at(runs, **also), net) for net in (FIRST, SECOND)]
         found = []
         for value, own in rows.groupby(name):
-            nets = [{} if value == base else scores(own, FIRST), scores(own, SECOND)]
-            nets += [scores(reference, FIRST), scores(reference, SECOND)]
-            changes = [contrast(nets, weights) for weights in ((0.5, 0.5, -0.5, -0.5), (1, -1, -1, 1))]
+            changes = (None, None)
+            nets = [scores(own, FIRST), scores(own, SECOND)]
+            if value != base and all([*nets, *reference]):
+                halves = [replace(o, values=o.values / 2) for o in map(outcomes, [*nets, *reference])]
+                changes = combined(halves, [1, 1, -1, -1]), difference_of_differences(nets, reference)
             found.append((name, value, own["epochs"].iloc[0], value == base, own, gap(own), *changes))
         columns = ["setting", "value", "epochs", "is_base", "runs", "gap", "mean_change", "gap_change"]
         table = pd.DataFrame(found, columns=columns).astype({"value": object})
@@ -216,80 +208,10 @@ def settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _chosen(name: str, table: pd.DataFrame, base: Any) -> Any:
     """The value that the rules of `settings` take of one setting."""
-    others = table[table["value"] != base]
+    others = table[(table["value"] != base) & table["mean_change"].notna()]
     if name in BY_ACCURACY:
         better = {r.value: r.mean_change.points for r in others.itertuples() if r.mean_change.low > 0}
         best = max(better, key=better.get, default=base)
         return best if better.get(best, 0) > HALF_WIDTH else base
     moves = name == "amp" and not all(change.contains_0 for change in others["gap_change"])
     return "fp32" if moves else base
-
-
-def requirements_table(caption: str, **checks: pd.DataFrame) -> Table:
-    """`requirements` of several plans side by side, a column a plan."""
-    shown = next(iter(checks.values()))[["requirement", "asked"]].map(escape)
-    for name, own in checks.items():
-        shown[name] = [_measured(check) for check in own.itertuples()]
-    return Table(shown, caption)
-
-
-def _measured(check: Any) -> str:
-    if pd.isna(check.measured):
-        return NOT_RUN
-    # two decimals where one of them would make the number a limit, and not tell on which side it is
-    digits = 2 if round(check.measured, 1) in {limit for ends in HEADROOM.values() for limit in ends} else 1
-    if pd.isna(check.low):
-        shown = f"{check.measured:.{digits}f}"
-    else:
-        shown = with_interval(check.measured, check.low, check.high, digits=digits)
-    return shown if check.met else f"{shown} <strong>missed</strong>"
-
-
-def time_scale_table(table: pd.DataFrame) -> Table:
-    """`time_scale` with the accuracy by cue group."""
-    rows = []
-    for row in table.itertuples():
-        apart = "" if row.step == 1 else f", {row.step} apart"
-        cell = {"clip": f"{row.frames} frames{apart}", "spans": f"{row.span} frames", ALL: video_accuracy(row.runs)}
-        for cue, of_cue in levels(row.runs, FIRST).drop(ALL).iterrows():
-            cell[cue] = with_interval(*of_cue)
-        rows.append(cell | {"sequence, gain": "" if np.isnan(row.gain.points) else difference(row.gain)})
-    return Table(
-        pd.DataFrame(rows),
-        f"Video@1 of {FIRST} in percent by cue group, and the gain over the shortest clips in points, with 95% "
-        "intervals. Those of cue groups cover the test videos only; those of gains cover the seeds of the shortest "
-        "clips, too. The longer clips have one seed.",
-    )
-
-
-def settings_table(table: pd.DataFrame) -> Table:
-    """`settings` with both networks' accuracy, and the hardware of the runs."""
-    rows = []
-    for row in table.itertuples():
-        devices = {run.provenance["device"] for run in row.runs["result"]}
-        value = escape(f"{row.setting} {row.value}" if isinstance(row.value, str) else f"{row.setting} {row.value:g}")
-        cell = {"setting": f"<strong>{value}</strong>" if row.chosen else value, "epochs": row.epochs}
-        cell |= {net: video_accuracy(row.runs[row.runs["net"] == net]) for net in (FIRST, SECOND)}
-        cell |= {"difference": difference(row.gap)}
-        changes = {"mean, against the base": row.mean_change, "difference, against the base": row.gap_change}
-        cell |= {name: "base" if row.is_base else difference(change) for name, change in changes.items()}
-        rows.append(
-            cell | {"hardware": escape(", ".join(sorted(name if name != "cpu" else "CPU" for name in devices)))}
-        )
-    return Table(
-        pd.DataFrame(rows),
-        f"Video@1 in percent and {FIRST} minus {SECOND} in points, on the same videos. Bold: chosen. {cells.INTERVALS} "
-        "One seed: a network has a single one, so the interval leaves out how another seed would come out.",
-    )
-
-
-def video_accuracy(rows: pd.DataFrame) -> str:
-    """Video@1 of a network over the seeds of one setting, with its interval and links to the runs."""
-    return cells.accuracy(of_rows("", rows), VIDEO)
-
-
-def difference(d: Estimate) -> str:
-    """A difference with its interval, "one seed" where that leaves seeds out."""
-    if np.isnan(d.points):
-        return NOT_RUN
-    return with_interval(d.points, d.low, d.high, sign=True, note="" if d.covers_seeds else "; one seed")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studylib.book.estimates import accuracy, difference, runs_of
+from studylib.book.estimates import accuracy, difference, links, runs_of
 from studylib.book.figures import BLUE, STYLE, VERMILION, WIDTH
 from studylib.claims.verdicts_length import clip_correlation
 from studylib.stats import Estimate
@@ -49,14 +49,16 @@ def by_length(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a clip length of networks that were trained and tested at it, those with complete runs.
 
     Columns: frames, GFLOPs (a clip, as recorded), clip and video (accuracies, percent), gain (video@1 minus clip@1,
-    points), correlation (of the clips of a video, see `clip_correlation`): estimates.
+    points), correlation (of the clips of a video, see `clip_correlation`): estimates; runs.
     """
     found = []
     for frames, own in rows.groupby("clip_length"):
         if runs_of(own):
             measures = ("clip_top1", "video_top1", averaging_gain, clip_correlation)
-            found.append((frames, own["flops"].max() / 1e9, *(accuracy(own, measure) for measure in measures)))
-    return pd.DataFrame(found, columns=["frames", "GFLOPs", "clip", "video", "gain", "correlation"])
+            found.append(
+                (frames, own["flops"].max() / 1e9, *(accuracy(own, measure) for measure in measures), links(own))
+            )
+    return pd.DataFrame(found, columns=["frames", "GFLOPs", "clip", "video", "gain", "correlation", "runs"])
 
 
 def figure5(panels: Mapping[str, pd.DataFrame]) -> Figure:

@@ -5,6 +5,7 @@ from math import isnan
 import pandas as pd
 
 from studylib import stats
+from studylib.book.tables import run_link
 from studylib.runs.magnitudes import signed
 from studylib.runs.results import Run
 from studylib.stats import Estimate
@@ -36,6 +37,20 @@ def difference(rows: pd.DataFrame, others: pd.DataFrame, measure: Measure = "cli
     """`stats.difference` of `runs_of` both, in points; None where one has no such runs."""
     first, second = runs_of(rows), runs_of(others)
     return stats.difference(first, second, measure) if first and second else None
+
+
+def links(rows: pd.DataFrame) -> str:
+    """The complete runs among these, folded: a link to the page of each, named by network, seed and split."""
+    done = rows[rows["state"] == "complete"]
+    named = [
+        run_link(row["plan"], row["experiment"], row["run"], f"{row['net']} {row['seed']}.{row['split']}")
+        for row in done.to_dict("records")
+    ]
+    return (
+        f"<details><summary>{len(named)} run{'s' * (len(named) > 1)}</summary>{', '.join(named)}</details>"
+        if named
+        else ""
+    )
 
 
 def text(found: Estimate | None, sign: bool = False, digits: int = 1) -> str:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from studylib.book.estimates import accuracy, difference, runs_of
+from studylib.book.estimates import accuracy, difference, links, runs_of
 from studylib.claims import published
 from studylib.stats import Estimate
 from studylib.stats.estimates import Scores, combined, outcomes
@@ -46,8 +46,8 @@ def transferred(networks: pd.DataFrame) -> pd.DataFrame:
         scratch = scratch[scratch["seed"].isin(own["seed"]) & scratch["split"].isin(own["split"])]
         numbers = accuracy(own, "video_top1"), accuracy(own), accuracy(scratch, "video_top1")
         told = own.iloc[0][["net", "dataset", "modality", "pretrained"]]
-        rows.append((*told, *numbers, difference(own, scratch, "video_top1")))
-    columns = ["network", "dataset", "input", "pretrained", "video", "clip", "scratch", "gain"]
+        rows.append((*told, *numbers, difference(own, scratch, "video_top1"), links(pd.concat([own, scratch]))))
+    columns = ["network", "dataset", "input", "pretrained", "video", "clip", "scratch", "gain", "runs"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -65,7 +65,7 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
             alone = [{seed: stream[seed] for seed in both} for stream in (rgb, flow)]
             told = own.iloc[0][["net", "dataset", "clip_length", "pretrained"]]
             accuracies = [accuracy_of(stream) for stream in (*alone, both, by_vmz)]
-            rows.append((*told, *accuracies, *(gained(both, stream) for stream in alone)))
+            rows.append((*told, *accuracies, *(gained(both, stream) for stream in alone), links(own)))
     columns = [
         "network",
         "dataset",
@@ -77,6 +77,7 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
         "by VMZ's weight",
         "minus rgb",
         "minus flow",
+        "runs",
     ]
     return pd.DataFrame(rows, columns=columns)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studylib.book.estimates import PLANS, difference, runs_of
+from studylib.book.estimates import PLANS, difference, links, runs_of
 from studylib.book.figures import BLUE, GREY, KINDS, STYLE, VERMILION, WIDTH
 from studylib.claims import published
 from studylib.claims.recorded import sum_over_seeds
@@ -64,7 +64,7 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns: group (the data), setting (what it changes of its plan's first), clip and video (clip@1 and video@1,
     R(2+1)D minus R3D), train (training error, R3D minus R(2+1)D): estimates in points, without an interval where there
-    is none; train is None for published networks.
+    is none; train is None for published networks; and runs (links to them).
 
     Args:
         runs: `results.table()`.
@@ -78,8 +78,8 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
             first, second = (own[own["net"] == net] for net in (FIRST, SECOND))
             if (clip := difference(first, second)) is not None:
                 gaps = difference(first, second, "video_top1"), training_gap(first, second)
-                rows.append((group, _name(own.iloc[0], of_plan.iloc[0]), clip, *gaps))
-    return pd.DataFrame(rows + _published(), columns=["group", "setting", "clip", "video", "train"])
+                rows.append((group, _name(own.iloc[0], of_plan.iloc[0]), clip, *gaps, links(own)))
+    return pd.DataFrame(rows + _published(), columns=["group", "setting", "clip", "video", "train", "runs"])
 
 
 def _name(changed: pd.Series, base: pd.Series) -> str:
@@ -104,7 +104,7 @@ def _published() -> list[tuple]:
         gaps = [
             Estimate(float(gap), nan, nan, "videos", inf, ((0,), (0,)), 0) for gap in pair.loc[FIRST] - pair.loc[SECOND]
         ]
-        rows.append((PUBLISHED, name, *gaps, None))
+        rows.append((PUBLISHED, name, *gaps, None, ""))
     return rows
 
 
@@ -139,7 +139,7 @@ def forest(table: pd.DataFrame) -> Figure:
             for place, group, found in zip(places, table["group"], table[column], strict=True):
                 if found is not None:
                     _point(axes, found, place, COLOURS.get(group, GREY))
-            axes.set(xlabel=f"{title} (points)", ylim=(len(labels) - 0.4, -0.6))
+            axes.set(xlabel=title, ylim=(len(labels) - 0.4, -0.6))
             axes.grid(axis="y", visible=False)
             axes.tick_params(axis="y", length=0)
         panels[0].set_yticks(range(len(labels)), labels, fontsize=10.5)
@@ -197,7 +197,7 @@ def variants(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     """Each variant of the factorisation minus R(2+1)D, those with runs in a plan; empty where only R3D has.
 
     Columns: network, what is changed, parameters (of R(2+1)D's), clip and video (estimates of the differences), train
-    (training error, the variant's minus R(2+1)D's).
+    (training error, the variant's minus R(2+1)D's), runs.
     """
     own = runs[(runs["plan"] == plan) & runs["experiment"].isin(["conv_types", "mechanism"])]
     base, rows = own[own["net_key"] == "r2plus1d"], []
@@ -206,8 +206,8 @@ def variants(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
         if (clip := difference(variant, base)) is not None:
             size = variant["params"].max() / base["params"].max()
             gaps = difference(variant, base, "video_top1"), training_gap(base, variant)
-            rows.append((PRINTED_NAMES[net], changed, size, clip, *gaps))
-    columns = ["network", "what is changed", "parameters", "clip", "video", "train"]
+            rows.append((PRINTED_NAMES[net], changed, size, clip, *gaps, links(variant)))
+    columns = ["network", "what is changed", "parameters", "clip", "video", "train", "runs"]
     return pd.DataFrame(rows if len(rows) > 1 else [], columns=columns)
 
 

@@ -174,20 +174,11 @@ def test_training_clips_have_to_be_ahead_of_the_test_and_below_the_ceiling(train
     assert table.loc["R3D, training clips", "met"] == below
 
 
-def test_what_is_not_run_has_no_number_and_the_table_says_so():
+def test_what_is_not_run_has_no_number():
     table = calibration.requirements(runs_of((GOOD, of_net("f_r2d"))))
     of_r3d = table["requirement"].str.startswith("R3D")
     assert table.loc[of_r3d, "measured"].isna().all()
     assert not table.loc[of_r3d, "met"].any()
-    shown = calibration.requirements_table("", calibration=table).frame["calibration"]
-    assert (shown.str.contains("not run") == of_r3d).all()
-
-
-@pytest.mark.parametrize(("measured", "shown"), [(80.046875, "80.05"), (59.96, "59.96"), (79.58, "79.6")])
-def test_a_number_beside_a_limit_shows_on_which_side_it_is(measured, shown):
-    table = calibration.requirements(runs_of((GOOD, of_net("r3d")))).head(1).assign(measured=measured)
-    table = calibration.requirements_table("", calibration=table)
-    assert table.frame.loc[0, "calibration"].startswith(f"{shown} ")
 
 
 def test_the_gain_of_longer_clips_is_that_of_the_sequence_videos_alone():
@@ -197,13 +188,10 @@ def test_the_gain_of_longer_clips_is_that_of_the_sequence_videos_alone():
     assert table["span"].tolist() == [8, 16, 29, 32]
     assert table["member"].tolist() == pytest.approx([50, 50, 50, 90])
     gains = table["gain"]
-    assert np.isnan(gains[0].points)
+    assert gains[0] is None
     assert [gain.points for gain in gains[1:]] == pytest.approx([0, 0, 40])
     assert [gain.low > 0 for gain in gains[1:]] == [False, False, True]
     assert {gain.tested for gain in gains[1:]} == {80}
-    frame = calibration.time_scale_table(table).frame
-    assert frame["clip"].tolist() == ["8 frames", "16 frames", "8 frames, 4 apart", "32 frames"]
-    assert frame["sequence"].str[:4].tolist() == ["50.0", "50.0", "50.0", "90.0"]
 
 
 def test_differences_are_those_of_the_statistics_over_seeds_and_videos():
@@ -214,13 +202,6 @@ def test_differences_are_those_of_the_statistics_over_seeds_and_videos():
     assert row["gap_change"] == difference_of_differences(*pairs)
     assert row["mean_change"].points == pytest.approx(3.1, abs=0.1)
     assert not row["gap_change"].covers_seeds
-
-
-def test_the_table_of_settings_tells_the_choice_and_the_hardware():
-    frame = calibration.settings_table(calibration.settings(runs_of((GOOD, BASE), (GOOD, {"lr": 0.16})))).frame
-    hardware = dict(zip(frame["setting"], frame["hardware"], strict=True))
-    assert hardware["<strong>lr 0.056</strong>"] == "CPU"
-    assert hardware["lr 0.16"] == "NVIDIA &lt;X&gt;"
 
 
 def test_a_rate_is_taken_where_both_networks_gain_more_than_the_error_bar():
@@ -259,7 +240,7 @@ def test_the_recorded_calibration_misses_one_requirement_of_headroom_and_one_of_
     table = calibration.requirements(recorded)
     assert table.loc[~table["met"].astype(bool), "requirement"].tolist() == [f"R3D, video@1, {ALL}"]
     spans = calibration.time_scale(recorded)
-    assert spans.loc[[not gain.low > 0 for gain in spans["gain"]], "span"].tolist() == [8, 16]  # 8 is the base
+    assert spans.loc[[gain is not None and gain.low <= 0 for gain in spans["gain"]], "span"].tolist() == [16]
     assert spans["low"][0] <= 50 <= spans["high"][0]
     assert calibration.gap(calibration.at(recorded)).half_width <= calibration.HALF_WIDTH
 
