@@ -26,7 +26,8 @@ def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(results, "load_all_runs", lambda: runs)
     monkeypatch.setattr(results, "table", partial(_table, runs), raising=False)
     monkeypatch.setattr(figures, "in_book", lambda: None)  # which only a kernel knows
-    monkeypatch.setattr(IPython.display, "display", lambda *what: shown.extend(what))
+    # what is glued is displayed raw, to stand in a sentence
+    monkeypatch.setattr(IPython.display, "display", lambda *what, raw=False, **_: None if raw else shown.extend(what))
     names: dict[str, Any] = {}
     for _, code in cells_of(chapter):
         *body, last = ast.parse(code).body

@@ -20,7 +20,7 @@ SOURCES = (
     *(RUN / name for name in ("conv1.npz", "notebook.ipynb")),
     *(Path("book", name) for name in ("experiments/depth copy.ipynb", 'it\'s 100%: a "new" #1, $x (2).md')),
 )
-NO_SOURCES = (RUN / "train.log", Path("book", "_build", "html", "table2.html"))
+NO_SOURCES = (RUN / "train.log", Path("book", "_build", "html", "conv_types.html"))
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from math import isnan
 import pandas as pd
 
 from studylib import stats
+from studylib.book.tables import PLANS as PLANS
 from studylib.book.tables import run_link
 from studylib.runs.magnitudes import signed
 from studylib.runs.results import Run
 from studylib.stats import Estimate
 from studylib.stats.estimates import Measure
 
-# The plans whose runs are evidence, as pages name them to readers, in the order in which they are shown.
-PLANS = {"lips": "real video (lips)", "mini": "synthetic video (Pantomime)", "paper": "full scale (Kinetics-400)"}
 NOT_RUN = "not run yet"
 
 

@@ -1,6 +1,9 @@
 """Every plot of the book: functions of tidy tables that return a matplotlib Figure, in one style."""
 
+import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from math import ceil
 from typing import Any
 
@@ -55,6 +58,24 @@ def in_book() -> None:
     set_matplotlib_formats("svg")
 
 
+@dataclass(frozen=True)
+class Inline:
+    """A figure within the page itself, where a pointer on a part of it shows the part's values, without a script."""
+
+    figure: Figure
+    values: Mapping[str, str]  # gid of an artist -> what it shows
+    alt: str
+
+    def _repr_html_(self) -> str:
+        text = io.StringIO()
+        with matplotlib.rc_context(STYLE):
+            self.figure.savefig(text, format="svg", metadata={"Date": None})
+        svg = text.getvalue()[text.getvalue().index("<svg") :]
+        for gid, value in self.values.items():
+            svg = svg.replace(f'<g id="{gid}">', f'<g id="{gid}"><title>{escape(value)}</title>', 1)
+        return svg.replace("<svg", f'<svg class="inline-figure" role="img" aria-label="{escape(self.alt)}"', 1)
+
+
 def kind_of(name: str) -> str:
     """Of `KINDS` the one of a net, after whose name depth and settings may follow; "" for none."""
     return next((kind for kind in KINDS if name.startswith(kind.removesuffix("x"))), "")
@@ -107,44 +128,17 @@ def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net"
         return _closed(figure)
 
 
-def accuracy_against_flops(panels: Mapping[str, pd.DataFrame], ylabel: str = "video@1 (%)") -> Figure:
-    """Accuracy against FLOPs (Figure 3), a panel for each source, so that no axis is shared by different datasets.
+def label_points(axes: Axes, table: pd.DataFrame) -> None:
+    """Name each point where its name covers no point and no other name, with a thin line where it had to move away.
 
     Args:
-        panels: title (which names the dataset) -> table with columns net (the paper's name, without depth), gflops,
-            accuracy and, where it is known, low and high (a 95% interval); rows without an accuracy are left out.
+        table: columns net, gflops and accuracy, the places of the points.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 4.1 * len(panels)), squeeze=False)
-        for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
-            _flops_panel(axes, table.dropna(subset=["gflops", "accuracy"]), title, ylabel)
-        grid[-1, 0].set_xlabel("GFLOPs of a clip (multiply-adds of convolutions and FC)")
-        return _closed(figure)
-
-
-def _flops_panel(axes: Axes, table: pd.DataFrame, title: str, ylabel: str) -> None:
-    for kind, (colour, marker) in KINDS.items():
-        rows = table[table["net"].map(kind_of) == kind]
-        if rows.empty:
-            continue
-        if {"low", "high"} <= set(rows):
-            spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
-            axes.errorbar(rows["gflops"], rows["accuracy"], spread, fmt="none", ecolor=colour, elinewidth=1)
-        axes.plot(rows["gflops"], rows["accuracy"], marker, color=colour, label=kind, markersize=7)
-    axes.set(title=title, ylabel=ylabel)
-    axes.margins(0.1, 0.18)
-    axes.legend(loc="best", handletextpad=0.2, borderaxespad=0.1)
-    _label_points(axes, table)
-
-
-def _label_points(axes: Axes, table: pd.DataFrame) -> None:
-    """Name each point where its name covers no point and no other name, with a thin line where it had to move away."""
     axes.figure.canvas.draw()  # the layout settles first; positions below are in pixels
     points = axes.transData.transform(table[["gflops", "accuracy"]].to_numpy(float))
     scale = axes.figure.dpi / 72
     height, letter = 12 * scale, 6.9 * scale  # of the names, 11 points
     taken = [(x - 5 * scale, y - 5 * scale, x + 5 * scale, y + 5 * scale) for x, y in points]
-    taken.append(tuple(axes.get_legend().get_window_extent().extents))
     frame = axes.get_window_extent()
     directions = [(np.cos(a), np.sin(a)) for a in np.arange(0, 2 * np.pi, np.pi / 8)]
     for (x, y), name in zip(points, table["net"], strict=True):

@@ -1,6 +1,6 @@
 """The book's tables and the sentences that hang on results: from tidy tables to HTML and Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from html import escape
 
@@ -8,7 +8,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib.runs.magnitudes import with_interval
-from studylib.runs.results import Run
+from studylib.runs.results import Run, title_of
+from studylib.stats import Estimate
 from studylib.training.spec import RunSpec
 
 
@@ -18,8 +19,9 @@ def lacking(what: str) -> str:
 
 
 NOT_RUN = lacking("not run")
-PLANS = ("paper", "mini")  # whose runs decide claims: the paper's settings; its geometry halved, on Pantomime
-DATA = {"mini": "Pantomime"}  # of the plans that are not on the paper's: a verdict names it
+# The plans whose runs are evidence, as pages name them to readers, in the order in which they are shown.
+PLANS = {"lips": "real video (lips)", "mini": "synthetic video (Pantomime)", "paper": "full scale (Kinetics-400)"}
+DATA = {"lips": "lips", "mini": "Pantomime"}  # of the plans that are not on the paper's: a verdict names it
 # In these the runs of one table differ, or they only say where something lies.
 NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "init_from")
 
@@ -28,14 +30,15 @@ NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "ini
 class Table:
     """A table as a notebook shows it: with a caption, without row numbers, scrolling sideways where it is too wide.
 
-    `frame` holds finished HTML; column names of two levels become a group and a name.
+    Column names of two levels become a group and a name. Cells of `frame` may be Estimates, lists of runs (which become
+    links to their pages), None (not run), or finished HTML.
     """
 
     frame: pd.DataFrame
     caption: str
 
     def _repr_html_(self) -> str:
-        html = self.frame.to_html(index=False, escape=False, border=0, classes="study-table", na_rep="")
+        html = self.frame.map(cell_html).to_html(index=False, escape=False, border=0, classes="study-table", na_rep="")
         head, _, body = html.partition("<thead>")
         caption = escape(self.caption)
         # focusable, so that a wide table can be scrolled from the keyboard
@@ -43,6 +46,21 @@ class Table:
             f'<div class="table-scroll" role="region" tabindex="0" aria-label="{caption}">'
             f"{head}<caption>{caption}</caption><thead>{body}</div>"
         )
+
+
+def cell_html(value: object) -> object:
+    """What a cell of a `Table` shows."""
+    if isinstance(value, Estimate):
+        return with_interval(value.points, value.low, value.high)
+    if isinstance(value, list):
+        links = " ".join(run_link(*run.folder.parts[-3:], run_label(run)) for run in value)
+        return f"<details><summary>{len(value)}</summary>{links}</details>" if len(value) > 1 else links
+    return NOT_RUN if value is None else value
+
+
+def run_label(run: Run) -> str:
+    """Of a run among those of its network: its seed, and its split where that is not 1."""
+    return f"{run.spec.seed}" if run.spec.split == 1 else f"{run.spec.seed}/{run.spec.split}"
 
 
 def page_name(plan: str, experiment: str, run: str) -> str:
@@ -165,14 +183,11 @@ def plans_with(runs: pd.DataFrame, *experiments: str) -> list[str]:
     return [plan for plan in PLANS if plan in own]
 
 
-def plan_note(runs: pd.DataFrame, plans: Sequence[str]) -> Markdown:
-    """What each plan is and how much of it has been run, a line a plan; quick's line says what it is not."""
-    lines = []
-    for plan in plans:
-        own = runs[runs["plan"] == plan]
-        if own.empty:
-            continue
-        done, label = int((own["state"] == "complete").sum()), own["label"].iloc[0]
-        state = "**not run**" if not done else f"{done} of {len(own)} runs complete"
-        lines.append(f"* *{label}*: {state}.")
-    return Markdown("\n".join(lines))
+def plan_note(runs: pd.DataFrame, plans: Iterable[str] = PLANS) -> Markdown:
+    """How much of each of these plans is run; those of which nothing is are named in one line."""
+    states = {plan: own["state"] == "complete" for plan, own in runs.groupby("plan") if plan in plans}
+    titles = {plan: PLANS.get(plan) or title_of(runs, plan) for plan in plans if plan in states}
+    told = [f"{titles[p]}: {states[p].sum()} of {len(states[p])} runs are recorded" for p in titles if states[p].any()]
+    if none := [title for plan, title in titles.items() if not states[plan].any()]:
+        told.append(f"not run yet, see [Still open](still_open.html): {', '.join(none)}")
+    return Markdown("\n".join(f"* {line[0].upper()}{line[1:]}." for line in told))

@@ -10,7 +10,6 @@ from studylib.book import (
     cues,
     figures,
     reproductions,
-    table2,
     why_factorise,
 )
 from studylib.nets.table import PAPER_NAMES
@@ -63,7 +62,6 @@ def all_figures_of_networks():
     pair = [epochs.assign(net=net, depth=18, seed=0) for net in ("R3D", "R(2+1)D")]
     yield why_factorise.figure4(pd.concat(pair))
     points = pd.DataFrame({"net": names, "gflops": number, "accuracy": number, "low": number, "high": number})
-    yield figures.accuracy_against_flops({"ours": points})
     yield figures.cue_groups(points.assign(cue="pose", order_blind=50.0, chance=6.0))
     yield reproductions.scatter()
 
@@ -88,29 +86,6 @@ def test_no_two_networks_look_alike_in_colour_or_in_print():
     assert len({(look["marker"], look["linestyle"]) for look in looks}) == len(PAPER_NAMES)
     streams = figures.looks(["RGB", "flow", "RGB, pretrained"]).values()
     assert len({look["color"] for look in streams}) == 3
-
-
-def test_one_run_can_be_plotted_as_it_is(runs):
-    axes = figures.training_curves(runs[0]).axes[0]
-    assert len(axes.lines) == 2
-
-
-def test_figure_3_has_a_panel_for_each_source_and_names_every_net():
-    counts = table2.counted()
-    figure = figures.accuracy_against_flops(table2.figure3_panels(counts))
-    assert len(figure.axes) == 2
-    for axes in figure.axes:
-        assert "Kinetics-400" in axes.get_title()
-        assert sorted(text.get_text() for text in axes.texts) == sorted(counts["net"])
-
-
-def test_names_in_figure_3_do_not_cover_each_other():
-    figure = figures.accuracy_against_flops(table2.figure3_panels(table2.counted()))
-    figure.canvas.draw()
-    for axes in figure.axes:
-        boxes = [text.get_window_extent().extents for text in axes.texts]
-        shared = [figures._overlap(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
-        assert max(shared) < 0.1 * min((b[2] - b[0]) * (b[3] - b[1]) for b in boxes)
 
 
 def test_cue_groups_have_points_intervals_chance_and_the_order_blind_level(runs):

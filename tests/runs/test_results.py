@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib.book import cues, table2, tables
+from studylib.book import conv_types, cues, tables
 from studylib.book.experiment import summary
 from studylib.claims import published
-from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.runs.plan import Plan, PlannedRun
 from studylib.runs.results import (
     BrokenRun,
     Run,
-    complete_runs,
     load_all_runs,
     load_plan_runs,
     load_planned_run,
@@ -25,7 +23,6 @@ from studylib.runs.results import (
 from studylib.training.evaluation import Predictions, read_predictions, wilson, write_predictions
 from studylib.training.spec import RunSpec, recorded_hash
 from tests.fake_runs import PANTOMIME, fake_predictions, write_fake_run, write_notebook
-from tests.made_study import table2 as recorded_table2
 
 SPEC = RunSpec(experiment="conv_types", net="r2plus1d", dataset="pantomime-quick", epochs=5, width=16)
 PLANNED = PlannedRun("quick", "r2plus1d-18_8f_seed0", SPEC)
@@ -281,35 +278,16 @@ def table(tmp_path):
     return pd.concat([load_plan_runs(plan, tmp_path) for plan in plans], ignore_index=True)
 
 
-def test_table_2_shows_published_counted_and_measured_numbers_and_what_is_not_run(table):
-    rows = table2.table2(table, table2.counted()).frame.set_index(("", "net"))
-    assert list(rows.index) == [PAPER_NAMES[net] for net in NETS]
-    ours = rows.loc["R(2+1)D"]
-    assert ours["parameters (M)", "paper"] == "33.3"
-    assert ours["parameters (M)", "counted"] == "33.344"
-    assert ours["GFLOPs", "counted"] == "20.748"
-    assert ours["paper, Kinetics-400", "video@1"] == "63.9"
-    assert ours["VMZ, Kinetics-400", "video@1"] == "65.3"
-    measured = {plan: ours[f"ours, {plan}"] for plan in ("paper", "mini", "quick (smoke check)")}
-    done = table[(table["plan"] == "mini") & (table["state"] == "complete")]
-    assert set(measured["paper"]) == {tables.NOT_RUN}
-    for measure, column in (("clip@1", "clip_top1"), ("video@1", "video_top1")):
-        assert measured["mini"][measure].startswith(f"{done[column].mean():.1f} ")
-    assert measured["mini"]["video@1"].count("<a href=") == 2  # two of three seeds
-    assert "run_pages/quick_conv_types_r2plus1d-18_8f_seed0.html" in measured["quick (smoke check)"]["video@1"]
-    assert "not planned" in rows.loc["R3D"]["ours, mini", "video@1"]
-
-
 def test_counted_numbers_round_to_the_published_ones():
-    rows = published.table2().merge(table2.counted(), on="net")
+    rows = published.table2().merge(conv_types.counted(), on="net")
     assert (rows["params"].round(1) - rows["vmz_params"]).abs().max() < 1e-9
     assert (rows["gflops"].round(1) - rows["vmz_gflops"]).abs().max() < 1e-9
 
 
 def test_sentences_and_tables_say_what_is_not_run_and_escape_titles(table):
     note = tables.plan_note(table, ["paper", "mini", "quick"]).data
-    assert "*paper: <its> title*: **not run**." in note
-    assert "*mini: <its> title*: 2 of 3 runs complete." in note
+    assert "2 of 3 runs are recorded" in note
+    assert "full scale" in note.splitlines()[-1]  # which has nothing yet
     assert tables.runs_table(table, "paper").data.startswith("Not run")
     html = tables.runs_table(table, "quick")._repr_html_()
     assert "quick: &lt;its&gt; title" in html
@@ -322,32 +300,6 @@ def test_settings_that_differ_from_plan_paper_are_listed_and_no_others(table):
     assert frame["field"].tolist() == ["<code>dataset</code>", "<code>width</code>", "<code>epochs</code>"]
     assert frame["paper"].tolist() == ["kinetics400", "64", "45"]
     assert frame["quick"].tolist() == [SPEC.dataset, str(SPEC.width), str(SPEC.epochs)]
-
-
-def test_only_complete_runs_reach_figure_3(table):
-    panels = table2.our_panels(table)
-    assert [title.split(":")[0] for title in panels] == ["mini", "quick"]
-    assert len(complete_runs(table)) == 3
-    mini = panels[next(iter(panels))].iloc[0]
-    assert mini["low"] < mini["accuracy"] < mini["high"]
-
-
-def test_error_curves_are_drawn_where_a_network_beside_r2plus1d_is_recorded():
-    runs = recorded_table2()
-    drawn = table2.curves(table2.networks(runs, "mini"))
-    assert [tuple(dict.fromkeys(curves["net"].str.removesuffix("-18"))) for curves in drawn] == list(table2.CURVES)
-    assert not table2.curves(table2.networks(runs, "paper"))
-
-
-def test_an_error_curve_is_the_mean_over_seeds():
-    networks = table2.networks(recorded_table2(), "mini")
-    seeds = [planned.run.history for planned in networks["R3D"].done]
-    assert len(seeds) > 1
-    drawn = table2.curves(networks)[0].query("net == 'R3D-18'")
-    assert drawn["epoch"].tolist() == seeds[0]["epoch"].tolist()
-    for column in ("train_error", "test_error"):
-        mean = sum(seed[column].to_numpy() for seed in seeds) / len(seeds)
-        assert drawn[column].to_numpy() == pytest.approx(mean)
 
 
 def test_published_tables_name_the_source_of_every_row():

@@ -1,0 +1,197 @@
+"""Types of convolution: Table 2 and Figure 3, published, counted and measured."""
+
+from collections.abc import Mapping
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studylib.book.estimates import PLANS, accuracy, difference, runs_of, text
+from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, Inline, kind_of, label_points
+from studylib.nets.table import NETS, PAPER_NAMES
+from studylib.stats import Estimate
+from studylib.stats.intervals import student_quantile
+
+CURVES = ("R2D", "f-R2D", "R3D", "R(2+1)D")  # whose error curves are drawn: twelve could not be told apart
+FAILURE, SPREAD = 8.0, 1.5  # points: how far a failed seed lies below the others, and their deviation, as R(2+1)D's
+# Percent, of clips of 8 frames: what guessing gives and, on Pantomime, what a network reaches that sees every frame but
+# not their order, and one that sees all there is (a quarter of the classes is told apart by the order of two events, of
+# which such a clip shows at most one).
+LEVELS: dict[str, dict[str, float]] = {
+    "lips": {"chance": 10},
+    "mini": {"chance": 100 / 16, "blind to order": 62.5, "ceiling": 87.5},
+    "paper": {"chance": 0.25},
+}
+
+
+def counted() -> pd.DataFrame:
+    """The twelve nets counted now, 18 layers and clips of 8 x 112 x 112 for 400 classes, in the paper's order.
+
+    Columns: net (the paper's name), params (millions of weights, without BN and biases, as in the paper) and gflops.
+    """
+    from studylib.nets.complexity import count_by_name  # torch, which the rest does without
+
+    counts = {PAPER_NAMES[key]: count_by_name(key) for key in NETS}
+    rows = [{"net": net, "params": c.weights / 1e6, "gflops": c.flops / 1e9} for net, c in counts.items()]
+    return pd.DataFrame(rows)
+
+
+def measured(runs: pd.DataFrame) -> pd.DataFrame:
+    """The networks of Table 2 as far as they are recorded, a row a plan and network, plans as in `estimates.PLANS`.
+
+    Columns: plan, net (the paper's name), clip and video (Estimates of clip@1 and video@1), gflops (of a clip at the
+    plan's size) and runs (those behind the estimates).
+
+    Args:
+        runs: `results.load_all_runs()`.
+    """
+    rows = []
+    table2 = runs[runs["experiment"] == "conv_types"]
+    for plan in PLANS:
+        for net in PAPER_NAMES.values():
+            own = table2[(table2["plan"] == plan) & (table2["net"] == net)]
+            if used := runs_of(own):
+                measures = {"clip": accuracy(own, "clip_top1"), "video": accuracy(own, "video_top1")}
+                gflops = used[0].metrics["flops"] / 1e9
+                rows.append({"plan": plan, "net": net} | measures | {"gflops": gflops, "runs": used})
+    return pd.DataFrame(rows, columns=["plan", "net", "clip", "video", "gflops", "runs"])
+
+
+def figure3(panels: Mapping[str, pd.DataFrame], levels: Mapping[str, Mapping[str, float]], alt: str) -> Inline:
+    """Accuracy against FLOPs, a panel for each source, so that no axis is shared by different data; each point has
+    its numbers for a pointer.
+
+    Args:
+        panels: title (which names the data) -> table with columns net, gflops and accuracy, percent or an Estimate.
+        levels: title -> name of a level -> percent.
+    """
+    values: dict[str, str] = {}
+    with matplotlib.rc_context(STYLE):
+        figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.7 * len(panels)), squeeze=False)
+        for number, (axes, (title, table)) in enumerate(zip(grid[:, 0], panels.items(), strict=True)):
+            points = []
+            for row in table.to_dict("records"):
+                colour, marker = KINDS[kind_of(row["net"])]
+                accuracy, percent = row["accuracy"], f"{row['accuracy']}"
+                if isinstance(accuracy, Estimate):
+                    axes.vlines(row["gflops"], accuracy.low, accuracy.high, color=colour, linewidth=1)
+                    accuracy, percent = accuracy.points, text(accuracy)
+                gid = f"point-{number}-{row['net']}"
+                axes.plot(row["gflops"], accuracy, marker, color=colour, markersize=7, gid=gid)
+                values[gid] = f"{row['net']}: {percent}% at {row['gflops']:.3g} GFLOPs"
+                points.append((row["net"], row["gflops"], accuracy))
+            axes.set(title=title, ylabel="video@1 (%)")
+            axes.margins(0.1, 0.15)
+            _draw_levels(axes, levels.get(title, {}))
+            label_points(axes, pd.DataFrame(points, columns=["net", "gflops", "accuracy"]))
+        grid[-1, 0].set_xlabel("GFLOPs of a clip (multiply-adds of convolutions and FC)")
+        plt.close(figure)
+        return Inline(figure, values, alt)
+
+
+def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
+    """Lines of the levels near what is drawn; of others their number at the edge, so that points keep their room."""
+    low, high = axes.get_ylim()
+    beyond = []
+    for name, level in levels.items():
+        if low - 8 <= level <= high + 8:
+            axes.axhline(level, color="black", linewidth=1, linestyle=(0, (4, 2)))
+            axes.annotate(f"{name} {level:.3g}%", (1, level), xycoords=axes.get_yaxis_transform(), xytext=(0, 2),
+                          textcoords="offset points", ha="right", fontsize=10)  # fmt: skip
+        else:
+            beyond.append(f"{name} {level:.3g}% {'↓' if level < low else '↑'}")
+    axes.text(1, 0.02, "   ".join(beyond), transform=axes.transAxes, ha="right", fontsize=10, color=GREY)
+
+
+def mean_histories(found: pd.DataFrame) -> pd.DataFrame:
+    """Mean error curves over the runs of each of `CURVES`: columns plan, net, epoch, train_error, test_error (percent).
+
+    Args:
+        found: `measured`.
+    """
+    own = found[found["net"].isin(CURVES)].explode("runs")
+    histories = [row.runs.history.assign(plan=row.plan, net=row.net) for row in own.itertuples()]
+    columns = ["train_error", "test_error"]
+    if not histories:
+        return pd.DataFrame(columns=["plan", "net", "epoch", *columns])
+    return pd.concat(histories).groupby(["plan", "net", "epoch"], as_index=False, sort=False)[columns].mean()
+
+
+def error_curves(means: pd.DataFrame) -> Figure:
+    """Training error left, test error right, a row of panels for each plan; each line bears its network's name.
+
+    Args:
+        means: `mean_histories`, with at least one row.
+    """
+    plans = list(dict.fromkeys(means["plan"]))
+    with matplotlib.rc_context(STYLE):
+        figure, grid = plt.subplots(
+            len(plans), 2, figsize=(WIDTH, 3.6 * len(plans)), sharex="row", sharey="row", squeeze=False
+        )
+        for row, plan in zip(grid, plans, strict=True):
+            for axes, error in zip(row, ("train_error", "test_error"), strict=True):
+                lines = means[means["plan"] == plan].pivot(index="epoch", columns="net", values=error)
+                ends = []
+                for net in lines:
+                    colour, _ = KINDS[kind_of(net)]
+                    axes.plot(lines.index, lines[net], color=colour, linewidth=2)
+                    ends.append((float(lines[net].iloc[-1]), net, colour))
+                _name_lines(axes, lines.index[-1], ends)
+                axes.set(xlabel="epoch", ylim=(0, 100))
+                axes.set_title(f"{PLANS[plan]}:\n{'training' if error == 'train_error' else 'test'} error")
+                axes.xaxis.get_major_locator().set_params(integer=True)
+            row[0].set_ylabel("error (%)")
+        plt.close(figure)
+        return figure
+
+
+def _name_lines(axes: Axes, last: float, ends: list[tuple[float, str, str]]) -> None:
+    """Names at the ends of lines, at least 7 percent of error apart."""
+    height = -np.inf
+    for end, net, colour in sorted(ends):
+        height = max(end, height + 7)
+        axes.annotate(net, (last, height), (5, 0), textcoords="offset points", color=colour, va="center", fontsize=11)
+
+
+def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
+    """R(2+1)D minus R3D in points of clip@1 by all runs and by parts of them, a row for each plan and part with both.
+
+    Columns: plan, by, seeds ("10 and 5"), gap (Estimate). Parts: the seeds that both have, since R(2+1)D may have more;
+    and the seeds made wholly on a processor, or on a GPU, since a plan's runs may be from both.
+
+    Args:
+        runs: `results.load_all_runs()`.
+    """
+    own = runs[(runs["experiment"] == "conv_types") & runs["net"].isin(["R(2+1)D", "R3D"])]
+    own = own.assign(on_gpu=[None if r is None else r.provenance["device"] != "cpu" for r in own["result"]])
+    rows = []
+    for plan in PLANS:
+        pair = [own[(own["plan"] == plan) & (own["net"] == net)] for net in ("R(2+1)D", "R3D")]
+        both = set(pair[0]["seed"]) & set(pair[1]["seed"])
+        parts = {
+            "all runs": pair,
+            "the seeds that both have": [net[net["seed"].isin(both)] for net in pair],
+            "runs on a processor": [_seeds_made(net, on_gpu=False) for net in pair],
+            "runs on a GPU": [_seeds_made(net, on_gpu=True) for net in pair],
+        }
+        for by, (ours, theirs) in parts.items():
+            if (gap := difference(ours, theirs)) is not None:
+                rows.append((plan, by, " and ".join(str(len(seeds)) for seeds in gap.seeds), gap))
+    table = pd.DataFrame(rows, columns=["plan", "by", "seeds", "gap"])
+    return table[~table.duplicated(["plan", "seeds"]) | (table["by"] == "all runs")]  # a part that is all says nothing
+
+
+def _seeds_made(net: pd.DataFrame, on_gpu: bool) -> pd.DataFrame:
+    """The runs of the seeds of which every run was made so."""
+    return net[(net["on_gpu"] == on_gpu).groupby(net["seed"]).transform("all")]
+
+
+def covered(seeds: int, studies: int = 20_000) -> float:
+    """The share of simulated studies whose Student interval over seeds covers the mean; a tenth of the seeds fail."""
+    rng = np.random.default_rng(0)
+    drawn = SPREAD * rng.normal(size=(studies, seeds)) - FAILURE * (rng.random((studies, seeds)) < 0.1)
+    half = student_quantile(0.975, seeds - 1) * drawn.std(1, ddof=1) / seeds**0.5
+    return float((abs(drawn.mean(1) + FAILURE / 10) <= half).mean())
