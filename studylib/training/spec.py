@@ -10,11 +10,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from studylib.nets.table import BLOCKS, INITIALISATIONS, PRINTED_NAMES
@@ -35,9 +34,8 @@ _SOURCES = {  # of the first weights: kind -> what its name looks like
 }
 
 
-@plain_dataclass(frozen=True)
-class Source:
-    """A parsed `init_from`: where a run's first weights come from. Loading them is `start`'s part."""
+class Source(NamedTuple):
+    """A parsed `init_from`: where a run's first weights come from. Loading them is `checkpoint`'s part."""
 
     kind: str  # "torchvision", "run", "folder" or "file"
     name: str  # what follows the colon
@@ -51,7 +49,7 @@ def parse_init_from(init_from: str) -> Source | None:
     """
     if init_from == "":
         return None
-    kind, _, name = init_from.partition(":") if isinstance(init_from, str) else ("", "", "")
+    kind, _, name = init_from.partition(":")
     if kind not in _SOURCES or not re.fullmatch(_SOURCES[kind], name):
         raise ValueError(
             f'init_from: {init_from!r} names no weights; it takes "" (from scratch), torchvision:NAME '
@@ -61,7 +59,7 @@ def parse_init_from(init_from: str) -> Source | None:
     return Source(kind, name)
 
 
-def _init_from(value: Any) -> Any:
+def _init_from(value: str) -> str:
     parse_init_from(value)
     return value
 
@@ -103,7 +101,7 @@ class RunSpec:
     modality: Literal["rgb", "flow"] = "rgb"  # frames or optical flow (section 4.4), the two streams
     split: Count = 1  # official split
     seed: FromZero = 0
-    init_from: Annotated[str, BeforeValidator(_init_from)] = ""  # where the first weights come from, see `Source`
+    init_from: Annotated[str, AfterValidator(_init_from)] = ""  # where the first weights come from, see `Source`
     new_head: bool = False  # with init_from: the classifier starts anew, for other classes
     initialisation: Literal[*INITIALISATIONS] = "fan_out"  # of convolutions: He normal; not read with init_from
     epochs: FromZero = 45  # 0: tests the weights of init_from as they are
@@ -126,21 +124,16 @@ class RunSpec:
     amp: Literal["bf16", "fp32"] = "bf16"  # bf16 is checked before it is used
 
     def __post_init__(self) -> None:
-        if not self.init_from and (self.epochs == 0 or self.new_head):
-            wrong = "epochs: 0 is out of range" if self.epochs == 0 else "new_head: is true"
-            raise ValueError(f"{wrong} without init_from, which names the weights to start from")
-        if self.epochs == 0 and self.new_head:
-            raise ValueError("new_head: a new classifier has to be trained, epochs is 0")
+        if self.epochs == 0 and not self.init_from:
+            raise ValueError("epochs: 0 is out of range without init_from, which names the weights to start from")
+        if self.new_head and (self.epochs == 0 or not self.init_from):
+            raise ValueError("new_head: a new classifier starts from the weights of init_from, and has to be trained")
         if self.warmup_epochs >= max(self.epochs, 1):
             raise ValueError(f"warmup_epochs: {self.warmup_epochs} leaves nothing of {self.epochs} epochs")
-        if self.modality == "flow" and self.frame_order != "normal":
+        if self.modality == "flow" and (self.frame_order, self.frame_step) != ("normal", 1):
+            name = "frame_step" if self.frame_order == "normal" else "frame_order"
             raise ValueError(
-                f"frame_order: {self.frame_order!r} needs modality rgb; flow is computed between frames as they follow "
-                "one another, and moving flows about is not the flow of moved frames"
-            )
-        if self.modality == "flow" and self.frame_step != 1:
-            raise ValueError(
-                f"frame_step: {self.frame_step} needs modality rgb; flow is between neighbouring frames, and takes 1"
+                f"{name}: {getattr(self, name)!r} needs modality rgb; flow is between frames as they follow one another"
             )
 
     @classmethod
@@ -234,43 +227,24 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
 
 
-_NOT = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "string_pattern_mismatch": "a plain name (letters, digits, _ . -)",
-}
-_RANGES = {
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "{ge:g} or more",
-    "finite_number": "a finite number",
-}
-
-
 def explained(error: ValidationError, of: type, what: str = "parameter") -> str:
     """What is wrong with each field of a dataclass that pydantic refused: its name, its value and what it takes."""
-    types = {field.name: field.type for field in fields(of)}
-    return "; ".join(_problem(one, types, what) for one in error.errors())
+    names = [field.name for field in fields(of)]
+    return "; ".join(_problem(one, names, what) for one in error.errors())
 
 
-def _problem(error: Mapping[str, Any], types: Mapping[str, Any], what: str) -> str:
-    kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
-    name = ".".join(map(str, error["loc"]))
+def _problem(error: Mapping[str, Any], names: Sequence[str], what: str) -> str:
+    kind, value, name = error["type"], error["input"], ".".join(map(str, error["loc"]))
+    if kind == "value_error":  # our own, which names the field
+        return str(error["ctx"]["error"])
     if kind == "missing":
         return f"{name}: missing, give a value"
     if kind == "unexpected_keyword_argument":
-        return f"{name}: no such {what}{did_you_mean(name, list(types))}"
+        return f"{name}: no such {what}{did_you_mean(name, names)}"
+    takes, hint = error["msg"].removeprefix("Input ").removeprefix("String "), ""
     if kind == "literal_error":
-        choices = [str(choice) for choice in get_args(types[name])]
-        near = difflib.get_close_matches(str(value), choices, 1)
-        hint = f"; did you mean {near[0]!r}?" if near and near[0] != str(value) else ""
-        return f"{name}: {value!r} is not one of {', '.join(choices)}{hint}"
-    if kind in _NOT:
-        hint = "; YAML reads 1e-3 as a text, write 0.001" if kind == "float_type" and isinstance(value, str) else ""
-        return f"{name}: {value!r} ({type(value).__name__}) is not {_NOT[kind]}{hint}"
-    if kind in _RANGES:
-        return f"{name}: {value!r} is out of range, it takes {_RANGES[kind].format(**context)}"
-    return f"{name}: {error['msg']}"
+        near = difflib.get_close_matches(str(value), re.findall(r"'(\w+)'", takes), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+    elif kind == "float_type" and isinstance(value, str):
+        hint = "; YAML reads 1e-3 as a text, write 0.001"
+    return f"{name}: {value!r} {takes}{hint}"

@@ -221,8 +221,8 @@ def test_other_videos_than_the_plan_fixes_end_snakemake_before_anything_runs(che
     ("parameters", "message"),
     [
         ({"nett": "r3d"}, "nett: no such parameter; did you mean 'net'"),
-        ({"net": "r6d"}, "net: 'r6d' is not one of r2d"),
-        ({"lr": "1e-3"}, "lr: '1e-3' (str) is not a number"),
+        ({"net": "r6d"}, "net: 'r6d' should be 'r2d'"),
+        ({"lr": "1e-3"}, "lr: '1e-3' should be a valid number"),
         ({"dataset": "imagenet"}, "dataset: 'imagenet' does not start with one of"),
     ],
 )

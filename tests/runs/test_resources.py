@@ -49,10 +49,10 @@ def test_resources_are_no_part_of_a_run(tmp_path):
     ("old", "new", "message"),
     [
         ("cores: 8", "core: 8", r"try\.yaml: resources: core: no such resource; did you mean 'cores'"),
-        ("nodes: 2", "nodes: 0", r"try\.yaml: run 2: resources: nodes: 0 is out of range"),
-        ("gpus: 8", "gpus: many", r"run 2: resources: gpus: 'many' .*is not a whole number"),
+        ("nodes: 2", "nodes: 0", r"try\.yaml: run 2: resources: nodes: 0 should be greater than 0"),
+        ("gpus: 8", "gpus: many", r"run 2: resources: gpus: 'many' should be a valid integer"),
         ("hours: 24", "hours: 24:00:00", r"run 2: resources: hours: 86400 is not less than 720"),
-        ("requeue: false", "requeue: 3", r"run 2: resources: requeue: 3 .*is not true or false"),
+        ("requeue: false", "requeue: 3", r"run 2: resources: requeue: 3 should be a valid boolean"),
         ("{gpus: 1, cores: 8, device: A100}", "8", r"try\.yaml: resources: 8 is not a mapping"),
     ],
 )
