@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from studylib import REPOSITORY
-from studylib.claims.recorded import Recorded, network
-from studylib.claims.verdicts_evidence import Evidence
+from studylib.claims.networks import Evidence, Network
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs.plan import Plan, PlannedRun, load_plan
 from studylib.runs.results import Run
@@ -56,7 +55,7 @@ def made_study(
         for planned in plan.runs:
             run = make(planned)
             row = asdict(planned.spec) | {"net": PRINTED_NAMES[planned.spec.net], "net_key": planned.spec.net}
-            row |= {"plan": name, "label": plan.title, "run": planned.name, "result": run}
+            row |= {"plan": name, "label": plan.title, "run": planned.name, "spec": planned.spec, "result": run}
             rows.append(row | {"state": "not run"} if run is None else row | {"state": "complete"} | run.metrics)
     table = pd.DataFrame(rows)
     return table.reindex(columns=[*table.columns, *({"params", "flops"} - set(table.columns))])
@@ -81,9 +80,9 @@ def table2(*without: int) -> pd.DataFrame:
 
 def network_of(
     runs: pd.DataFrame, net: str = "mc3", experiments: tuple[str, ...] = ("conv_types",), **wanted: object
-) -> Recorded:
+) -> Network:
     """A network of mini."""
-    return network(Evidence(runs, "mini"), net, experiments, net=net, **wanted)
+    return Evidence(runs, "mini").find(net, experiments, net=net, **wanted)
 
 
 def folder_of(run: Run) -> Path:

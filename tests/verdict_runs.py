@@ -48,7 +48,7 @@ def table(runs, plan=PLAN):
         spec, result = (run.spec, run) if isinstance(run, Run) else (run, None)
         fields = asdict(spec) | {"net": PRINTED_NAMES[spec.net], "net_key": spec.net}
         state = "not run" if result is None else "complete"
-        rows.append(fields | {"plan": plan, "label": plan, "run": name, "state": state, "result": result})
+        rows.append(fields | {"plan": plan, "label": plan, "run": name, "spec": spec, "state": state, "result": result})
     return pd.DataFrame(rows)
 
 

@@ -9,11 +9,10 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib.book.tables import lacking, run_link
-from studylib.claims.recorded import Measure, Recorded, lack_of, lack_of_states, seeds_text
-from studylib.claims.verdicts_evidence import Planned, planned_of
-from studylib.claims.verdicts_parts import Part
+from studylib.claims.networks import Network, Planned, lack_of, lack_of_states, planned_of, seeds_text
+from studylib.claims.parts import Part
 from studylib.runs.magnitudes import signed, with_interval
-from studylib.stats.estimates import Estimate
+from studylib.stats.estimates import Estimate, Measure
 
 INTERVALS = (
     "In brackets 95% intervals over test videos and seeds; of one seed over the test videos alone "
@@ -22,12 +21,12 @@ INTERVALS = (
 IN_A_LINE = 5  # links to seeds; more in one line make a column so wide that its table has to be scrolled
 
 
-def missing(*of: Recorded) -> str:
+def missing(*of: Network) -> str:
     """What is missing of these networks, as it stands in the place of a number."""
     return lacking(lack_of(*of) or "not run")
 
 
-def cell(part: Part | Estimate | None, *of: Recorded, sign: bool = False, after: str = "") -> str:
+def cell(part: Part | Estimate | None, *of: Network, sign: bool = False, after: str = "") -> str:
     """A number with its interval and what is missing of the networks that it needs; `after` is its last line.
 
     Args:
@@ -45,7 +44,7 @@ def cell(part: Part | Estimate | None, *of: Recorded, sign: bool = False, after:
     return f"{shown}<br>{after}" if after else shown
 
 
-def accuracy(own: Recorded, measure: Measure) -> str:
+def accuracy(own: Network, measure: Measure) -> str:
     """An accuracy with links to its runs: behind the number where it is one run, else in a line below."""
     part = own.measured(measure)
     if part is not None and len(own.planned) == 1:
@@ -59,10 +58,10 @@ def link(planned: Planned, text: str) -> str:
     return run_link(*planned.folder.split("/")[1:], text)
 
 
-def links(own: Recorded) -> str:
+def links(own: Network) -> str:
     """Links to the pages of the complete runs, "seeds 0 1 2" with `IN_A_LINE` in a line, of several splits
-    "splits 1 2 3", a line a seed; "" for none, and of two streams, whose runs have no page together."""
-    if own.fused or not own.done:
+    "splits 1 2 3", a line a seed; "" for none."""
+    if not own.done:
         return ""
     if len({split for _, split in own.runs}) == 1:
         seeds = [link(p, str(p.spec.seed)) for p in own.done]
@@ -75,7 +74,7 @@ def links(own: Recorded) -> str:
     return f'<span class="interval">{"<br>".join(lines)}</span>'
 
 
-def made_of(networks: Collection[Recorded], drawn: bool = True) -> Markdown:
+def made_of(networks: Collection[Network], drawn: bool = True) -> Markdown:
     """A sentence on the runs behind a figure: plan, datasets, seeds, how many of the planned ones are complete.
 
     Args:
@@ -87,7 +86,7 @@ def made_of(networks: Collection[Recorded], drawn: bool = True) -> Markdown:
 
 def made_of_rows(rows: pd.DataFrame) -> Markdown:
     """`made_of` of a figure that is drawn from these rows of `results.load_plan_runs`, whatever their networks."""
-    return _made_of([planned_of(row) for row in rows.to_dict("records")])
+    return _made_of(planned_of(rows))
 
 
 def _made_of(runs: Iterable[Planned], drawn: bool = True) -> Markdown:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from studylib.book.estimates import accuracy, difference, links, runs_of
 from studylib.book.figures import BLUE, STYLE, VERMILION, WIDTH
-from studylib.claims.verdicts_length import clip_correlation
+from studylib.claims.verdicts import clip_correlation
 from studylib.stats import Estimate
 from studylib.stats.estimates import MEASURES, combined, outcomes
 from studylib.training.evaluation import Predictions

@@ -10,10 +10,9 @@ from scipy.special import ndtr
 
 from studylib.book.cells import link, missing
 from studylib.book.tables import Table, lacking
+from studylib.claims.networks import Evidence, Network, printed
 from studylib.claims.published import LARGEST_WEIGHT
-from studylib.claims.recorded import Recorded, network
-from studylib.claims.verdicts_counts import FILTER_EXPERIMENTS
-from studylib.claims.verdicts_evidence import Evidence, printed
+from studylib.claims.verdicts import FILTER_EXPERIMENTS
 from studylib.runs.magnitudes import signed
 from studylib.training.run_files import read_conv1
 
@@ -37,16 +36,16 @@ STEADY = "steady energy"
 STEADY_CHANCE = 1 / 3  # of the energy of three independent weights with mean 0 is in their mean
 
 
-def r2plus1d(runs: pd.DataFrame, plan: str) -> Recorded:
+def r2plus1d(runs: pd.DataFrame, plan: str) -> Network:
     """A plan's R(2+1)D-18 whose filters are shown, as the rule of Figure 6 chooses it.
 
     Args:
         runs: `results.load_all_runs()`.
     """
-    return network(Evidence(runs, plan), printed("r2plus1d"), FILTER_EXPERIMENTS, net="r2plus1d")
+    return Evidence(runs, plan).find(printed("r2plus1d"), FILTER_EXPERIMENTS, net="r2plus1d")
 
 
-def kept(own: Recorded) -> dict[int, Filters]:
+def kept(own: Network) -> dict[int, Filters]:
     """Seed -> filters, of the complete runs that kept them."""
     found = {planned.spec.seed: read_conv1(planned.run.folder) for planned in own.done}
     return {seed: filters for seed, filters in found.items() if filters is not None}
@@ -101,7 +100,7 @@ def steady(temporal: np.ndarray) -> float:
     return float(3 * (weights.mean(2) ** 2).sum() / (weights**2).sum())
 
 
-def scale_table(networks: Mapping[str, Recorded], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
+def scale_table(networks: Mapping[str, Network], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
     """Of each plan's seeds the number of filters, the range of their weights and the share on Figure 6's scale.
 
     Args:
@@ -149,7 +148,7 @@ def definitions_table() -> Table:
     return Table(pd.DataFrame(rows), "Shapes of three weights over time, and how often independent draws have them.")
 
 
-def shapes_table(networks: Mapping[str, Recorded], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
+def shapes_table(networks: Mapping[str, Network], filters: Mapping[str, Mapping[int, Filters]]) -> Table:
     """The share of each shape and of the steady energy, a row a seed, under what chance gives.
 
     Args:

@@ -13,9 +13,9 @@ from IPython.display import HTML, Markdown
 from studylib.book.scoreboard_vmz import vmz
 from studylib.book.tables import PLANS, Table
 from studylib.book.verdict_cells import badge, fold, prose, said, verdict_cell
+from studylib.claims.parts import NOT_RUN, VERDICTS, Verdict
 from studylib.claims.published import EMPIRICAL, Claim, read_claims
 from studylib.claims.verdicts import decide
-from studylib.claims.verdicts_parts import NOT_RUN, VERDICTS, Verdict
 
 # The experiment of a claim -> the page that shows its runs.
 CHAPTERS = {

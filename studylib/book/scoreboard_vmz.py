@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from studylib.claims import published
-from studylib.claims.verdicts_parts import ABOVE, EQUAL
-from studylib.claims.verdicts_types import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC
+from studylib.claims.parts import ABOVE, EQUAL
+from studylib.claims.verdicts import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.magnitudes import signed
 

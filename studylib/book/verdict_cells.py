@@ -10,8 +10,8 @@ from html import escape
 import pandas as pd
 
 from studylib.book.tables import DATA, run_link
-from studylib.claims.verdicts_evidence import NO_SUCH_RUN
-from studylib.claims.verdicts_parts import (
+from studylib.claims.networks import NO_SUCH_RUN
+from studylib.claims.parts import (
     CONTRADICTED,
     INCONCLUSIVE,
     NOT_RUN,
@@ -20,6 +20,7 @@ from studylib.claims.verdicts_parts import (
     UNDECIDABLE,
     Part,
     Verdict,
+    combine,
 )
 from studylib.runs.results import Run
 
@@ -42,7 +43,7 @@ def verdict_cell(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool = 
         return prose(waiting + fold(f"runs so far: {len(links)}", links))
     lines = [
         badge(verdict.outcome, plan),
-        *map(escape, [*numbers(verdict), verdict.aside.replace(CONTRADICTED, "not so")]),
+        *map(escape, [*numbers(verdict), *asides(verdict)]),
     ]
     if not verdict.covers_seeds:
         lines.append(escape(ONE_SEED))
@@ -96,6 +97,15 @@ def numbers(verdict: Verdict) -> list[str]:
     if among > 1:
         corrected = part.text_of(*part.among(among))
         lines[-1] += f"; interval for {among} parts {corrected}"
+    return lines
+
+
+def asides(verdict: Verdict) -> list[str]:
+    """What its parts say where they are put together in another way."""
+    lines = []
+    for name, parts in verdict.aside.items():
+        outcome = combine(parts).replace(CONTRADICTED, "not so")
+        lines.append(f"{name}: {outcome} ({parts[0] if len(parts) == 1 else f'{len(parts)} parts'}).")
     return lines
 
 

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from studylib.book.estimates import PLANS, difference, links, runs_of
 from studylib.book.figures import BLUE, GREY, KINDS, STYLE, VERMILION, WIDTH
 from studylib.claims import published
-from studylib.claims.recorded import sum_over_seeds
-from studylib.claims.verdicts_parts import Part
+from studylib.claims.parts import Part, over_seeds
 from studylib.nets.table import PRINTED_NAMES
 from studylib.stats import Estimate
 from studylib.training.spec import RunSpec
@@ -117,7 +116,8 @@ def last_errors(rows: pd.DataFrame, column: str = "train_error") -> list[float]:
 def training_gap(first: pd.DataFrame, second: pd.DataFrame) -> Part | None:
     """Training error of the second minus that of the first, points, with Welch's interval over seeds (nan where one
     has a single seed)."""
-    return sum_over_seeds([last_errors(second)], [last_errors(first)])
+    errors = [last_errors(rows) for rows in (second, first)]
+    return over_seeds("", errors[:1], errors[1:]) if all(errors) else None
 
 
 def forest(table: pd.DataFrame) -> Figure:

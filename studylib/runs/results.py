@@ -252,9 +252,9 @@ def _require_notebook_of(planned: PlannedRun, papermill: Mapping[str, Any]) -> N
 def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
     """A row for each run of a plan.
 
-    Columns: plan, label (the plan's title), experiment, run (its name), net (the paper's name), state, each field of
-    the RunSpec that is not named yet; for a complete run also the metrics, `videos` (tested), `low` and `high` (Wilson
-    interval of video_top1), commit, hardware, started, and `result` (the Run itself, None otherwise).
+    Columns: plan, label (the plan's title), experiment, run (its name), net (the paper's name), state, spec, each field
+    of the RunSpec that is not named yet; for a complete run also the metrics, `videos` (tested), `low` and `high`
+    (Wilson interval of video_top1), commit, hardware, started, and `result` (the Run itself, None otherwise).
 
     Raises:
         BrokenRun: see `load_planned_run`.
@@ -263,7 +263,8 @@ def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
     for planned in plan.runs:
         state, run = load_planned_run(planned, repository)
         fields = asdict(planned.spec) | {"net": PRINTED_NAMES[planned.spec.net], "net_key": planned.spec.net}
-        row = fields | {"plan": plan.name, "label": plan.title, "run": planned.name, "state": state, "result": run}
+        row = fields | {"plan": plan.name, "label": plan.title, "run": planned.name, "spec": planned.spec}
+        row |= {"state": state, "result": run}
         if run is not None:
             low, high = wilson(round(run.metrics["video_top1"] * run.videos / 100), run.videos)
             row |= run.metrics | {"videos": run.videos, "low": low, "high": high, "hardware": hardware(run)}

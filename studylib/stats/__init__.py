@@ -6,5 +6,6 @@ of runs as `runs.results.table` has them. Imports runs and what is below them, n
 """
 
 from studylib.stats.estimates import Estimate, accuracy, difference, difference_of_differences
+from studylib.stats.intervals import NotComparable
 
-__all__ = ["Estimate", "accuracy", "difference", "difference_of_differences"]
+__all__ = ["Estimate", "NotComparable", "accuracy", "difference", "difference_of_differences"]

@@ -18,6 +18,7 @@ import numpy as np
 
 from studylib.runs.results import Run
 from studylib.stats import speakers
+from studylib.stats.intervals import NotComparable
 from studylib.stats.seeds import crossed_interval, freedom_of
 from studylib.training.evaluation import Predictions, clips_named_right, named_right, wilson
 
@@ -89,10 +90,10 @@ class Outcomes:
         out, which it would not as a difference of two networks.
 
         Raises:
-            ValueError: not the same seeds, videos, labels or classes.
+            NotComparable: not the same seeds, videos, labels or classes.
         """
         if (self.seeds, self.tested) != (other.seeds, other.tested):
-            raise ValueError("two tests of the same weights are not of the same seeds on the same videos")
+            raise NotComparable("two tests of the same weights are not of the same seeds on the same videos")
         return replace(self, values=self.values - share * other.values)
 
 
@@ -135,11 +136,11 @@ def combined(networks: Sequence[Outcomes], signs: Sequence[int]) -> Estimate:
     """The sum over networks of sign times what is measured.
 
     Raises:
-        ValueError: they were not tested on the same videos, labels, classes and speakers.
+        NotComparable: they were not tested on the same videos, labels, classes and speakers.
     """
     one = networks[0]
     if any(own.tested != one.tested for own in networks):
-        raise ValueError("the networks were not tested on the same videos, labels and classes")
+        raise NotComparable("the networks were not tested on the same videos, labels and classes")
     values, seeds = [own.values for own in networks], tuple(own.seeds for own in networks)
     points = sum(sign * own.mean(0) for own, sign in zip(values, signs, strict=True))  # (V,) or (S,)
     if one.folds is not None:
@@ -190,7 +191,7 @@ def outcomes(network: Network, measure: Measure = "video_top1") -> Outcomes:
     first = next(iter(scores.values()))
     for seed, splits in scores.items():
         if _tested(splits) != _tested(first):
-            raise ValueError(f"seed {seed} was not tested on the same videos, labels and classes as the others")
+            raise NotComparable(f"seed {seed} was not tested on the same videos, labels and classes as the others")
     if all(predictions.speakers for predictions in first.values()):
         values, folds = speakers.by_speaker(scores, points)
         return Outcomes(values, tuple(scores), _tested(first), folds)

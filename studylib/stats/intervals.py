@@ -11,6 +11,10 @@ from scipy.stats import kendalltau
 Z95 = float(ndtri(0.975))
 
 
+class NotComparable(ValueError):
+    """Tests of networks on other videos, labels, classes or speakers; the message says which."""
+
+
 def student_quantile(probability: float, degrees: float) -> float:
     """Quantile of Student's t with so many degrees of freedom, of the normal distribution with infinitely many.
 

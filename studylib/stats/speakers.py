@@ -21,7 +21,7 @@ from math import inf, nan, sqrt
 
 import numpy as np
 
-from studylib.stats.intervals import student_quantile
+from studylib.stats.intervals import NotComparable, student_quantile
 from studylib.training.evaluation import Predictions
 
 
@@ -36,7 +36,7 @@ def by_speaker(
         points: of predictions a number a video, (V,), whose mean is the measure.
 
     Raises:
-        ValueError: a speaker who is tested in two folds, or folds of other classes.
+        NotComparable: a speaker who is tested in two folds, or folds of other classes.
     """
     rows = []
     for folds in scores.values():
@@ -44,9 +44,9 @@ def by_speaker(
         for fold, predictions in folds.items():
             for speaker in set(predictions.speakers):
                 if fold_of.setdefault(speaker, fold) != fold:
-                    raise ValueError(f"{speaker} is tested in folds {fold_of[speaker]} and {fold}: give one of them")
+                    raise NotComparable(f"{speaker} is tested in folds {fold_of[speaker]} and {fold}: give one of them")
         if len({predictions.classes for predictions in folds.values()}) > 1:
-            raise ValueError("the folds have other classes; they are not of one dataset")
+            raise NotComparable("the folds have other classes; they are not of one dataset")
         scores_of_videos = [own.scores for own in folds.values()]
         sample = Predictions(
             [video for own in folds.values() for video in own.videos],

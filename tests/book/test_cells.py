@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from studylib.book import cells
-from studylib.claims.recorded import averaged, network, rows_of, sum_over_seeds
-from studylib.claims.verdicts_evidence import Evidence
-from studylib.claims.verdicts_intervals import CLIP, VIDEO
+from studylib.claims.networks import CLIP, VIDEO, Evidence, rows_of
+from studylib.claims.parts import over_seeds
 from tests.made_study import network_of as of
 from tests.made_study import table2
 from tests.verdict_runs import PLAN, run_of, scored, table, trained
@@ -31,7 +30,7 @@ def test_a_cell_shows_number_interval_and_what_is_missing():
 
 
 def test_a_single_seed_of_one_number_has_no_interval():
-    part = sum_over_seeds([[20.0]], [[15.0, 17.0]])
+    part = over_seeds("", [[20.0]], [[15.0, 17.0]])
     assert text(cells.cell(part, sign=True)) == "+4.0 (one seed)"
     assert text(cells.cell(part)) == "4.0 (one seed)"
 
@@ -45,7 +44,7 @@ def test_a_cell_without_a_number_says_why():
 
 def test_the_number_of_one_run_is_its_link_and_of_several_a_line_has_them():
     whole = table2()
-    alone = network(Evidence(table(trained("a", 60, seeds=(0,))), PLAN), "a", TABLE2, net="r2plus1d")
+    alone = Evidence(table(trained("a", 60, seeds=(0,))), PLAN).find("a", TABLE2, net="r2plus1d")
     shown = cells.accuracy(alone, VIDEO)
     assert re.fullmatch(
         r'<a href="run_pages/study_conv_types_a_seed0.html">[\d.]+</a> <span.*\(\d+–\d+\)</span>', shown
@@ -55,7 +54,7 @@ def test_the_number_of_one_run_is_its_link_and_of_several_a_line_has_them():
 
 def test_many_seeds_take_several_lines():
     seeds = tuple(range(7))
-    own = network(Evidence(table(trained("a", 60, seeds=seeds)), PLAN), "a", TABLE2, net="r2plus1d")
+    own = Evidence(table(trained("a", 60, seeds=seeds)), PLAN).find("a", TABLE2, net="r2plus1d")
     lines = cells.links(own).split("<br>")
     assert [text(line) for line in lines] == ["seeds 0 1 2 3 4", "5 6"]
 
@@ -64,7 +63,7 @@ def test_many_seeds_take_several_lines():
 def test_splits_have_a_link_each(seeds, told):
     specs = [replace(run.spec, split=split) for _, run in trained("a", 60, seeds=seeds) for split in (1, 2)]
     runs = [(f"s{s.seed}_{s.split}", run_of(s, scored(60, name=f"split{s.split}/"))) for s in specs]
-    own = network(Evidence(table(runs), PLAN), "a", TABLE2, net="r2plus1d")
+    own = Evidence(table(runs), PLAN).find("a", TABLE2, net="r2plus1d")
     assert text(cells.links(own)) == told
 
 
@@ -81,9 +80,8 @@ def test_a_figure_tells_what_it_is_made_of():
 
 
 def test_a_run_behind_several_networks_of_a_figure_counts_once():
-    streams = [of(table2(1), net) for net in ("mc2", "mc3")]  # as RGB and flow, and both as one
-    told = cells.made_of([*streams, averaged("both", *streams)]).data
-    assert told.endswith("4 of 6 planned runs complete.")
+    own = of(table2(1))
+    assert cells.made_of([own, own, of(table2(1), "mc2")]).data.endswith("4 of 6 planned runs complete.")
 
 
 def test_runs_that_make_no_figure_alone_are_told_apart_from_none():

@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 
 from studylib.book import scoreboard, verdict_cells
-from studylib.claims.published import ARITHMETIC, EMPIRICAL, read_claims
-from studylib.claims.verdicts import decide
-from studylib.claims.verdicts_parts import (
+from studylib.claims.parts import (
     CONTRADICTED,
     EQUAL,
     INCONCLUSIVE,
@@ -20,6 +18,8 @@ from studylib.claims.verdicts_parts import (
     Verdict,
     combine,
 )
+from studylib.claims.published import ARITHMETIC, EMPIRICAL, read_claims
+from studylib.claims.verdicts import decide
 from studylib.runs.results import load_plan_runs
 from tests.chapters import cells_of, html_of, shown_by
 from tests.fake_runs import write_fake_run
@@ -169,7 +169,7 @@ def test_beside_a_verdict_stands_on_which_machines_its_runs_were_made():
         if number % 4 == 0:
             run.provenance.update({"device": "H200", "processes": 2})
     ((_, _, _, cell),) = rows_of(scoreboard.claims_table(recorded(runs), "run-best"))
-    assert "On H200, torch 2.14.1, 2 processes (9); cpu, torch 2.14.1 (27)." in cell
+    assert "On cpu, torch 2.14.1 (27); H200, torch 2.14.1, 2 processes (9)." in cell
 
 
 def test_plans_are_told_apart():

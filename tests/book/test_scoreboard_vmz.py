@@ -5,7 +5,7 @@ import pytest
 from studylib.book import scoreboard_vmz
 from studylib.book.scoreboard_vmz import differences, longer, mean_difference, minus_table4, vmz
 from studylib.claims.published import EMPIRICAL, read_claims
-from studylib.claims.verdicts_types import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC
+from studylib.claims.verdicts import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC
 
 
 def test_every_net_over_time_is_above_both_flat_ones_at_both_lengths():

@@ -8,27 +8,29 @@ import pandas as pd
 import pytest
 
 from studylib import REPOSITORY
-from studylib.claims import verdicts, verdicts_parts
-from studylib.claims.verdicts import decide
-from studylib.claims.verdicts_evidence import Net, Undecidable
-from studylib.claims.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
-from studylib.claims.verdicts_parts import (
+from studylib.claims import verdicts
+from studylib.claims.parts import (
     CONTRADICTED,
     EQUAL,
     INCONCLUSIVE,
     NOT_RUN,
+    ONE_SEED,
     REPRODUCED,
     UNDECIDABLE,
     Part,
+    Verdict,
     combine,
+    contrast,
     exact,
 )
+from studylib.claims.verdicts import decide
 from studylib.runs.plan import load_plan
 from studylib.runs.results import load_plan_runs
-from studylib.stats import difference
+from studylib.stats import NotComparable, difference
+from studylib.stats.estimates import outcomes
 from studylib.training.evaluation import video_top_k
 from tests.fake_runs import fake_predictions, write_fake_run
-from tests.verdict_runs import PLAN, SPEC, TABLE2, complete, run_of, scored, table, table2, table2_plan
+from tests.verdict_runs import PLAN, TABLE2, complete, scored, table, table2, table2_plan
 
 # --- parts
 
@@ -56,7 +58,7 @@ def test_a_part_is_decided_by_where_its_whole_interval_lies(interval, claimed, e
 
 
 def test_no_interval_of_a_difference_of_accuracies_exceeds_100_points():
-    part = contrast("x", [outcomes({s: {1: scored(a)} for s, a in ((0, 95), (1, 20))}, CLIP)])
+    part = contrast("x", [outcomes({s: {1: scored(a)} for s, a in ((0, 95), (1, 20))}, "clip_top1")])
     for low, high in ((part.low, part.high), part.among(33)):
         assert -100 <= low < part.points < high <= 100
     wide = Part("x", 50, -80, 95, freedom=2)
@@ -86,28 +88,21 @@ def test_one_of_many_contradicts_only_by_an_interval_for_so_many():
 
 def test_the_numbers_show_every_interval_and_whether_a_seed_is_covered():
     part = Part("a minus b", 1.25, -0.5, 3.0, covers_seeds=False)
-    text = verdicts_parts.Verdict(INCONCLUSIVE, (part,)).numbers
+    text = Verdict(INCONCLUSIVE, (part,)).numbers
     assert text.startswith("a minus b: +1.2 points (95% interval −0.5 to +3.0)")
-    assert verdicts_parts.ONE_SEED in text
-    assert (
-        verdicts_parts.ONE_SEED not in verdicts_parts.Verdict(INCONCLUSIVE, (replace(part, covers_seeds=True),)).numbers
-    )
+    assert ONE_SEED in text
+    assert ONE_SEED not in Verdict(INCONCLUSIVE, (replace(part, covers_seeds=True),)).numbers
     assert "interval" not in str(exact("a count", 0.5, (0, 1)))
 
 
 # --- intervals
 
 
-def net_of(predictions):
-    runs = {s: {1: run_of(SPEC(seed=s), p)} for s, p in predictions.items()}
-    return Net("net", SPEC(), runs, {})
-
-
-@pytest.mark.parametrize(("measure", "name"), [(CLIP, "clip_top1"), (VIDEO, "video_top1")])
-def test_a_difference_is_that_of_seeds_and_videos(measure, name):
+@pytest.mark.parametrize("measure", ["clip_top1", "video_top1"])
+def test_a_difference_is_that_of_seeds_and_videos(measure):
     first, second = ({s: fake_predictions(seed=s, skill=k) for s in own} for own, k in (((0, 1, 2), 2), ((3, 4), 1)))
-    part = contrast("x", [outcomes(net_of(first), measure)], [outcomes(net_of(second), measure)])
-    known = difference(first, second, name)
+    part = contrast("x", [outcomes(first, measure)], [outcomes(second, measure)])
+    known = difference(first, second, measure)
     assert (part.points, part.low, part.high) == pytest.approx((known.points, known.low, known.high))
     assert part.covers_seeds
     assert 1 < part.freedom < np.inf
@@ -119,16 +114,16 @@ def test_networks_that_were_tested_with_other_labels_are_not_compared():
     relabelled = replace(second, labels=np.r_[(second.labels[0] + 1) % 3, second.labels[1:]])
     two_labels = replace(second, label_sets=[np.array([0, 1]), *(np.array([own]) for own in second.labels[1:])])
     for other in (relabelled, two_labels):
-        with pytest.raises(Undecidable, match="x: the networks were not tested on the same videos, labels and classes"):
-            contrast("x", [outcomes({0: {1: first}}, CLIP)], [outcomes({0: {1: other}}, CLIP)])
-        with pytest.raises(Undecidable, match="seed 1 was not tested on the same videos, labels"):
-            outcomes({0: {1: first}, 1: {1: other}}, CLIP)
+        with pytest.raises(NotComparable, match="the networks were not tested on the same videos, labels and classes"):
+            contrast("x", [outcomes({0: first})], [outcomes({0: other}, "clip_top1")])
+        with pytest.raises(NotComparable, match="seed 1 was not tested on the same videos, labels"):
+            outcomes({0: first, 1: other})
 
 
 def test_over_splits_it_is_the_mean_of_their_differences():
     splits = {s: (scored(70, s, f"split{s}/"), scored(60, s + 5, f"split{s}/", whole=0.5)) for s in (1, 2, 3)}
     first, second = ({0: {s: pair[i] for s, pair in splits.items()}} for i in (0, 1))
-    part = contrast("x", [outcomes(first, VIDEO)], [outcomes(second, VIDEO)])
+    part = contrast("x", [outcomes(first)], [outcomes(second)])
     known = [video_top_k(one, 1) - video_top_k(other, 1) for one, other in splits.values()]
     assert part.points == pytest.approx(np.mean(known))
     assert part.low < part.points < part.high
@@ -138,8 +133,10 @@ def test_over_splits_it_is_the_mean_of_their_differences():
 def test_a_video_of_two_splits_is_drawn_once():
     """Two splits with the same videos are one test: the interval is that of one, not narrower by a factor 1.4."""
     one, other = scored(70), scored(60, whole=0.5)
-    once = contrast("x", [outcomes({0: {1: one}}, CLIP)], [outcomes({0: {1: other}}, CLIP)])
-    twice = contrast("x", [outcomes({0: {1: one, 2: one}}, CLIP)], [outcomes({0: {1: other, 2: other}}, CLIP)])
+    once = contrast("x", [outcomes({0: {1: one}}, "clip_top1")], [outcomes({0: other}, "clip_top1")])
+    twice = contrast(
+        "x", [outcomes({0: {1: one, 2: one}}, "clip_top1")], [outcomes({0: {1: other, 2: other}}, "clip_top1")]
+    )
     assert (twice.points, twice.low, twice.high) == pytest.approx((once.points, once.low, once.high))
 
 

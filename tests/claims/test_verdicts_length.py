@@ -5,15 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.claims.verdicts import decide
-from studylib.claims.verdicts_intervals import contrast, outcomes
-from studylib.claims.verdicts_length import clip_correlation
-from studylib.claims.verdicts_parts import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    NOT_RUN,
-    REPRODUCED,
-)
+from studylib.claims.parts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED, contrast
+from studylib.claims.verdicts import clip_correlation, decide
+from studylib.stats.estimates import outcomes
 from tests.fake_runs import fake_predictions
 from tests.verdict_runs import PLAN, lengths, outcome, scored, table, table2, trained
 

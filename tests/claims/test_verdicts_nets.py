@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from studylib.claims.verdicts import decide
-from studylib.claims.verdicts_parts import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    NOT_RUN,
-    ONE_SEED,
-    REPRODUCED,
-    UNDECIDABLE,
-)
+from studylib.claims.parts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, ONE_SEED, REPRODUCED, UNDECIDABLE, combine
+from studylib.claims.verdicts import WITHOUT_MC2, decide
 from tests.verdict_runs import PLAN, outcome, retested, table, table2, trained
 
 # --- types of convolution
@@ -24,7 +17,7 @@ def test_it_takes_all_eleven_to_be_the_best():
     verdict = decide("run-best", table(table2()), PLAN)
     assert (verdict.outcome, len(verdict.parts)) == (REPRODUCED, 11)
     assert len(verdict.folders) == 36
-    assert verdict.folders[0] == "runs/study/conv_types/r2d_seed0"
+    assert verdict.folders[0] == "runs/study/conv_types/r2plus1d_seed0"
     assert "R(2+1)D-18 minus R3D-18, clip@1: +15" in verdict.numbers
     assert outcome("run-best", table2(mc3=75)) == INCONCLUSIVE
     assert outcome("run-best", table2(mc3=90)) == CONTRADICTED
@@ -59,10 +52,11 @@ def test_as_accurate_is_within_two_points_to_both_sides():
 def test_what_the_claim_would_say_without_mc2_stands_beside_it():
     verdict = decide("run-mc-r3d", table(table2(mc2=50)), PLAN)
     assert (verdict.outcome, len(verdict.parts)) == (CONTRADICTED, 4)
-    assert verdict.aside.endswith("in conv1 only: reproduced, of 3 parts.")
+    assert {name: combine(parts) for name, parts in verdict.aside.items()} == {WITHOUT_MC2: REPRODUCED}
+    assert len(verdict.aside[WITHOUT_MC2]) == 3
     means = decide("run-mc-rmc", table(table2(mc2=50, mc3=62, mc4=62, mc5=62)), PLAN)
     assert means.outcome == CONTRADICTED
-    assert "reproduced (mean of MC3 to MC5 minus mean of rMC2 to rMC5, clip@1: +2.0" in means.aside
+    assert combine(means.aside[WITHOUT_MC2]) == REPRODUCED
 
 
 def test_mixed_nets_are_compared_by_their_means_and_early_ones_pair_by_pair():
@@ -80,7 +74,7 @@ def test_networks_that_were_trained_in_another_way_are_not_compared():
     runs = [run for run in table2() if not run[0].startswith("r3d")] + trained("r3d", 60, net="r3d", epochs=9)
     verdict = decide("run-best", table(runs), PLAN)
     assert verdict.outcome == UNDECIDABLE
-    assert "R2D-18 and R3D-18 were run with other settings (epochs)" in verdict.why
+    assert "R(2+1)D-18 and R3D-18 were run with other settings (epochs)" in verdict.why
     twice = decide("run-best", table([*table2(), *trained("fast", 60, net="r3d", lr=0.1)]), PLAN)
     assert twice.outcome == UNDECIDABLE
     assert "several runs of R3D-18 that differ in lr" in twice.why
@@ -136,7 +130,7 @@ def test_the_gap_comes_from_motion_when_most_of_it_goes_with_the_motion():
     assert outcome("run-motion", cue_runs((47, 40), f_r2d=(45, 25))) == CONTRADICTED  # f-R2D fell too: 15 are left
     assert outcome("run-motion", cue_runs((30, 30), r3d=45)) == INCONCLUSIVE  # there was no gap
     assert outcome("run-motion", table2()) == NOT_RUN
-    assert verdict.aside == "Each network alone: R3D-18 reproduced."
+    assert verdict.aside == {"R3D-18 alone": [*verdict.parts]}
 
 
 def test_another_way_to_join_clips_counts_where_it_gains_more_than_two_points():
@@ -179,7 +173,7 @@ def test_networks_that_were_recorded_on_other_videos_or_in_another_precision_are
         return verdict.why if verdict.outcome == UNDECIDABLE else verdict.outcome
 
     assert why("none") == REPRODUCED
-    other = "a run of R2D-18 and one of R3D-18 were recorded with another"
+    other = "a run of R(2+1)D-18 and one of R3D-18 were recorded with another"
     assert why("r3d", precision="fp32") == f"{other} precision: bf16 and fp32 in provenance.json"
     videos = "manifest of pantomime-study: ababababab and cdcdcdcdcd in provenance.json"
     assert why("r3d", manifest="cd" * 32) == f"{other} {videos}"

@@ -5,14 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studylib.claims.parts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED, UNDECIDABLE
 from studylib.claims.verdicts import decide
-from studylib.claims.verdicts_parts import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    NOT_RUN,
-    REPRODUCED,
-    UNDECIDABLE,
-)
 from studylib.training.run_files import CONV1
 from tests.verdict_runs import CLIPS, PLAN, SEEDS, SPEC, VIDEOS, outcome, run_of, scored, table, table2
 

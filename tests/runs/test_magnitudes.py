@@ -2,7 +2,7 @@
 
 import pytest
 
-from studylib.claims.verdicts_parts import Part
+from studylib.claims.parts import Part
 from studylib.runs.magnitudes import interval, signed, with_interval
 
 

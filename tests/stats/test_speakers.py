@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studylib.claims.verdicts_intervals import CLIP, VIDEO, contrast, outcomes
+from studylib.claims.parts import contrast
 from studylib.stats import accuracy, difference
+from studylib.stats.estimates import outcomes
 from studylib.stats.speakers import interval
 from studylib.training.evaluation import Predictions, condense, read_predictions, write_predictions
 
@@ -84,11 +85,11 @@ def test_a_rule_takes_speakers_where_they_are_named_and_one_seed_of_five_folds_d
         return {f: predictions({n: rng.random(20) < share for n in NAMES[3 * f : 3 * f + 3]}) for f in range(5)}
 
     one, other = ({seed: folds(share) for seed in range(2)} for share in (0.9, 0.5))
-    part = contrast("gap", [outcomes(one, CLIP)], [outcomes(other, CLIP)])
+    part = contrast("gap", [outcomes(one, "clip_top1")], [outcomes(other, "clip_top1")])
     expected = difference(one, other, "clip_top1")
     assert expected.unit == "speakers"
     assert (part.points, part.low, part.high) == pytest.approx((expected.points, expected.low, expected.high))
-    single = contrast("gap", [outcomes({0: one[0]}, VIDEO)], [outcomes({0: other[0]}, VIDEO)])
+    single = contrast("gap", [outcomes({0: one[0]})], [outcomes({0: other[0]})])
     assert (single.outcome, single.covers_seeds, single.freedom) == ("reproduced", True, 4)
 
 

@@ -14,13 +14,17 @@ it in: above 0 where one network is said to be better, within `CLOSE` of 0 where
   differ by more than such an interval far more often than in one study of twenty.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import inf, isinf
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf, isinf, nan, sqrt
+
+import numpy as np
 
 from studylib.claims.published import CLOSE
 from studylib.runs.magnitudes import signed
+from studylib.stats.estimates import Outcomes, combined
 from studylib.stats.intervals import student_quantile
+from studylib.stats.seeds import freedom
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_RUN, UNDECIDABLE = "not run", "cannot be decided here"
@@ -28,13 +32,11 @@ VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN, UNDECIDABLE)
 
 ABOVE = (0.0, inf)  # better, larger, longer
 EQUAL = (-CLOSE - 1e-9, CLOSE + 1e-9)  # points: "as accurate as", "comes close"; the ends belong to it
+POINTS = " points"  # the unit of a difference of two percentages
 ONE_SEED = (
     "A network has one seed: the intervals cover the draw of the test videos and leave out, or have only in part, how "
     "another seed would come out. That decides nothing."
 )
-
-
-POINTS = " points"  # the unit of a difference of two percentages
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,22 @@ class Part:
     @property
     def outcome(self) -> str:
         """Of this part by itself."""
-        return _place(self.low, self.high, self.claimed)
+        return self.outcome_among(1)
 
     def among(self, parts: int) -> tuple[float, float]:
         """The interval (low, high) at the level 1 - 0.05 / parts, as wide by Student's t of its own freedom."""
+        if parts == 1:
+            return self.low, self.high
         factor = student_quantile(1 - 0.025 / parts, self.freedom) / student_quantile(0.975, self.freedom)
         ends = self.points - factor * (self.points - self.low), self.points + factor * (self.high - self.points)
         return possible(*ends) if self.unit == POINTS else ends
 
     def outcome_among(self, parts: int) -> str:
-        """As `outcome`, by the interval `among` so many."""
-        return _place(*self.among(parts), self.claimed)
+        """As `outcome`, by the interval `among` so many; one that touches the edge of the region holds it."""
+        (low, high), (least, most) = self.among(parts), self.claimed
+        if least < low and high < most:
+            return REPRODUCED
+        return CONTRADICTED if high < least or low > most else INCONCLUSIVE
 
     def text_of(self, *values: float) -> str:
         """Numbers as the part shows its own, "−0.5 to +3.0"."""
@@ -85,17 +92,16 @@ class Verdict:
     folders: tuple[str, ...] = ()  # of the runs that were looked at, from the repository on
     missing: tuple[str, ...] = ()  # what "not run" waits for
     why: str = ""  # of "cannot be decided here"
-    aside: str = ""  # what the parts say where they are put together in another way; decides nothing
+    # Parts put together in another way, by what that is; they decide nothing.
+    aside: Mapping[str, Sequence[Part]] = field(default_factory=dict)
     # Where the rule is another than that all parts hold: the part that decides, and for how many its interval is.
     decides: tuple[Part, int] | None = None
 
     @property
     def numbers(self) -> str:
         """The parts with their intervals, as text."""
-        texts = [str(part) for part in self.parts]
-        if not texts:
-            return ""
-        return "; ".join(texts) + ("." if self.covers_seeds else f". {ONE_SEED}")
+        texts = "; ".join(map(str, self.parts))
+        return texts and texts + ("." if self.covers_seeds else f". {ONE_SEED}")
 
     @property
     def covers_seeds(self) -> bool:
@@ -122,9 +128,43 @@ def combine(parts: Sequence[Part]) -> str:
     return CONTRADICTED if contradicted else INCONCLUSIVE
 
 
-def possible(low: float, high: float) -> tuple[float, float]:
-    """The ends of an interval of a difference of two accuracies, which is 100 points at most; nan stays."""
-    return max(low, -100.0) if low == low else low, min(high, 100.0) if high == high else high
+def contrast(
+    what: str,
+    plus: Sequence[Outcomes],
+    minus: Sequence[Outcomes] = (),
+    claimed: tuple[float, float] = ABOVE,
+    published: float = 0.0,
+    unit: str = POINTS,
+    digits: int = 1,
+) -> Part:
+    """The mean of some networks minus the mean of others and a published number, with its 95% interval.
+
+    Raises:
+        NotComparable: the networks were not tested on the same videos, labels and classes.
+    """
+    networks = [replace(own, values=own.values / len(side)) for side in (plus, minus) for own in side]
+    found = combined(networks, [1] * len(plus) + [-1] * len(minus))
+    ends = found.low - published, found.high - published
+    if unit == POINTS:
+        ends = possible(*ends)
+    return Part(what, found.points - published, *ends, claimed, found.freedom, found.covers_seeds, unit, digits)
+
+
+def over_seeds(what: str, plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]] = ()) -> Part:
+    """A sum of means over seeds minus another, with the 95% interval of Student's t, for what is one number a seed.
+
+    Variances of the networks need not be equal: Welch's interval, with Satterthwaite's degrees of freedom. It is nan
+    where a network has a single seed.
+    """
+    groups = [np.asarray(own, float) for own in (*plus, *minus)]
+    signs = [1] * len(plus) + [-1] * len(minus)
+    points = float(sum(sign * own.mean() for sign, own in zip(signs, groups, strict=True)))
+    if min(map(len, groups)) == 1:
+        return Part(what, points, nan, nan, covers_seeds=False)
+    variances = [own.var(ddof=1) / len(own) for own in groups]
+    degrees = freedom(variances, list(map(len, groups)))
+    half = 0.0 if isinf(degrees) else student_quantile(0.975, degrees) * sqrt(sum(variances))
+    return Part(what, points, *possible(points - half, points + half), ABOVE, degrees)
 
 
 def exact(what: str, value: float, claimed: tuple[float, float], unit: str = "", digits: int = 2) -> Part:
@@ -132,8 +172,6 @@ def exact(what: str, value: float, claimed: tuple[float, float], unit: str = "",
     return Part(what, value, value, value, claimed, unit=unit, digits=digits)
 
 
-def _place(low: float, high: float, claimed: tuple[float, float]) -> str:
-    """Where an interval lies; one that touches the edge of the region holds it."""
-    if claimed[0] < low and high < claimed[1]:
-        return REPRODUCED
-    return CONTRADICTED if high < claimed[0] or low > claimed[1] else INCONCLUSIVE
+def possible(low: float, high: float) -> tuple[float, float]:
+    """The ends of an interval of a difference of two accuracies, which is 100 points at most."""
+    return float(np.clip(low, -100, 100)), float(np.clip(high, -100, 100))
