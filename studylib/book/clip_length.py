@@ -67,21 +67,12 @@ def figure5(panels: Mapping[str, pd.DataFrame]) -> Figure:
     Args:
         panels: title -> `by_length`, none empty.
     """
-    return _panels(panels, {"clip": ("clip@1", BLUE, "o"), "video": ("video@1", VERMILION, "s")}, "accuracy (%)")
-
-
-def correlations(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Correlation of the clips of a video against clip length, panels as of `figure5`."""
-    return _panels(panels, {"correlation": ("", BLUE, "o")}, "correlation of clips")
-
-
-def _panels(panels: Mapping[str, pd.DataFrame], lines: Mapping[str, tuple[str, str, str]], ylabel: str) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.1 * len(panels)), squeeze=False)
         for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
-            for column, (label, colour, marker) in lines.items():
-                _line(axes, table["frames"], table[column], label, colour, marker)
-            axes.set(title=title, ylabel=ylabel, xticks=table["frames"])
+            _line(axes, table["frames"], table["clip"], "clip@1", BLUE, "o")
+            _line(axes, table["frames"], table["video"], "video@1", VERMILION, "s")
+            axes.set(title=title, ylabel="accuracy (%)", xticks=table["frames"])
             axes.margins(x=0.12, y=0.15)
         grid[-1, 0].set_xlabel("frames of a clip, in training and test")
         plt.close(figure)

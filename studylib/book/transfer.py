@@ -118,4 +118,8 @@ def published_streams() -> pd.DataFrame:
     table = pd.concat(rows)
     frames = table["frames"].map(lambda n: f", {n} frames" if n else "")
     table["dataset"] = table["dataset"].map(names) + frames
-    return table.pivot_table("accuracy", ["dataset", "pretrained"], "stream", sort=False).reset_index()
+    return (
+        table.pivot_table("accuracy", ["dataset", "pretrained"], "stream", sort=False)
+        .reset_index()
+        .rename_axis(columns=None)
+    )

@@ -96,7 +96,7 @@ def _published() -> list[tuple]:
     """The paper's Table 2, and VMZ's trainings of the same networks: one of each, without an interval."""
     tables = {"the paper, 8 frames": published.table("table2_conv_types")}
     vmz = published.table("vmz_released_models")
-    tables |= {f"the authors again (VMZ), {frames} frames": vmz[vmz["clip_frames"] == frames] for frames in (8, 16)}
+    tables |= {f"the authors again, {frames} frames": vmz[vmz["clip_frames"] == frames] for frames in (8, 16)}
     rows = []
     for name, table in tables.items():
         pair = table.set_index("net").loc[[FIRST, SECOND], ["clip_top1", "video_top1"]]
@@ -130,7 +130,7 @@ def forest(table: pd.DataFrame) -> Figure:
         labels += own["setting"].tolist()
     with matplotlib.rc_context(STYLE):
         figure, panels = plt.subplots(
-            1, 2, figsize=(WIDTH, 0.25 * len(labels) + 1.2), sharey=True, width_ratios=(1.5, 1)
+            1, 2, figsize=(WIDTH, 0.28 * len(labels) + 1.2), sharey=True, width_ratios=(1.5, 1)
         )
         for axes, column, title in zip(panels, ("clip", "train"), ("clip@1", "training error"), strict=True):
             axes.axvline(0, color="black", linewidth=1)
@@ -142,7 +142,7 @@ def forest(table: pd.DataFrame) -> Figure:
             axes.set(xlabel=title, ylim=(len(labels) - 0.4, -0.6))
             axes.grid(axis="y", visible=False)
             axes.tick_params(axis="y", length=0)
-        panels[0].set_yticks(range(len(labels)), labels, fontsize=10.5)
+        panels[0].set_yticks(range(len(labels)), labels)
         for place, label in enumerate(panels[0].get_yticklabels()):
             label.set_fontweight("normal" if place in places else "bold")
         plt.close(figure)
