@@ -8,8 +8,8 @@ from matplotlib.container import ErrorbarContainer
 
 from studylib.book import (
     cues,
+    evidence,
     figures,
-    reproductions,
     why_factorise,
 )
 from studylib.nets.table import PAPER_NAMES
@@ -63,7 +63,7 @@ def all_figures_of_networks():
     yield why_factorise.figure4(pd.concat(pair))
     points = pd.DataFrame({"net": names, "gflops": number, "accuracy": number, "low": number, "high": number})
     yield figures.cue_groups(points.assign(cue="pose", order_blind=50.0, chance=6.0))
-    yield reproductions.scatter()
+    yield evidence.scatter()
 
 
 def test_a_network_has_one_colour_in_all_figures():

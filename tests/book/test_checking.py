@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from studylib.book import claims, reproductions
+from studylib.book import checking, evidence
 from studylib.claims import audit, audit_networks, published
 from studylib.claims.audit import FAILS, HOLDS, ROUNDING
 from studylib.claims.verdicts import RULES
@@ -13,7 +13,7 @@ from studylib.stats.intervals import difference_margin, rank_agreement
 
 @pytest.fixture(scope="module")
 def decisions():
-    return {claim.id: decision for claim, decision in claims.decided()}
+    return checking.decided().set_index("id")
 
 
 # Recomputed by hand from the printed tables and from Table 1: id -> (outcome, what the text must contain).
@@ -58,20 +58,20 @@ BY_HAND = {
 @pytest.mark.parametrize("id", BY_HAND)
 def test_a_finding_is_what_a_hand_calculation_gives(decisions, id):
     outcome, text = BY_HAND[id]
-    assert decisions[id].outcome == outcome
-    assert text in decisions[id].recomputed
+    assert decisions.loc[id, "outcome"] == outcome
+    assert text in decisions.loc[id, "recomputed"]
 
 
 def test_every_claim_has_all_its_fields_and_code_that_decides_it(decisions):
     arithmetic, empirical = (published.read_claims(kind) for kind in (published.ARITHMETIC, published.EMPIRICAL))
-    assert set(arithmetic) == set(decisions)
+    assert set(arithmetic) == set(decisions.index)
     assert set(empirical) == set(RULES)
     assert len(arithmetic | empirical) == len(arithmetic) + len(empirical) > 100
     for claim in (arithmetic | empirical).values():
         assert all((claim.section, claim.text, claim.printed, claim.rule)), claim.id
         assert "{" not in claim.rule, claim.id
     assert all(claim.experiment for claim in empirical.values())
-    assert all(decision.recomputed for decision in decisions.values())
+    assert all(decisions["recomputed"])
 
 
 @pytest.mark.parametrize(
@@ -107,20 +107,13 @@ def test_the_tolerance_is_the_printed_digit_and_then_the_rounding_of_the_inputs(
     assert audit.worst([HOLDS, FAILS, ROUNDING]) == FAILS
 
 
-def test_the_summary_counts_what_the_table_shows(decisions):
-    shown = claims.decided()
-    fails = sum(decision.outcome == FAILS for _, decision in shown)
-    assert f"**{fails}** do not hold" in claims.summary(shown).data
-    html = claims.audit_table(shown)._repr_html_()
-    assert html.count("<strong>does not hold</strong>") == fails
-
-
-def test_the_short_list_has_the_claims_that_do_not_hold_and_leads_to_their_rows():
-    shown = claims.decided()
-    led_to = re.findall('href="audit.html#([^"]+)"', claims.failing_table(shown)._repr_html_())
-    assert led_to == [claim.id for claim, decision in shown if decision.outcome == FAILS]
-    audited = claims.audit_table(shown)._repr_html_()
-    assert all(f'id="{id}"' in audited for id in led_to)
+def test_a_claim_links_to_its_row_of_the_audit(decisions):
+    rows = decisions.reset_index()
+    short = checking.claims_table(rows[rows["outcome"] == FAILS], "", "printed")._repr_html_()
+    whole = checking.claims_table(rows, "", "printed", audit=True)._repr_html_()
+    linked = re.findall('href="audit.html#([^"]+)"', short)
+    assert linked == list(decisions.index[decisions["outcome"] == FAILS])
+    assert all(f'id="{id}"' in whole for id in linked)
 
 
 def test_kendalls_tau_is_that_of_a_hand_count_and_its_interval_repeats():
@@ -145,23 +138,13 @@ def test_the_margin_of_a_difference_of_two_halves_on_ten_thousand_videos():
 
 
 def test_paper_and_vmz_agree_on_the_order_of_the_nets():
-    found = reproductions.agreements().set_index(["pair", "measure"])["tau"]
+    found = evidence.agreements().set_index(["rankings", "measure"])["tau"]["paper, 8 frames; VMZ, 8 frames"]
     # clip@1: of 66 pairs 60 in the same order, 4 in opposite ones, 1 tied in the paper only, 1 in VMZ only
-    assert found["paper and VMZ, both 8 frames", "clip@1"] == pytest.approx(56 / (65 * 65) ** 0.5)
-    assert found["paper and VMZ, both 8 frames", "video@1"] < found["paper and VMZ, both 8 frames", "clip@1"]
-
-
-def test_no_published_number_is_shown_without_its_protocol():
-    html = reproductions.protocols_table()._repr_html_()
-    assert html.count("<tr>") + html.count("<tr ") == len(published.table("other_reproductions")) + 1
-    assert all(word in html for word in ("sampling", "evaluation", "crop", "10 clips x 3 crops", "15 fps"))
-    caption = reproductions.beside_vmz_table().caption
-    assert "centre crops of 10 random clips a video" in caption  # the paper says so
-    assert "centre crops of 10 evenly spaced clips a video" in caption  # and so does VMZ
+    assert found["clip@1"] == pytest.approx(56 / (65 * 65) ** 0.5)
+    assert found["video@1"] < found["clip@1"]
 
 
 def test_one_set_of_weights_gains_ten_points_from_averaging_clips():
-    rows = reproductions.changes().set_index("change")
-    averaging = rows.loc["score of a clip, or the mean of 5, same weights"]
+    averaging = evidence.changes().set_index("change").loc["mean of 5 clips, not one clip"]
     assert averaging["high"] == pytest.approx(63.200 - 52.75)
     assert averaging["nets"] == 3

@@ -1,0 +1,108 @@
+"""Other people's numbers for the paper's networks beside the paper's: rank agreement, and what moves an accuracy."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, kind_of
+from studylib.claims import published
+from studylib.stats.intervals import rank_agreement
+
+MEASURES = {"clip_top1": "clip@1", "video_top1": "video@1"}
+PAPER, VMZ8, VMZ16 = "paper, 8 frames", "VMZ, 8 frames", "VMZ, 16 frames"
+
+
+def trainings() -> dict[str, pd.DataFrame]:
+    """The twelve networks' three published trainings, each a row a net in the paper's order: clip@1 and video@1."""
+    vmz = published.table("vmz_released_models").query("depth == 18")
+    tables = {PAPER: published.table("table2_conv_types")}
+    tables |= {VMZ8: vmz.query("clip_frames == 8"), VMZ16: vmz.query("clip_frames == 16")}
+    order = tables[PAPER]["net"]
+    return {
+        name: rows.set_index("net").loc[order, [*MEASURES]].rename(columns=MEASURES) for name, rows in tables.items()
+    }
+
+
+def agreements() -> pd.DataFrame:
+    """Kendall's tau over the twelve nets: columns rankings, measure, tau, low, high (95%, resampled nets)."""
+    tables, rows = trainings(), []
+    for one, other in ((PAPER, VMZ8), (PAPER, VMZ16), (VMZ8, VMZ16)):
+        for measure in MEASURES.values():
+            found = rank_agreement(tables[one][measure], tables[other][measure])
+            rows.append((f"{one}; {other}", measure, found.tau, found.low, found.high))
+    return pd.DataFrame(rows, columns=["rankings", "measure", "tau", "low", "high"])
+
+
+def leads() -> pd.DataFrame:
+    """What of Table 2's order each training keeps, in points, a row a training and measure.
+
+    Columns: R(2+1)D minus the next best network; the lowest network with temporal convolutions beyond conv1 minus the
+    better of R2D and f-R2D; the mean of MCx minus that of rMCx.
+    """
+    flat = ["R2D", "f-R2D"]
+    rows = {}
+    for name, table in trainings().items():
+        for measure in MEASURES.values():
+            nets = table[measure]
+            early, late = (nets[nets.index.str.match(prefix)].mean() for prefix in ("MC", "rMC"))
+            rows[name, measure] = {
+                "R(2+1)D, next best": nets["R(2+1)D"] - nets.drop("R(2+1)D").max(),
+                "lowest over time, best without": nets.drop(flat).min() - nets[flat].max(),
+                "mean of MCx, of rMCx": early - late,
+            }
+    return pd.DataFrame(rows).T.rename_axis(["training", "measure"]).reset_index()
+
+
+def changes() -> pd.DataFrame:
+    """What one change of recipe moves, in points: columns change, compared, measure, mean, low, high (range), nets."""
+    twelve, columns = trainings(), [*MEASURES.values()]
+    other = published.table("other_reproductions").rename(columns=MEASURES)
+
+    def of(source: str, **names: str) -> pd.DataFrame:
+        rows = other[other["source"].str.contains(source, regex=False)].set_index("net")[columns]
+        return rows.rename(index=names)
+
+    paper = published.table("table4_kinetics").query("method == 'R(2+1)D-RGB'").set_index("pretraining")["top1"]
+    theirs, frames = of("torchvision"), of("mmaction2")
+    found = {
+        ("another training by the same group", "VMZ minus paper, 8 frames"): twelve[VMZ8] - twelve[PAPER],
+        ("16 frames, not 8", "VMZ"): twelve[VMZ16] - twelve[VMZ8],
+        ("Sports-1M before Kinetics", "VMZ, R(2+1)D-34, 32 frames"): of("RGB; Sports-1M") - of("RGB; Kinetics only"),
+        ("Sports-1M before Kinetics", "paper, R(2+1)D-34"): pd.DataFrame(
+            {"video@1": [paper["Sports-1M"] - paper["none"]]}
+        ),
+        ("15 frames a second, 5 clips, another training", "torchvision minus VMZ, 16 frames"): (
+            of("torchvision", r3d_18="R3D", mc3_18="MC3") - twelve[VMZ16]
+        ),
+        ("mean of 5 clips, not one clip", "torchvision, the same weights"): pd.DataFrame(
+            {"video@1": theirs["video@1"] - theirs["clip@1"]}
+        ),
+        ("32 frames at stride 2, not 8 at stride 8", "mmaction2, R(2+1)D-34"): frames[-1:] - frames[:1],
+    }
+    rows = []
+    for (change, compared), points in found.items():
+        for measure, values in points.items():
+            if known := list(values.dropna()):
+                mean = sum(known) / len(known)
+                rows.append((change, compared, measure, mean, min(known), max(known), len(known)))
+    return pd.DataFrame(rows, columns=["change", "compared", "measure", "mean", "low", "high", "nets"])
+
+
+def scatter() -> Figure:
+    """The paper's accuracies against VMZ's at 8 frames, clip and video, a point a net; on the line both are equal."""
+    tables = trainings()
+    with matplotlib.rc_context(STYLE):
+        figure, both = plt.subplots(1, 2, figsize=(WIDTH, 4.2))
+        for axes, measure in zip(both, MEASURES.values(), strict=True):
+            x, y = tables[PAPER][measure], tables[VMZ8][measure]
+            for kind, (colour, marker) in KINDS.items():
+                own = x.index.map(kind_of) == kind
+                axes.plot(x[own], y[own], marker, color=colour, label=kind, markersize=7)
+            ends = [min(x.min(), y.min()) - 0.5, max(x.max(), y.max()) + 0.5]
+            axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
+            axes.set(title=measure, xlabel=f"{PAPER} (%)", ylabel=f"{VMZ8} (%)", aspect="equal")
+        handles, labels = both[0].get_legend_handles_labels()
+        figure.legend(handles, labels, ncols=len(labels), loc="outside lower center", handletextpad=0.2)
+        plt.close(figure)
+        return figure
