@@ -1,11 +1,7 @@
 """The released weights: which there are, what was published about them, and what our test of them gave."""
 
-from html import escape
-
 import pandas as pd
-from IPython.display import Markdown
 
-from studylib.book.tables import NOT_RUN, Table, run_link
 from studylib.claims import published
 from studylib.nets.table import PAPER_NAMES, PRINTED_NAMES
 from studylib.runs.results import Run
@@ -64,46 +60,35 @@ def beside_published(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(run.spec.init_from)
 
 
-def comparison(runs: pd.DataFrame) -> Table:
-    """Published and measured accuracies of every released file, a row a file.
+def comparison(runs: pd.DataFrame) -> pd.DataFrame:
+    """`models` with the accuracies measured here in columns (here, clip@1) and so on, where a file has been tested.
 
     Args:
         runs: `results.load_all_runs()`, for the runs of the plan `released`.
     """
-    ours = runs[runs["plan"] == "released"].set_index("init_from")
-    rows = []
-    for _, m in models().iterrows():
-        r = ours.loc[m["init_from"]]
-        measured = {("here", name.replace("_top", "@")): NOT_RUN for name in ACCURACIES}
-        if r["state"] == "complete":
-            links = [run_link("released", r["experiment"], r["run"], f"{r[name]:.1f}") for name in ACCURACIES]
-            measured = dict(zip(measured, links, strict=True))
-        rows.append(
-            {
-                ("", "net"): f"{escape(PRINTED_NAMES[m['net']])}, {m['depth']} layers",
-                ("", "frames"): m["clip_length"],
-                ("", "released by"): m["released"],
-                ("", "weights"): f"<code>{m['init_from'].partition(':')[2]}</code>",
-                **{("published", name.replace("_top", "@")): f"{m[name]:.1f}" for name in ACCURACIES},
-                ("published", "evaluation"): m["evaluation"],
-                **measured,
-            }
-        )
-    sources = f"{published.VMZ}; torchvision/models/video/resnet.py"
-    caption = f"Released weights on Kinetics-400 validation, percent. Published: {sources}. Here: the plan released."
-    frame = pd.DataFrame(rows)
-    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
-    return Table(frame, caption)
+    columns = {name: name.replace("_top", "@") for name in ACCURACIES}
+    table = models()
+    nets = table["net"].map(PRINTED_NAMES) + table["depth"].map(", {} layers".format)
+    rows = {("", "net"): nets, ("", "frames"): table["clip_length"], ("", "released by"): table["released"]}
+    rows |= {("published", column): table[name] for name, column in columns.items()}
+    rows |= {("published", "evaluation"): table["evaluation"]}
+    done = runs[(runs["plan"] == "released") & (runs["state"] == "complete")].set_index("init_from")
+    if len(done):
+        measured = done.reindex(index=table["init_from"], columns=[*ACCURACIES]).reset_index()
+        rows |= {("here", column): measured[name] for name, column in columns.items()}
+    return pd.DataFrame(rows | {("", "file"): table["init_from"].str.partition(":")[2]})
 
 
-def fused_note(runs: pd.DataFrame) -> Markdown:
-    """Video@1 of VMZ's two networks of 34 layers from Sports-1M as one, by the paper's mean and by VMZ's weight."""
-    own = runs[(runs["plan"] == "released") & (runs["state"] == "complete")].set_index("init_from")["result"]
-    if not set(TWO_STREAMS) <= set(own.index):
-        return Markdown("Two streams of 34 layers, from Sports-1M: *not run*.")
-    streams = [own[name].predictions for name in TWO_STREAMS]
-    told = [f"{video_top_k(fuse(*streams, w), 1):.1f} with {w:g} of RGB" for w in (PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT)]
-    return Markdown(f"Two streams of 34 layers, from Sports-1M, video@1: {', '.join(told)}.")
+def fused(runs: pd.DataFrame) -> pd.DataFrame:
+    """Video@1 of VMZ's two networks of 34 layers from Sports-1M as one, by the paper's mean and by VMZ's weight.
+
+    Columns: weight of RGB, video@1; no rows until both are tested.
+    """
+    done = runs[(runs["plan"] == "released") & (runs["state"] == "complete")].set_index("init_from")["result"]
+    streams = [done[name].predictions for name in TWO_STREAMS if name in done.index]
+    weights = (PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT) if len(streams) == 2 else ()
+    rows = [(weight, video_top_k(fuse(*streams, weight), 1)) for weight in weights]
+    return pd.DataFrame(rows, columns=["weight of RGB", "video@1"])
 
 
 def multiply_adds(videos: int, clips: int = 10) -> float:
