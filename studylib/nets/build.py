@@ -32,15 +32,9 @@ def batch_norm(channels: int) -> nn.BatchNorm3d:
     return nn.BatchNorm3d(channels, eps=BN_EPS, momentum=BN_MOMENTUM)
 
 
-def spatial_convolution(n_in: int, n_out: int, stride_s: int = 1, stride_t: int = 1) -> Conv3d:
-    """1 x 3 x 3."""
-    return Conv3d(n_in, n_out, (1, 3, 3), (stride_t, stride_s, stride_s), (0, 1, 1), bias=False)
-
-
-def temporal_convolution(n_in: int, n_out: int, stride_t: int = 1, stride_s: int = 1) -> Conv3d:
-    """t x 1 x 1."""
-    t = TEMPORAL_EXTENT
-    return Conv3d(n_in, n_out, (t, 1, 1), (stride_t, stride_s, stride_s), (t // 2, 0, 0), bias=False)
+def plain_convolution(n_in: int, n_out: int, t: int, d: int, stride_t: int = 1, stride_s: int = 1) -> Conv3d:
+    """t x d x d, padded so that only the strides change the size."""
+    return Conv3d(n_in, n_out, (t, d, d), (stride_t, stride_s, stride_s), (t // 2, d // 2, d // 2), bias=False)
 
 
 def inner(channels: int, variant: Variant) -> list[nn.Module]:
@@ -67,9 +61,9 @@ def convolution(
     """
     t = TEMPORAL_EXTENT
     if kind == "2d":
-        return spatial_convolution(n_in, n_out, stride_s)
+        return plain_convolution(n_in, n_out, 1, 3, 1, stride_s)
     if kind == "3d":
-        full = Conv3d(n_in, n_out, (t, 3, 3), (stride_t, stride_s, stride_s), (t // 2, 1, 1), bias=False)
+        full = plain_convolution(n_in, n_out, t, 3, stride_t, stride_s)
         return nn.Sequential(full, batch_norm(n_out), nn.ReLU(inplace=True)) if variant.added_relu else full
     if variant.order in ("parallel", "skip"):
         return TwoPaths(n_in, n_out, stride_t, stride_s, variant)
@@ -80,11 +74,10 @@ def convolution(
     else:  # as many weights as in t x d x d; where the two factors change places, so do N_in and N_out
         middle = middle_channels(n_out, m_in) if temporal_first else middle_channels(m_in, n_out)
     middle = max(1, int(middle * variant.middle_factor))
-    if temporal_first:
-        first, last = temporal_convolution(n_in, middle, stride_t), spatial_convolution(middle, n_out, stride_s)
-    else:
-        first, last = spatial_convolution(n_in, middle, stride_s), temporal_convolution(middle, n_out, stride_t)
-    return nn.Sequential(first, *inner(middle, variant), last)
+    spatial, temporal = (1, 3, 1, stride_s), (t, 1, stride_t, 1)
+    first, last = (temporal, spatial) if temporal_first else (spatial, temporal)
+    between = inner(middle, variant)
+    return nn.Sequential(plain_convolution(n_in, middle, *first), *between, plain_convolution(middle, n_out, *last))
 
 
 class TwoPaths(nn.Module):
@@ -96,13 +89,13 @@ class TwoPaths(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, stride_t: int, stride_s: int, variant: Variant) -> None:
         super().__init__()
-        self.parallel = variant.order == "parallel"
+        t, self.parallel = TEMPORAL_EXTENT, variant.order == "parallel"
         if self.parallel:  # each branch strides in time and in space
-            spatial = spatial_convolution(n_in, n_out, stride_s, stride_t)
-            self.temporal = temporal_convolution(n_in, n_out, stride_t, stride_s)
+            spatial = plain_convolution(n_in, n_out, 1, 3, stride_t, stride_s)
+            self.temporal = plain_convolution(n_in, n_out, t, 1, stride_t, stride_s)
         else:
-            spatial = spatial_convolution(n_in, n_out, stride_s)
-            self.temporal = temporal_convolution(n_out, n_out, stride_t)
+            spatial = plain_convolution(n_in, n_out, 1, 3, 1, stride_s)
+            self.temporal = plain_convolution(n_out, n_out, t, 1, stride_t)
         self.spatial = nn.Sequential(spatial, *inner(n_out, variant))
         self.frame_step = 1 if self.parallel else stride_t
 
@@ -123,7 +116,7 @@ def stem_convolution(
     first = Conv3d(in_channels, first_out, (extent, 7, 7), (1, 2, 2), (padding, 3, 3), bias=False)
     after = [batch_norm(width), nn.ReLU(inplace=True)]
     if kind == "2+1d":
-        return nn.Sequential(first, *inner(first_out, variant), temporal_convolution(first_out, width), *after)
+        return nn.Sequential(first, *inner(first_out, variant), plain_convolution(first_out, width, t, 1), *after)
     added = [batch_norm(width), nn.ReLU(inplace=True)] if variant.added_relu and kind == "3d" else []
     return nn.Sequential(first, *added, *after)
 
@@ -149,7 +142,7 @@ class BasicBlock(nn.Module):
         self.relu = relu
         self.downsample = None
         if downsample or n_in != n_out:
-            projection = Conv3d(n_in, n_out, 1, (stride_t, stride_s, stride_s), bias=False)
+            projection = plain_convolution(n_in, n_out, 1, 1, stride_t, stride_s)
             self.downsample = nn.Sequential(projection, batch_norm(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -248,28 +241,23 @@ def build_net(
         raise ValueError(f"depth: {depth!r} is not one of {', '.join(map(str, BLOCKS))}")
     if initialisation not in INITIALISATIONS:
         raise ValueError(f"initialisation: {initialisation!r} is not one of {', '.join(INITIALISATIONS)}")
-    sizes = {"num_classes": num_classes, "clip_length": clip_length, "in_channels": in_channels, "width": width}
-    sizes["resolution"] = resolution
-    for argument, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{argument}: {value!r} is not a positive whole number")
-
+    if min(num_classes, clip_length, in_channels, width, resolution) < 1:
+        sizes = f"{num_classes}, {clip_length}, {in_channels}, {width}, {resolution}"
+        raise ValueError(f"num_classes, clip_length, in_channels, width, resolution: {sizes} are not all positive")
     if name == "c3d":
         net = C3D(num_classes, clip_length, in_channels, width, resolution)
-        initialise(net, initialisation)
-        return net
-
-    variant = VARIANTS.get(name, UNCHANGED)
-    stem_kind, *kinds = NETS[variant.base or name]
-    layers, n_in = [], width
-    for group, (kind, blocks) in enumerate(zip(kinds, BLOCKS[depth], strict=True)):
-        n_out = width * 2**group
-        layer = [BasicBlock(kind, n_in, n_out, downsample=group > 0, variant=variant)]
-        layer += [BasicBlock(kind, n_out, n_out, downsample=False, variant=variant) for _ in range(blocks - 1)]
-        layers.append(nn.Sequential(*layer))
-        n_in = n_out
-    stem = stem_convolution(stem_kind, in_channels, width, clip_length, variant)
-    net = VideoResNet(stem, layers, n_in, num_classes)
+    else:
+        variant = VARIANTS.get(name, UNCHANGED)
+        stem_kind, *kinds = NETS[variant.base or name]
+        layers, n_in = [], width
+        for group, (kind, blocks) in enumerate(zip(kinds, BLOCKS[depth], strict=True)):
+            n_out = width * 2**group
+            layer = [BasicBlock(kind, n_in, n_out, downsample=group > 0, variant=variant)]
+            layer += [BasicBlock(kind, n_out, n_out, downsample=False, variant=variant) for _ in range(blocks - 1)]
+            layers.append(nn.Sequential(*layer))
+            n_in = n_out
+        stem = stem_convolution(stem_kind, in_channels, width, clip_length, variant)
+        net = VideoResNet(stem, layers, n_in, num_classes)
     initialise(net, initialisation)
     return net
 

@@ -88,27 +88,22 @@ def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> No
         WeightsError: names the first missing, unexpected and ill-shaped tensors; nothing has been copied then.
     """
     state = net.state_dict()
-    try:
-        theirs = file_names(net, weights.form)
-    except WeightsError as error:
-        raise WeightsError(f"{weights.name}: {error}") from None
+    theirs = _names_in_file(net, weights)
     wanted = {theirs[name]: tensor for name, tensor in state.items() if name in theirs}
     given = {name: tensor for name, tensor in weights.tensors.items() if not name.endswith(COUNTER)}
     if new_head:
         for name in HEAD:
             wanted.pop(theirs[name])
             given.pop(theirs[name], None)
-    problems = []
-    for what, names in (("missing", wanted.keys() - given.keys()), ("unexpected", given.keys() - wanted.keys())):
-        tensors = wanted if what == "missing" else given
-        if first := next((name for name in tensors if name in names), None):
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            problems.append(f"{what}: {first} {tuple(tensors[first].shape)}{more}")
     unlike = [name for name in wanted if name in given and wanted[name].shape != given[name].shape]
-    if unlike:
-        first, more = unlike[0], f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-        sizes = f"{tuple(given[first].shape)} in the file, {tuple(wanted[first].shape)} in the net"
-        problems.append(f"shape: {first} is {sizes}{more}")
+    size = {name: tuple(tensor.shape) for name, tensor in (wanted | given).items()}
+    wrong = {
+        "missing": [f"{name} {size[name]}" for name in wanted if name not in given],
+        "unexpected": [f"{name} {size[name]}" for name in given if name not in wanted],
+        "shape": [f"{n} is {size[n]} in the file, {tuple(wanted[n].shape)} in the net" for n in unlike],
+    }
+    more = {what: f" and {len(some) - 1} more" if len(some) > 1 else "" for what, some in wrong.items()}
+    problems = [f"{what}: {some[0]}{more[what]}" for what, some in wrong.items() if some]
     if problems:
         shapes = {ours: (given[name].shape, wanted[name].shape) for ours, name in theirs.items() if name in unlike}
         advice = [_advice(net, name, *both) for name, both in shapes.items()]
@@ -133,12 +128,15 @@ def _advice(net: nn.Module, name: str, in_file: torch.Size, in_net: torch.Size) 
     return None
 
 
-def file_names(net: nn.Module, form: str) -> dict[str, str]:
-    """Name of each parameter and running statistic in the net's state dict -> its name in a file of the form."""
-    if form != "vmz":
+def _names_in_file(net: nn.Module, weights: Weights) -> dict[str, str]:
+    """Name of each parameter and running statistic in the net's state dict -> its name in a file of that form."""
+    if weights.form != "vmz":
         return {name: name for name in net.state_dict() if not name.endswith(COUNTER)}
-    # a file's classifier is called by its classes; here by none, so that other classes are a matter of shape
-    return blob_names(net) | {"fc.weight": "last_out_w", "fc.bias": "last_out_b"}
+    try:
+        # a file's classifier is called by its classes; here by none, so that other classes are a matter of shape
+        return blob_names(net) | {"fc.weight": "last_out_w", "fc.bias": "last_out_b"}
+    except WeightsError as error:
+        raise WeightsError(f"{weights.name}: {error}") from None
 
 
 def bn_eps(net: nn.Module) -> float:

@@ -80,16 +80,13 @@ def first_weights(name, initialisation, **sizes):
 
 
 @pytest.mark.parametrize("name", ["r3d", "r2plus1d", "c3d"])
-def test_the_variance_of_first_weights_is_2_over_the_fan_of_the_convolution(name):
-    sizes = {"width": 16, "clip_length": 16, "resolution": 32}
-    for module in first_weights(name, "fan_in", **sizes).modules():
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out"])
+def test_the_variance_of_first_weights_is_2_over_the_fan_of_the_convolution(name, mode):
+    for module in first_weights(name, mode, width=16, clip_length=16, resolution=32).modules():
         if isinstance(module, torch.nn.Conv3d) and module.weight.numel() > 20_000:
-            fan_in = module.in_channels * module.weight[0, 0].numel()
-            assert module.weight.var().item() == pytest.approx(2 / fan_in, rel=0.05)
-    for module in first_weights(name, "fan_out", **sizes).modules():
-        if isinstance(module, torch.nn.Conv3d) and module.weight.numel() > 20_000:
-            fan_out = module.out_channels * module.weight[0, 0].numel()
-            assert module.weight.var().item() == pytest.approx(2 / fan_out, rel=0.05)
+            channels = module.in_channels if mode == "fan_in" else module.out_channels
+            fan = channels * module.weight[0, 0].numel()
+            assert module.weight.var().item() == pytest.approx(2 / fan, rel=0.05)
 
 
 def test_both_initialisations_draw_the_same_numbers_and_leave_all_but_convolutions_alone():
@@ -111,7 +108,7 @@ def test_both_initialisations_draw_the_same_numbers_and_leave_all_but_convolutio
     [
         ({"name": "r4d"}, "net: 'r4d' is not one of r2d, f_r2d"),
         ({"name": "r3d", "depth": 50}, "depth: 50 is not one of 18, 34"),
-        ({"name": "r3d", "width": 0}, "width: 0 is not a positive"),
+        ({"name": "r3d", "width": 0}, "width, resolution: 400, 8, 3, 0, 112 are not all positive"),
         ({"name": "r3d", "initialisation": "he"}, "initialisation: 'he' is not one of fan_out, fan_in"),
     ],
 )

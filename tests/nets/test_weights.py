@@ -47,7 +47,6 @@ def test_torchvisions_weights_give_torchvisions_scores(theirs, ours, tmp_path):
     assert bn_eps(net) == 1e-5
     error = float((scores(net) - scores(reference)).abs().max() / scores(reference).abs().max())
     assert error < 1e-5
-    print(f"{theirs}: largest difference of logits {error:.1e} of the largest logit")
 
     # and back into torchvision's own net, of one whose epsilon is VMZ's too
     save_torchvision(net, tmp_path / "back.pth")
