@@ -118,6 +118,8 @@ def build(
         unreadable: dict[str, str] = {}
         for rank in range(max(map(len, found.files.values()))):  # the next best files of those that cannot be read
             files = {key: paths[rank] for key, paths in found.files.items() if key not in taken and rank < len(paths)}
+            if not files:
+                break
             probed, reasons = probe_all(root, files.values(), folder / "probed.jsonl", workers)
             taken |= {key: probed[path] for key, path in files.items() if path in probed}
             unreadable |= reasons

@@ -7,14 +7,17 @@ that is done: the next call does what the journal does not tell of.
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tqdm import tqdm
+
 from studylib.datasets.index import DatasetError
 from studylib.video.files import write_text
-from studylib.video.parallel import in_processes, progress_bar
+from studylib.video.parallel import in_processes
 
 Record = TypeVar("Record")
 _FEW = 32  # jobs that are done without a word on the way, if it goes to a log
@@ -64,7 +67,9 @@ def complete(
     Errors: OSError of the disk or of a worker process, which says how many videos are done; they stay.
     """
     reasons, total = {}, len(done) + len(jobs)
-    bar = progress_bar(title, total, len(done), disable=None if len(jobs) < _FEW else False)
+    quiet = None if len(jobs) < _FEW else False  # None: on a screen only; a log gets a line every ten seconds
+    every = 0.1 if sys.stderr.isatty() else 10
+    bar = tqdm(total=total, initial=len(done), desc=title, unit="video", disable=quiet, mininterval=every)
     journal.parent.mkdir(parents=True, exist_ok=True)
     try:
         with bar, open(journal, "ab+") as file, closing(in_processes(function, jobs, workers)) as results:

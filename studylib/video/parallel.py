@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import TypeVar
 
 import cv2
-from tqdm import tqdm
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
@@ -36,12 +35,6 @@ def machine_memory() -> int:
     if limit.is_file() and (text := limit.read_text().strip()).isdigit():
         memory = min(memory, int(text))
     return memory
-
-
-def progress_bar(title: str, total: int, done: int, disable: bool | None) -> tqdm:
-    """A progress bar over videos; a log is not a screen, and gets a line every ten seconds."""
-    interval = 0.1 if sys.stderr.isatty() else 10
-    return tqdm(total=total, initial=done, desc=title, unit="video", disable=disable, mininterval=interval)
 
 
 def in_processes(

@@ -145,13 +145,12 @@ def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21,
     Errors: ValueError for other frames; OSError (a full disk, say) naming the file, an earlier file staying intact.
     """
     frames = np.asarray(frames)
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
-        raise ValueError(f"{path}: frames must be uint8 (T, H, W, 3), not {frames.dtype} {frames.shape}")
-    height, width = frames.shape[1:3]
-    if height % 2 or width % 2:
-        raise ValueError(f"{path}: 4:2:0 video needs an even height and width, not {height}x{width}")
+    right = frames.ndim == 4 and frames.shape[-1] == 3 and frames.dtype == np.uint8 and 0 not in frames.shape
+    if not right or frames.shape[1] % 2 or frames.shape[2] % 2:
+        told = f"{frames.dtype} {frames.shape}"
+        raise ValueError(f"{path}: frames must be uint8 (T, H, W, 3) with an even height and width, not {told}")
     # Into memory first: the file is then written by Python, which reports every failed write.
-    write_bytes(Path(path), encode(frames, height, width, fps, {"crf": str(crf), "preset": preset}))
+    write_bytes(Path(path), encode(frames, *frames.shape[1:3], fps, {"crf": str(crf), "preset": preset}))
 
 
 def encode(

@@ -205,10 +205,10 @@ def scan(path: Path | str) -> Timeline:
         raise VideoError(f"{path}: empty file (0 bytes); fetch or make it again")
     packets, contents, end = [], {}, 0.0  # end: seconds, of any stream, as the sound may be longer than the picture
     with opened(path) as (container, stream):
-        for packet in container.demux():
-            if packet.size and packet.pts is not None:
+        for packet in (packet for packet in container.demux() if packet.size):
+            if packet.pts is not None:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-            if packet.size and packet.stream_index == stream.index:
+            if packet.stream_index == stream.index:
                 if packet.is_keyframe and len(contents) < _CHECKED_PACKETS:
                     contents[packet.pos] = bytes(packet)
                 placed = not packet.has_sidedata("new_extradata")
@@ -238,12 +238,7 @@ def scan(path: Path | str) -> Timeline:
         and not any(discarded)
         and not any(corrupt)
     ):
-        return _counted(path, fps, file_size)
-    with opened(path) as (container, stream):
-        first = next(container.decode(stream), None)
-        if first is None:
-            raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
-        info, rotation = _as_shown(first, len(times), fps)
+        return _counted(path, fps)
     order = np.argsort(times, kind="stable")  # packet numbers in the order of showing
     numbers = np.empty_like(order)
     numbers[order] = np.arange(len(order))
@@ -252,10 +247,12 @@ def scan(path: Path | str) -> Timeline:
     if all(placed) and _lie_there(path, contents):
         places = (np.array([place or 0 for place in column], np.int64) for column in (positions, sizes))
         table = Packets(codec, extradata, colours, numbers, *places)
-    return Timeline(info, file_size, rotation, times[order], keyframes, table)
+    with opened(path) as (container, stream):
+        first = next(container.decode(stream), None)
+        return _as_shown(path, first, len(times), fps, times=times[order], keyframes=keyframes, packets=table)
 
 
-def _counted(path: Path, fps: float, file_size: int) -> Timeline:
+def _counted(path: Path, fps: float) -> Timeline:
     """The timeline of a file whose times cannot be trusted: its frames are counted by decoding them."""
     first, num_frames = None, 0
     with opened(path) as (container, stream):
@@ -265,16 +262,13 @@ def _counted(path: Path, fps: float, file_size: int) -> Timeline:
                 num_frames += 1
         except av.FFmpegError:
             framed = _FRAMING_CONTAINERS & set(container.format.name.split(","))
-            if not framed or (timeline := _past_damage(path, fps, file_size)) is None:
+            if not framed or (timeline := _past_damage(path, fps)) is None:
                 raise
             return timeline
-    if first is None:
-        raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
-    info, rotation = _as_shown(first, num_frames, fps)
-    return Timeline(info, file_size, rotation)
+    return _as_shown(path, first, num_frames, fps)
 
 
-def _past_damage(path: Path, fps: float, file_size: int) -> Timeline | None:
+def _past_damage(path: Path, fps: float) -> Timeline | None:
     """The timeline of a damaged file whose frames can only be counted; None where its packets do not tell them either.
 
     Each packet must give one frame. Decoding begins again at each keyframe after a damage. The number of a keyframe is
@@ -295,9 +289,8 @@ def _past_damage(path: Path, fps: float, file_size: int) -> Timeline | None:
         head = next((passed + int(place) for place in np.flatnonzero(keys[passed:])), None)
     if first is None:
         return None
-    info, rotation = _as_shown(first, len(numbers), fps)
     keyframes = np.sort(numbers[keys & (numbers >= 0)])
-    return Timeline(info, file_size, rotation, keyframes=keyframes, numbers=numbers)
+    return _as_shown(path, first, len(numbers), fps, keyframes=keyframes, numbers=numbers)
 
 
 def _shown_from(path: Path, head: int) -> tuple[av.VideoFrame | None, list[int], int | None, int]:
@@ -325,11 +318,13 @@ def _shown_from(path: Path, head: int) -> tuple[av.VideoFrame | None, list[int],
     return first, places, ahead, context.reorder_depth
 
 
-def _as_shown(frame: av.VideoFrame, num_frames: int, fps: float) -> tuple[VideoInfo, int]:
-    """The info of a video with this first frame, and the quarter turns that bring it upright."""
-    turns = round(frame.rotation / 90) % 4
-    width, height = (frame.width, frame.height) if turns % 2 == 0 else (frame.height, frame.width)
-    return VideoInfo(num_frames, fps, width, height), turns
+def _as_shown(path: Path, first: av.VideoFrame | None, num_frames: int, fps: float, **places: object) -> Timeline:
+    """The timeline of a video with this first frame, upright, and `places` where its frames are."""
+    if first is None:
+        raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
+    turns = round(first.rotation / 90) % 4
+    width, height = (first.width, first.height) if turns % 2 == 0 else (first.height, first.width)
+    return Timeline(VideoInfo(num_frames, fps, width, height), path.stat().st_size, turns, **places)
 
 
 def _is_cut_riff(path: Path) -> bool:

@@ -67,12 +67,6 @@ def test_folders_train_and_val_are_the_parts(parted: Path) -> None:
     assert [row["split1"] for row in index.table.to_pylist()] == ["test", "train", "train", "", ""]
 
 
-def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
-    put_video(tmp_path / "vehicles" / "train" / "a.mp4")
-    put_video(tmp_path / "vehicles" / "test" / "b.mp4")
-    assert folder.make("mine", tmp_path / "vehicles").classes == ("test", "train")
-
-
 def test_a_file_of_names_gives_the_order_whichever_way_the_folders_are_spelt(root: Path, tmp_path: Path) -> None:
     names = put_lines(tmp_path / "names.txt", "wave", "bow", "jump_high")
     index = folder.make("mine", root, classes=names)
@@ -81,15 +75,6 @@ def test_a_file_of_names_gives_the_order_whichever_way_the_folders_are_spelt(roo
     assert folder.make("mine", root, classes=names, only_present=True).classes == ("wave", "jump_high")
     with pytest.raises(DatasetError, match=r"few\.txt: has no class 'jump high', which is a folder of"):
         folder.make("mine", root, classes=put_lines(tmp_path / "few.txt", "wave"))
-
-
-def test_a_conversion_counts_as_a_duplicate_and_deeper_files_as_not_listed(root: Path) -> None:
-    put_video(root / "wave" / "a.avi")
-    put_video(root / "wave" / "raw" / "a.mp4")
-    put_video(root / "wave" / "._a.mp4")  # a Mac's shadow of a file
-    index = folder.make("mine", root)
-    assert sorted(labelled(index)) == ["jump high/c.webm", "wave/a.avi", "wave/b.mp4"]
-    assert (index.facts["duplicates"], index.facts["not_listed"]) == (1, 1)
 
 
 def test_links_are_followed_but_not_in_circles(root: Path) -> None:
@@ -110,13 +95,16 @@ def passed_over(index: Index) -> dict[str, str]:
 
 def test_folders_without_a_video_are_no_classes(root: Path) -> None:
     before = folder.make("mine", root)
-    for path in ("__MACOSX/wave/._a.mp4", "empty/read.me", "bow/raw/c.mp4", "wave/.thumbs/a.mp4"):
+    assert (before.facts["duplicates"], before.facts["not_listed"]) == (0, 0)
+    for path in ("__MACOSX/wave/._a.mp4", "empty/read.me", "bow/raw/c.mp4", "wave/.thumbs/a.mp4", "wave/a.mkv"):
         put_video(root / path)
     (root / "nothing").mkdir()
     index = folder.make("mine", root)
     assert (index.classes, labelled(index)) == (before.classes, labelled(before))
     assert passed_over(before) == {}
+    assert (index.facts["duplicates"], index.facts["not_listed"]) == (1, 1)
     assert passed_over(index) == {
+        "wave/a.mkv": "further files of a listed video",
         "__MACOSX/wave/._a.mp4": "hidden, as their names begin with a dot",
         "bow/raw/c.mp4": "not as <class>/<video>, or {train,test}/<class>/<video>",
         "empty/read.me": "their names have no ending of a video",

@@ -65,25 +65,19 @@ def test_the_hash_is_that_of_recorded_runs(tmp_path: Path) -> None:
     assert write(tmp_path).manifest_hash == "d9d30a8f1e7f0ffc75f3ed17126affb343190bb9ece0184cb01e912c8ba0e8f6"
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"label": [0, 1, 1]}, {"num_frames": [30, 40, 51]}, {"cue": ["pose", "tempo", "tempo"]}, {"split2": ["", "", ""]}],
-)
-def test_the_hash_changes_with_every_value(tmp_path: Path, changes: dict[str, list]) -> None:
-    assert write(tmp_path, **changes).manifest_hash != write(tmp_path / "other").manifest_hash
+def test_the_hash_changes_with_every_value(tmp_path: Path) -> None:
+    changes = [{}, {"label": [0, 1, 1]}, {"num_frames": [30, 40, 51]}, {"cue": ["pose"] * 3}, {"split2": [""] * 3}]
+    assert len({write(tmp_path, **change).manifest_hash for change in changes}) == len(changes)
 
 
-def test_an_index_that_holds_its_videos_can_be_moved(tmp_path: Path) -> None:
+def test_an_index_that_holds_its_videos_can_be_moved_and_no_path_leads_out_of_it(tmp_path: Path) -> None:
     write_index("own", tmp_path / "own", CLASSES, columns(), {}, tmp_path)
     shutil.move(tmp_path / "own", tmp_path / "moved" / "own")
     index = load_index("own", tmp_path / "moved")
     assert index.path("wave/a.mp4") == tmp_path / "moved" / "own" / "wave" / "a.mp4"
-
-
-@pytest.mark.parametrize("path", ["../a.mp4", "wave/../../a.mp4", "/a.mp4", "wave\\a.mp4", ""])
-def test_no_path_leads_out_of_the_root(tmp_path: Path, path: str) -> None:
-    with pytest.raises(DatasetError, match="must be relative"):
-        write(tmp_path).path(path)
+    for path in ("../a.mp4", "wave/../../a.mp4", "/a.mp4", "wave\\a.mp4", ""):
+        with pytest.raises(DatasetError, match="must be relative"):
+            index.path(path)
 
 
 def test_an_unknown_name_is_answered_with_the_indexes_there_are_and_how_to_make_one(tmp_path: Path) -> None:

@@ -150,14 +150,12 @@ def test_a_frame_that_shows_something_else_is_found(tmp_path: Path) -> None:
     write_video(tmp_path / "b.mp4", frames, 25)
     with pytest.raises(VideoError, match=r"a\.mp4: frame 7 shows something else"):
         compare(tmp_path / "a.mp4", tmp_path / "b.mp4", SMALL.size)
-
-
-def test_noise_in_all_colours_is_a_video_as_any_other(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (4, 128, 172, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(
+        0, 256, (4, 128, 172, 3), np.uint8
+    )  # in all colours, a video as any other
     (tmp_path / "videos").mkdir()
     encode_kind(tmp_path / "videos" / "noise.mkv", Kind("ffv1", pix_fmt="bgr0"), noise)
-    index = prepare(index_of(tmp_path, "noise"), workers=1)
-    assert index.table["path"].to_pylist() == ["noise.mp4"]
+    assert prepare(index_of(tmp_path, "noise"), workers=1).table["path"].to_pylist() == ["noise.mp4"]
 
 
 @pytest.mark.parametrize("rate", [0.0001, 1000])

@@ -19,14 +19,7 @@ def test_every_convolution_of_every_kind_is_right_in_bf16_at_8_frames():
         net = build_net(name, num_classes=5, width=16)
         for layer, conv, shape in precision.distinct_convolutions(net, (4, *CLIP)):
             assert precision.relative_error(conv, shape, CPU) < 0.01, (name, layer, shape)
-
-
-def test_the_check_sees_each_convolution_at_the_shape_the_run_will_give_it():
-    net = build_net("r3d", num_classes=5, width=16)
-    shapes = {name: shape for name, _, shape in precision.distinct_convolutions(net, (4, *CLIP))}
-    assert shapes["stem.0"] == (4, 3, 8, 28, 28)
-    assert shapes["layer3.0.conv2.0"] == (4, 64, 2, 4, 4)
-    assert net.training
+        assert net.training
 
 
 class BrokenInBf16(Conv3d):

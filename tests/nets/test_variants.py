@@ -79,12 +79,6 @@ def test_parallel_and_skip_add_what_the_paper_says_they_add():
             torch.testing.assert_close(place(x), spatial + place.temporal(read))
 
 
-def test_temporal_first_convolves_over_time_first():
-    place = build_net("r2plus1d_temporal_first", width=4).layer2[0].conv1[0]
-    assert [m.kernel_size for m in place if isinstance(m, nn.Conv3d)] == [(3, 1, 1), (1, 3, 3)]
-    assert [m.stride for m in place if isinstance(m, nn.Conv3d)] == [(2, 1, 1), (1, 2, 2)]
-
-
 def test_c3d_classifies_and_has_eight_convolutions_and_three_fc_layers():
     net = build_net("c3d", num_classes=5, clip_length=32, in_channels=2, width=4, resolution=64)
     assert net(torch.zeros(2, 2, 32, 64, 64)).shape == (2, 5)

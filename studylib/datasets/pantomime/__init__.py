@@ -43,7 +43,7 @@ def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs:
     """The frames of video `number` of `part` before encoding, (num_frames, height, width, 3) uint8 RGB.
 
     Any action can be asked for: the same number gives the same person, place, camera and noise under every action.
-    Errors: ValueError for an unknown action or part, or a negative number or seed.
+    Errors: ValueError for an unknown action, a negative number or seed; KeyError for an unknown part.
     """
     if action not in ACTIONS:
         raise ValueError(f"unknown action {action!r}; there are: {', '.join(ACTIONS)}")
