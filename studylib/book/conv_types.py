@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studylib.book.estimates import PLANS, accuracy, difference, runs_of, text
+from studylib.book.estimates import PLANS, accuracy, difference, links, runs_of, text
 from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, Inline, kind_of, label_points
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.stats import Estimate
@@ -43,7 +43,7 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
     """The networks of Table 2 as far as they are recorded, a row a plan and network, plans as in `estimates.PLANS`.
 
     Columns: plan, net (the paper's name), clip and video (Estimates of clip@1 and video@1), gflops (of a clip at the
-    plan's size) and runs (those behind the estimates).
+    plan's size), runs (those behind the estimates) and links (to the pages of all complete ones).
 
     Args:
         runs: `results.load_all_runs()`.
@@ -56,8 +56,10 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
             if used := runs_of(own):
                 measures = {"clip": accuracy(own, "clip_top1"), "video": accuracy(own, "video_top1")}
                 gflops = used[0].metrics["flops"] / 1e9
-                rows.append({"plan": plan, "net": net} | measures | {"gflops": gflops, "runs": used})
-    return pd.DataFrame(rows, columns=["plan", "net", "clip", "video", "gflops", "runs"])
+                rows.append(
+                    {"plan": plan, "net": net} | measures | {"gflops": gflops, "runs": used, "links": links(own)}
+                )
+    return pd.DataFrame(rows, columns=["plan", "net", "clip", "video", "gflops", "runs", "links"])
 
 
 def figure3(panels: Mapping[str, pd.DataFrame], levels: Mapping[str, Mapping[str, float]], alt: str) -> Inline:

@@ -30,8 +30,8 @@ NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "ini
 class Table:
     """A table as a notebook shows it: with a caption, without row numbers, scrolling sideways where it is too wide.
 
-    Column names of two levels become a group and a name. Cells of `frame` may be Estimates, lists of runs (which become
-    links to their pages), None (not run), or finished HTML.
+    Column names of two levels become a group and a name. Cells of `frame` are Estimates, None (not run), or finished
+    HTML.
     """
 
     frame: pd.DataFrame
@@ -52,15 +52,7 @@ def cell_html(value: object) -> object:
     """What a cell of a `Table` shows."""
     if isinstance(value, Estimate):
         return with_interval(value.points, value.low, value.high)
-    if isinstance(value, list):
-        links = " ".join(run_link(*run.folder.parts[-3:], run_label(run)) for run in value)
-        return f"<details><summary>{len(value)}</summary>{links}</details>" if len(value) > 1 else links
     return NOT_RUN if value is None else value
-
-
-def run_label(run: Run) -> str:
-    """Of a run among those of its network: its seed, and its split where that is not 1."""
-    return f"{run.spec.seed}" if run.spec.split == 1 else f"{run.spec.seed}/{run.spec.split}"
 
 
 def page_name(plan: str, experiment: str, run: str) -> str:
@@ -171,16 +163,6 @@ def cue_table(table: pd.DataFrame) -> Table:
                 cells[name] = ""
         rows.append(cells)
     return Table(pd.DataFrame(rows), "Videos named right, in percent, with 95% Wilson intervals and counts.")
-
-
-def plans_with(runs: pd.DataFrame, *experiments: str) -> list[str]:
-    """Those of `PLANS` that have runs of one of these experiments, complete or not.
-
-    Args:
-        runs: `results.load_all_runs()`.
-    """
-    own = set(runs.loc[runs["experiment"].isin(experiments), "plan"])
-    return [plan for plan in PLANS if plan in own]
 
 
 def plan_note(runs: pd.DataFrame, plans: Iterable[str] = PLANS) -> Markdown:
