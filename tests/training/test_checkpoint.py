@@ -17,29 +17,19 @@ def value_of(path):
     return float(read_checkpoint(path)["net"]["w"][0])
 
 
-def test_what_is_saved_is_read(tmp_path):
-    assert newest_checkpoint(tmp_path / "run") is None
-    path = save_checkpoint(tmp_path / "run", 20, state(2.0))
-    assert newest_checkpoint(tmp_path / "run") == path
-    saved = read_checkpoint(path)
-    torch.testing.assert_close(saved["net"]["w"], torch.full((3,), 2.0))
-    assert saved["history"] == [{"epoch": 1, "lr": 0.1}]
-
-
 def test_the_last_two_and_the_best_are_kept(tmp_path):
+    assert newest_checkpoint(tmp_path / "run") is None
     for clips, best in ((10, True), (20, True), (30, False), (40, False), (50, False)):
         save_checkpoint(tmp_path, clips, state(float(clips)), best)
     kept = sorted(path.name[:-20] for path in tmp_path.iterdir())
     assert kept == ["00000000000040", "00000000000050", "best-00000000000020"]
     assert value_of(next(tmp_path.glob("best-*"))) == 20
-
-
-def test_a_checkpoint_of_the_same_place_takes_the_place_of_the_older_one(tmp_path):
-    """An epoch that was trained, and the same one when it was tested, too."""
-    save_checkpoint(tmp_path, 10, state(1.0))
-    save_checkpoint(tmp_path, 20, state(2.0))
-    save_checkpoint(tmp_path, 20, state(3.0))
-    assert [value_of(path) for path in sorted(tmp_path.iterdir())] == [1.0, 3.0]
+    again = save_checkpoint(
+        tmp_path, 50, state(51.0)
+    )  # an epoch that was trained, and the same when it was tested, too
+    assert read_checkpoint(newest_checkpoint(tmp_path))["history"] == [{"epoch": 1, "lr": 0.1}]
+    assert [value_of(path) for path in sorted(tmp_path.glob("0*"))] == [40, 51]
+    assert newest_checkpoint(tmp_path) == again
 
 
 @pytest.mark.parametrize("damage", ["a bit", "cut off", "empty"])

@@ -12,8 +12,7 @@ from studylib.runs.results import BrokenRun, load_run
 from studylib.training import run as training
 from studylib.training.run_files import CONV1, RunFolderError, conv1_filters, read_conv1, write_conv1
 from tests.fake_runs import write_fake_run
-from tests.training.test_distributed import run as run_in_processes
-from tests.trainings import last_state, saved_state, start
+from tests.trainings import saved_state, start
 
 NAMES = ("stem.0.weight", "stem.3.weight")  # of the two factors in a saved state
 
@@ -58,13 +57,6 @@ def test_a_run_keeps_the_weights_of_its_last_checkpoint_and_a_repetition_the_sam
     assert (tmp_path / CONV1).read_bytes() == kept
 
 
-def test_a_run_of_r3d_keeps_none(tiny_data, tmp_path):
-    start(tmp_path, net="r3d", epochs=1)
-    training.run(tmp_path)
-    assert load_run(tmp_path)
-    assert read_conv1(tmp_path) is None
-
-
 def test_a_run_without_training_keeps_the_filters_that_it_was_given(tiny_data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     start(tmp_path / "trained", net="r2plus1d", epochs=1)
@@ -75,12 +67,6 @@ def test_a_run_without_training_keeps_the_filters_that_it_was_given(tiny_data, t
     assert (tmp_path / "frozen" / CONV1).read_bytes() == (tmp_path / "trained" / CONV1).read_bytes()
 
 
-def test_a_run_of_two_processes_keeps_the_weights_of_its_last_checkpoint(tiny_data, tmp_path):
-    folder = tmp_path / "two"
-    run_in_processes(folder, 2, net="r2plus1d", epochs=1, recompute=True)
-    assert_those_of(folder, last_state(folder)["net"])
-
-
 def test_a_compiled_net_with_its_weights_channels_last_has_the_same_bytes(folder, tmp_path):
     torch.manual_seed(0)
     net = build_net("r2plus1d", width=8).to(memory_format=torch.channels_last_3d)
@@ -88,17 +74,6 @@ def test_a_compiled_net_with_its_weights_channels_last_has_the_same_bytes(folder
     net.compile(backend="eager")
     write_conv1(tmp_path / "compiled", net)
     assert (tmp_path / "compiled" / CONV1).read_bytes() == (folder / CONV1).read_bytes()
-
-
-def test_filters_are_there_before_the_metrics_that_say_so(tiny_data, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError("no space left")
-
-    monkeypatch.setattr("studylib.training.run.write_conv1", full)
-    start(tmp_path, net="r2plus1d", epochs=1)
-    with pytest.raises(OSError, match="no space left"):
-        training.run(tmp_path)
-    assert not (tmp_path / "metrics.json").exists()
 
 
 def cut(path):

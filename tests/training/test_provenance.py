@@ -40,21 +40,14 @@ def clean() -> bool:
     return provenance.of_code()["source_clean"]
 
 
-def test_sources_of_the_commit_are_clean(repository):
-    assert clean()
-
-
-def test_compiled_bytecode_is_no_change_of_the_sources(repository):
-    for folder in ("studylib", "studylib/datasets"):
-        (repository / folder / "__pycache__").mkdir(parents=True)
-        (repository / folder / "__pycache__" / "nets.cpython-311.pyc").write_bytes(b"\0")
-    assert clean()
-
-
 @pytest.mark.parametrize(
     "name", ["studylib/nets/build.py", "studylib/new.py", "studylib/datasets/new.py", "runs/quick.yaml"]
 )
-def test_a_changed_or_added_source_is_a_change(repository, name):
+def test_a_changed_or_added_source_is_a_change_and_bytecode_results_and_chapters_are_none(repository, name):
+    for other in ("studylib/__pycache__/a.cpython-311.pyc", "runs/quick/conv_types/r3d/metrics.json", "book/index.md"):
+        (repository / other).parent.mkdir(parents=True, exist_ok=True)
+        (repository / other).write_text("{}\n")
+    assert clean()
     (repository / name).parent.mkdir(exist_ok=True)
     (repository / name).write_text("another line\n")
     assert not clean()
@@ -78,13 +71,6 @@ def test_a_notebook_that_was_run_and_saved_in_an_editor_is_the_commit_s_as_long_
     assert not clean()
 
 
-def test_run_folders_and_chapters_are_no_sources(repository):
-    for name in ("runs/quick/conv_types/r3d/metrics.json", "book/index.md"):
-        (repository / name).parent.mkdir(parents=True, exist_ok=True)
-        (repository / name).write_text("{}\n")
-    assert clean()
-
-
 @pytest.fixture
 def unpacked(repository, monkeypatch):
     """Sources without a repository of their own, inside another one, which may ignore them."""
@@ -95,16 +81,13 @@ def unpacked(repository, monkeypatch):
 
 
 @pytest.mark.parametrize("ignored", ["", "*unpacked*"])
-def test_another_repository_around_the_sources_is_not_theirs(unpacked, ignored):
+def test_another_repository_around_the_sources_or_whose_hook_runs_them_is_not_theirs(unpacked, ignored, monkeypatch):
     (unpacked.parent / ".gitignore").write_text(ignored)
+    if ignored:
+        monkeypatch.setenv("GIT_DIR", str(unpacked.parent / ".git"))
     told = provenance.of_code()
     assert (told["commit"], told["source_clean"]) == ("unknown", False)
     assert "not a git repository" in told["commit_reason"]
-
-
-def test_nor_is_the_one_whose_hook_runs_the_study(unpacked, monkeypatch):
-    monkeypatch.setenv("GIT_DIR", str(unpacked.parent / ".git"))
-    assert provenance.of_code()["commit"] == "unknown"
 
 
 def test_a_worktree_is_a_repository_of_its_own(repository, monkeypatch):

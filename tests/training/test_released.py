@@ -9,7 +9,6 @@ import numpy as np
 import papermill
 import pytest
 import torch
-import yaml
 
 from studylib import REPOSITORY
 from studylib.book.experiment import summary
@@ -344,18 +343,3 @@ def test_a_folder_of_videos_becomes_an_index_with_classes_in_the_given_order(tmp
     spec.save(tmp_path / "run")
     with pytest.raises(WeightsError, match=r"is \(3, 32\) in the file, \(2, 32\) in the net"):
         training.run(tmp_path / "run")
-
-
-def test_the_commands_of_the_chapter_and_the_notebook_name_what_there_is():
-    """Parameters, plan and weight file as written are those that the plan runs."""
-    source = nbformat.read(NOTEBOOK, 4).cells[0]["source"]
-    given = dict(line.split(" ", 1) for line in source.replace("\\\n", "").split(" -p ")[1:])
-    given = {key: value.split()[0].strip("`") for key, value in given.items() if key != "run_folder"}
-    (planned,) = [
-        r for r in load_plan(REPOSITORY / "runs" / "released.yaml").runs if r.spec.init_from == given["init_from"]
-    ]
-    defaults = {"experiment": "released", "epochs": 0, "test_sampling": "uniform", "amp": "fp32"}
-    assert RunSpec.from_parameters(defaults | given) == planned.spec
-    chapter = (REPOSITORY / "book" / "released.md").read_text()
-    assert "--config plan=released" in chapter
-    assert yaml.safe_load(chapter.split("---")[1])["kernelspec"]["name"] == "python3"
