@@ -13,7 +13,7 @@ from IPython.display import HTML
 from studylib.datasets.pantomime import frames
 from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES
 from studylib.datasets.pantomime.knobs import KNOBS
-from studylib.video.flow import flow_clip, flow_image, flow_legend
+from studylib.video.flow import flow_clip
 from studylib.video.reading import write_video
 
 
@@ -43,6 +43,27 @@ def flow_sheet(names: Sequence[str], num_frames: int = 5, step: int = 2, seed: i
         alt = f"Above, {num_frames} frames of {name} ({ACTIONS[name].description}); below, the flow of each as colours"
         figures.append(_captioned(name, _image(np.vstack([above, below]), alt)))
     return HTML(f'<div class="gallery flow">{"".join(figures)}{_key(largest)}</div>')
+
+
+def flow_image(flows: np.ndarray, largest: float) -> np.ndarray:
+    """Flows (..., H, W, 2) as colours, uint8 RGB (..., H, W, 3), for a picture: `flow_legend` is the key.
+
+    The hue is the direction (red right, yellow-green down, cyan left, violet up); what rests is white, and the colour
+    is full from `largest` pixels a frame on.
+    """
+    dx, dy = np.moveaxis(flows.astype(np.float32), -1, 0)
+    hue = np.degrees(np.arctan2(dy, dx)) % 360
+    saturation = np.minimum(np.hypot(dx, dy) / largest, 1)
+    hsv = np.stack([hue, saturation, np.ones_like(hue)], -1).astype(np.float32)
+    rgb = cv2.cvtColor(hsv.reshape(-1, hsv.shape[-2], 3), cv2.COLOR_HSV2RGB).reshape(hsv.shape)
+    return np.round(255 * rgb).astype(np.uint8)
+
+
+def flow_legend(size: int) -> np.ndarray:
+    """The colour of each direction as a disc, uint8 RGB (size, size, 3): `largest` at its rim, white around it."""
+    y, x = np.mgrid[:size, :size] * 2 / (size - 1) - 1
+    disc = np.stack([x, y], -1)
+    return flow_image(np.where(np.hypot(x, y)[..., None] <= 1, disc, 0), 1)
 
 
 def _full_colour(flows: Iterable[np.ndarray]) -> float:

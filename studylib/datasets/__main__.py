@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from studylib.datasets import folder, miracl, pantomime
-from studylib.datasets.building import MIN_FRAMES, build, report
+from studylib.datasets.building import build, report
 from studylib.datasets.index import PARTS, DatasetError
 from studylib.datasets.official import READERS
 from studylib.datasets.preparing import Format, prepare
@@ -68,8 +68,6 @@ def parser() -> argparse.ArgumentParser:
         of_dataset = command(name, about, default_name)
         of_dataset.add_argument("--root", type=user_path, required=True, help="folder under which the videos lie")
         of_dataset.add_argument("--only-present", action="store_true", help="number only the classes that have a video")
-        short = "count shorter videos as too short (default: %(default)s)"
-        of_dataset.add_argument("--min-frames", type=int, default=MIN_FRAMES, help=short)
         return of_dataset
 
     pantomime.add_arguments(command("pantomime", pantomime, "pantomime-mini"))
@@ -100,11 +98,11 @@ def _run(args: argparse.Namespace) -> None:
         index = miracl.make(args.name, args.root, args.task, args.close, args.validation, **where)
         print(miracl.report(index))
     else:
-        how = {"only_present": args.only_present, "min_frames": args.min_frames, **where}
+        where["only_present"] = args.only_present
         if args.dataset == "folder":
-            index = folder.make(args.name, args.root, args.part, args.classes, **how)
+            index = folder.make(args.name, args.root, args.part, args.classes, **where)
         else:
-            index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **how)
+            index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **where)
         print(report(index))
     if args.prepare:
         print(f"\n{report_prepared(prepare(index, Format(args.resolution or 112), workers=args.workers))}")

@@ -89,7 +89,6 @@ def build(
     root: Path | str,
     lists: Lists,
     only_present: bool = False,
-    min_frames: int = MIN_FRAMES,
     workers: int | None = None,
     data_root: Path | str | None = None,
     walked: Walk | None = None,
@@ -97,15 +96,13 @@ def build(
     """Write the index `name` of the listed videos that are under `root` and can be read.
 
     Labels are the lists' numbers; with `only_present` they are numbered over the classes that have a video. Videos
-    with fewer than `min_frames` frames are kept and counted. `walked` is what is under `root` where that is known.
+    with fewer than `MIN_FRAMES` frames are kept and counted. `walked` is what is under `root` where that is known.
     Called again after a kill it goes on where it was stopped; a second process waits for the first.
 
     Errors: DatasetError when the folder is wrong or no listed video is there; OSError when the disk is full or a
     worker process was killed.
     """
     root, folder = Path(root), index_folder(name, data_root)
-    if min_frames < 1:
-        raise DatasetError(f"--min-frames must be at least 1, not {min_frames}")
     videos, passed_over = walked or walk(root)
     found = match(lists, videos)
     pass_over(passed_over, "in no list" if lists.sha256 else f"not as {lists.expected}", found.not_listed)
@@ -136,8 +133,8 @@ def build(
             "found": len(found.files),
             "missing": len(lists.videos) - len(found.files),
             "unreadable": unreadable,
-            "too_short": sum(video.num_frames < min_frames for video in taken.values()),
-            "min_frames": min_frames,
+            "too_short": sum(video.num_frames < MIN_FRAMES for video in taken.values()),
+            "min_frames": MIN_FRAMES,
             "duplicates": found.duplicates,
             "not_listed": len(found.not_listed),
         }

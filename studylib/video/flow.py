@@ -1,4 +1,4 @@
-"""Farneback's optical flow of clips, what the second stream sees (paper, section 4.4), and pictures of it.
+"""Farneback's optical flow of clips, what the second stream sees (paper, section 4.4).
 
 A flow says for each pixel of a frame where it has gone in the next one: (dx, dy) in pixels of the scaled frame, right
 and down positive. The settings are VMZ's. Before using it:
@@ -61,29 +61,6 @@ def flipped(flows: np.ndarray) -> np.ndarray:
     That of mirrored frames, up to the borders of the frame, which Farneback's method treats differently.
     """
     return flows[..., ::-1, :] * np.array([-1, 1], flows.dtype)
-
-
-def flow_image(flows: np.ndarray, largest: float) -> np.ndarray:
-    """Flows (..., H, W, 2) as colours, uint8 RGB (..., H, W, 3), for a picture: `flow_legend` is the key.
-
-    The hue is the direction (red right, yellow-green down, cyan left, violet up); what rests is white, and the colour
-    is full from `largest` pixels a frame on. Errors: ValueError for a `largest` that is not positive.
-    """
-    if not largest > 0:
-        raise ValueError(f"largest: {largest} pixels a frame cannot have the full colour; give a positive number")
-    dx, dy = np.moveaxis(flows.astype(np.float32), -1, 0)
-    hue = np.degrees(np.arctan2(dy, dx)) % 360
-    saturation = np.minimum(np.hypot(dx, dy) / largest, 1)
-    hsv = np.stack([hue, saturation, np.ones_like(hue)], -1).astype(np.float32)
-    rgb = cv2.cvtColor(hsv.reshape(-1, hsv.shape[-2], 3), cv2.COLOR_HSV2RGB).reshape(hsv.shape)
-    return np.round(255 * rgb).astype(np.uint8)
-
-
-def flow_legend(size: int) -> np.ndarray:
-    """The colour of each direction as a disc, uint8 RGB (size, size, 3): `largest` at its rim, white around it."""
-    y, x = np.mgrid[:size, :size] * 2 / (size - 1) - 1
-    disc = np.stack([x, y], -1)
-    return flow_image(np.where(np.hypot(x, y)[..., None] <= 1, disc, 0), 1)
 
 
 def _flows(frames: np.ndarray, at_least: int) -> np.ndarray:

@@ -133,6 +133,14 @@ def test_the_flow_sheet_has_a_described_picture_of_each_action_and_a_key():
     assert re.search(r"full from \d+\.\d pixels a frame", html)
 
 
+def test_directions_have_the_hues_of_the_colour_wheel_and_rest_is_white() -> None:
+    flows = np.array([[[0, 0], [2, 0], [-2, 0], [1, 0], [9, 0]]], np.float16)  # 1 x 5 pixels
+    red, cyan, pink = (255, 0, 0), (0, 255, 255), (255, 128, 128)
+    shown = gallery.flow_image(flows, largest=2)[0]
+    assert [tuple(colour) for colour in shown] == [(255, 255, 255), red, cyan, pink, red]
+    assert gallery.flow_image(np.zeros((4, 64, 86, 2), np.float16), 1).shape == (4, 64, 86, 3)
+
+
 def test_cropping_before_or_after_makes_little_of_the_flow_and_rounding_next_to_nothing():
     measured = flow_checks.deviations(("circle_cw",))
     flow = measured["flow"].mean()

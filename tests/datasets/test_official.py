@@ -282,13 +282,13 @@ def test_the_command_reports_what_is_there_beside_the_published_counts(
     root: Path, lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     command = ["kinetics400", "--root", str(root / "kinetics400"), "--lists", str(lists / "kinetics400")]
-    assert main([*command, "--out", str(tmp_path / "other" / "k400"), "--min-frames", "11"]) == 0
+    assert main([*command, "--out", str(tmp_path / "other" / "k400")]) == 0
     out = capsys.readouterr().out
     assert "k400: 8 videos of 400 classes" in out
     assert ["train", "7", "5", "246,535"] in table_rows(out)
     assert ["val", "3", "3", "19,907"] in table_rows(out)
     assert "of 10 listed 1 are missing and 1 unreadable (left out), 1 files are in no list" in out
-    assert "7 are shorter than 11 frames: kept" in out
+    assert "1 are shorter than 8 frames: kept" in out
     assert "trainbroken_000001_000011.mp4: " in out
     assert len(load_index("k400", tmp_path / "other").table) == 8
 

@@ -77,16 +77,6 @@ def test_the_arms_circle_clockwise_as_the_person_sees_it_in_circle_cw_only():
                 assert sign * (turned[-1] - turned[0]) > 2 * np.pi
 
 
-@pytest.mark.parametrize("share", [0.5, 0.9])
-def test_the_arms_are_in_the_lower_half_of_a_circle_for_the_share_of_the_slow_half(share):
-    even = Knobs(tempo_jitter=0, circle_share=(share, share), stroke_period=(3, 3), num_frames=600)
-    at = joints(perform("circle_cw", 2, even), person_of(7, 2))
-    for side in "LR":
-        height = (at[f"wrist_{side}"] - at[f"shoulder_{side}"])[:, 1]
-        middle = (height.min() + height.max()) / 2
-        assert (height < middle).mean() == pytest.approx(share, abs=0.06)
-
-
 @pytest.mark.parametrize(("forward", "backward"), DIRECTION_PAIRS)
 def test_a_single_frame_does_not_tell_the_direction(forward, backward):
     for joint in ("abduct_L", "hip_out_R"):

@@ -1,25 +1,19 @@
 """Pantomime's files: the same videos however often, wherever and by how many processes they are made."""
 
-import errno
-import os
 import re
-import signal
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from studylib.datasets import pantomime, production
+from studylib.datasets import pantomime
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.pantomime.actions import CUES, VOCABULARIES
 from studylib.datasets.pantomime.knobs import Knobs, at_difficulty
 from studylib.datasets.pantomime.nuisances import draw_nuisances
 from studylib.video.reading import probe, read_clip
-from tests.waiting import wait_for
 
 SHORT = Knobs(num_frames=3)  # files for tests of the making, not of what they show
 
@@ -113,38 +107,6 @@ def test_arguments_that_make_no_dataset_are_refused_before_anything_is_written(t
         with pytest.raises(ValueError, match=reason):
             pantomime.make("no", *arguments, data_root=tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def write_bytes_until_full(path: Path, content: str) -> None:
-    if content == "too much":
-        raise OSError(errno.ENOSPC, f"{path}: cannot write (No space left on device)")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-
-
-def test_a_full_disk_is_one_clear_error_and_what_is_there_stays(tmp_path):
-    jobs = {f"videos/train/{name}": (name,) for name in ("a", "b", "too much", "c")}
-    with pytest.raises(OSError, match=r"stopped after 2 of 4 videos .*No space left.*call again") as caught:
-        production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1)
-    assert caught.value.errno == errno.ENOSPC
-    assert sorted(production.whole_files(tmp_path)) == ["videos/train/a", "videos/train/b"]
-    jobs["videos/train/too much"] = ("less",)
-    hashes = production.produce(tmp_path, {"seed": 1}, jobs, write_bytes_until_full, workers=1)
-    assert list(hashes) == list(jobs)
-
-
-def test_a_kill_leaves_no_half_video_and_the_next_call_goes_on(tmp_path):
-    arguments = "'killed', 64, 16, data_root=sys.argv[1], workers=2"
-    code = f"import sys; from studylib.datasets import pantomime as p; p.make({arguments})"
-    making = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
-    journal = tmp_path / "killed" / "videos.jsonl"
-    wait_for(lambda: journal.exists() and journal.read_text().count("\n") >= 3, making)
-    os.kill(making.pid, signal.SIGKILL)
-    making.wait()
-    videos = list(tmp_path.glob("killed/videos/*/*.mp4"))
-    assert 3 <= len(videos) < 80
-    assert {probe(video).num_frames for video in videos} == {64}
-    assert len(production.whole_files(tmp_path / "killed")) >= 3
 
 
 def test_the_target_has_three_splits_whose_test_folds_share_nothing(tmp_path):

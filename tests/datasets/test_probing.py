@@ -68,23 +68,6 @@ def test_no_file_stops_the_others_whatever_its_reading_raises(
     assert unreadable["2.mp4"].startswith(reason)
 
 
-def test_ctrl_c_loses_nothing_that_is_done(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = []
-
-    def interrupted(path: str) -> object:
-        looked.append(Path(path).name)
-        if len(looked) == 4:
-            raise KeyboardInterrupt
-        return scan(path)
-
-    monkeypatch.setattr(building, "scan", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        probe(root)
-    videos, _ = probe(root)
-    assert len(videos) == 5
-    assert looked == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "3.mp4", "4.mp4", "bad.mp4"]
-
-
 def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(function, jobs, workers):
         for key in list(jobs)[:2]:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from studylib.video.flow import flipped, flow_clip, flow_image, flow_video
+from studylib.video.flow import flipped, flow_clip, flow_video
 from studylib.video.reading import clip_frames
 
 SIZE = (128, 171)
@@ -84,12 +84,3 @@ def test_what_is_no_clip_of_frames_is_refused() -> None:
     for shape, kind in (((1, 64, 86, 3), np.uint8), ((4, 64, 86), np.uint8), ((4, 64, 86, 3), np.float32)):
         with pytest.raises(ValueError, match=r"flow is taken of frames uint8 RGB \(at least 2, H, W, 3\), not"):
             flow_clip(np.zeros(shape, kind))
-
-
-def test_directions_have_the_hues_of_the_colour_wheel_and_rest_is_white() -> None:
-    flows = np.array([[[0, 0], [2, 0], [-2, 0], [1, 0], [9, 0]]], np.float16)  # 1 x 5 pixels
-    red, cyan, pink = (255, 0, 0), (0, 255, 255), (255, 128, 128)
-    assert [tuple(colour) for colour in flow_image(flows, largest=2)[0]] == [(255, 255, 255), red, cyan, pink, red]
-    assert flow_image(np.zeros((4, 64, 86, 2), np.float16), 1).shape == (4, 64, 86, 3)
-    with pytest.raises(ValueError, match="largest: 0 pixels"):
-        flow_image(flows, 0)
