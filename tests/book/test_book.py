@@ -175,3 +175,11 @@ def test_chapters_find_the_runs_that_the_build_has_checked(write_pages, build, t
     assert "r3d-18_8f_seed0" in build(chapter=find)["chapter"]
     (folder / "predictions.parquet").touch()
     assert build(chapter=find) == {"chapter": "None"}
+
+
+def test_a_chapter_links_to_the_modules_that_its_cells_import():
+    cell = "```{code-cell}\nfrom studylib.book import checking, figures\nfrom studylib.claims import published\n```"
+    found = load_extension("code_pages").modules(f"{cell}\nfrom studylib.nets import build", REPOSITORY)
+    assert [path.as_posix() for path in found] == [
+        f"studylib/{name}.py" for name in ("book/checking", "book/figures", "claims/published")
+    ]
