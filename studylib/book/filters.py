@@ -1,4 +1,4 @@
-"""Figure 6: the filters of a factorised conv1 as pictures, laid out as in the paper's appendix."""
+"""The chapter on filters: those of a factorised conv1 as pictures, as in the paper's Figure 6, and in numbers."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -6,17 +6,98 @@ from math import ceil
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studylib.book.figures import STYLE, WIDTH
-from studylib.book.filter_facts import Filters
 from studylib.claims.published import LARGEST_WEIGHT
+from studylib.claims.verdicts import FILTER_EXPERIMENTS
+from studylib.training.run_files import read_conv1
+
+Filters = tuple[np.ndarray, np.ndarray]  # spatial (M, C, 1, 7, 7) and temporal (N, M, 3, 1, 1)
 
 IN_A_ROW = {"spatial": 15, "temporal": 32}  # filters
 ENLARGED = 8  # pixels a weight, nearest neighbour, so that no viewer blurs them
 # Dark blue, grey, light yellow: the sign is a colour on the screen and a lightness in grey print.
 COLOURS = matplotlib.colormaps["cividis"]
+
+
+# Shape of three weights over time -> its definition. Of three independent draws from one continuous distribution that
+# is symmetric about 0, as those that training starts from, each comes out with probability 1/4:
+# * all signs are equal in 2 of 8 cases;
+# * the middle sign differs from both others, which agree, in 2 of 8;
+# * a third of all draws are monotone (2 of 6 orders), as are a third of the quarter of one sign: 1/3 - 1/12 = 1/4;
+# * the rest.
+SHAPES = {
+    "sum": "the three weights have one sign: the frames are added up",
+    "first difference": "monotone from one sign to the other: later frames against earlier ones",
+    "second difference": "the middle weight has one sign, both others the other",
+    "other": "the outer weights differ in sign, and the three are not monotone",
+}
+
+
+def kept(runs: pd.DataFrame) -> dict[int, Filters]:
+    """Seed -> the filters of a plan's complete runs of R(2+1)D-18 that kept them, of the first split.
+
+    Args:
+        runs: `results.table(plan)`.
+    """
+    shown = runs[runs["experiment"].isin(FILTER_EXPERIMENTS) & (runs["net"] == "R(2+1)D") & (runs["depth"] == 18)]
+    done = shown[(shown["state"] == "complete") & (shown["split"] == 1)]
+    found = {int(row["seed"]): read_conv1(row["result"].folder) for _, row in done.iterrows()}
+    return {seed: filters for seed, filters in found.items() if filters is not None}
+
+
+def numbers(filters: Mapping[int, Filters]) -> pd.DataFrame:
+    """Of each seed: range and deviation of the weights, the share within Figure 6's scale, shapes over time, steady
+    energy, in percent.
+
+    Args:
+        filters: of `kept`.
+    """
+    rows = []
+    for seed, (spatial, temporal) in filters.items():
+        row: dict[str, float] = {"seed": seed}
+        for kind, weights in (("spatial", spatial), ("temporal", temporal)):
+            row |= {f"{kind}, largest": np.abs(weights).max(), f"{kind}, deviation": weights.std()}
+            row[f"{kind}, within {LARGEST_WEIGHT:g}"] = 100 * within(weights)
+        energy = 100 * shares(temporal)["energy"]
+        rows.append(row | energy.to_dict() | {"steady": 100 * steady(temporal)})
+    return pd.DataFrame(rows)
+
+
+def within(weights: np.ndarray, largest: float = LARGEST_WEIGHT) -> float:
+    """Share of the weights between -largest and largest."""
+    return float((np.abs(weights) <= largest).mean())
+
+
+def shapes(temporal: np.ndarray) -> np.ndarray:
+    """(N, M): of each temporal filter and each of its channels, which of `SHAPES` its three weights have, as a number.
+
+    Args:
+        temporal: (N, M, 3, 1, 1).
+    """
+    first, middle, last = np.moveaxis(temporal[..., 0, 0], 2, 0)  # (N, M) each
+    one_sign = (np.sign(first) == np.sign(middle)) & (np.sign(middle) == np.sign(last))
+    rises, falls = (first < middle) & (middle < last), (first > middle) & (middle > last)
+    second = (np.sign(first) == np.sign(last)) & ~one_sign
+    return np.select([one_sign, rises | falls, second], [0, 1, 2], 3)
+
+
+def shares(temporal: np.ndarray) -> pd.DataFrame:
+    """How often each shape occurs among all triples of weights over time, and its share of their energy, the sum of
+    the squares of the weights: so small weights count less. Index: `SHAPES`; columns: number, energy."""
+    energy = (temporal[..., 0, 0] ** 2).sum(2)  # (N, M)
+    masks = [shapes(temporal) == i for i in range(len(SHAPES))]
+    rows = [(float(own.mean()), float(energy[own].sum() / energy.sum())) for own in masks]
+    return pd.DataFrame(rows, index=list(SHAPES), columns=["number", "energy"])
+
+
+def steady(temporal: np.ndarray) -> float:
+    """Share of the energy that is in the means of the triples: what does not change from frame to frame."""
+    weights = temporal[..., 0, 0]
+    return float(3 * (weights.mean(2) ** 2).sum() / (weights**2).sum())
 
 
 def scaled(weights: np.ndarray, largest: float = LARGEST_WEIGHT) -> np.ndarray:
