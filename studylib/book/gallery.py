@@ -87,31 +87,14 @@ def _image(rgb: np.ndarray, alt: str) -> str:
     return f'<img src="{_data("image/jpeg", encoded[1].tobytes())}" alt="{escape(alt)}">'
 
 
-def motion(vocabulary: str, seed: int = 0) -> HTML:
-    """One whole video of each class, looping, by cue group; all with the same person and place, so that only the
-    motion differs. A click stops one."""
+def motion(vocabulary: str, names: Sequence[str] = (), seed: int = 0) -> HTML:
+    """One whole video of each class, or of those named, looping, by cue group; all with the same person and place, so
+    that only the motion differs. A click stops one."""
     videos = []
-    for name in _names(vocabulary):
+    for name in names or _names(vocabulary):
         label = f"{name}: {ACTIONS[name].description}"
         videos.append((name, looping(frames(name, "train", 0, seed), label)))
     return _grid(videos, "motion")
-
-
-def streams(names: Sequence[str], num_frames: int = 63, seed: int = 0) -> HTML:
-    """What the two streams see: a video of each action, looping, on the left its frames and on the right the optical
-    flow of the same moments as colours, with the key. A click stops one. All have the same person and place.
-
-    The full colour stands for what 1% of the pixels that move exceed, over all actions shown.
-    """
-    clips = {name: frames(name, "train", 0, seed)[: num_frames + 1] for name in names}
-    flows = {name: flow_clip(clip) for name, clip in clips.items()}
-    largest, figures = _full_colour(flows.values()), []
-    for name, clip in clips.items():
-        label = f"Left, {name}: {ACTIONS[name].description}; right, its optical flow as colours"
-        both = np.concatenate([clip[:-1], flow_image(flows[name], largest)], axis=2)
-        figures.append(_captioned(name, looping(both, label)))
-    key = f'<div class="gallery flow">{_key(largest)}</div>'
-    return HTML(f'<div class="gallery motion streams">{"".join(figures)}</div>{key}')
 
 
 def looping(rgb: np.ndarray, label: str, fps: int = KNOBS.fps) -> str:
@@ -141,7 +124,7 @@ def _grid(pictures: list[tuple[str, str]], kind: str) -> HTML:
     """Pictures with name and description below, under the names of their cue groups."""
     parts = []
     for cue in CUES:
-        own = [(name, picture) for name, picture in pictures if ACTIONS[name].cue == cue]
-        figures = "".join(_captioned(name, picture) for name, picture in own)
-        parts.append(f'<p class="gallery-cue">{cue}</p><div class="gallery {kind}">{figures}</div>')
+        figures = "".join(_captioned(name, picture) for name, picture in pictures if ACTIONS[name].cue == cue)
+        if figures:
+            parts.append(f'<p class="gallery-cue">{cue}</p><div class="gallery {kind}">{figures}</div>')
     return HTML("".join(parts))

@@ -8,20 +8,17 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
-from IPython.display import Markdown
 
 from studylib import REPOSITORY
-from studylib.book import data_costs, data_figures, flow_checks, gallery, index_tables
+from studylib.book import datasets, gallery
 from studylib.datasets import index
 from studylib.datasets.__main__ import parser
 from studylib.datasets.index import OPTIONAL, REQUIRED, SPLITS
-from studylib.datasets.official import READERS
 from studylib.datasets.preparing import Format
 from studylib.training.spec import DATASET_FAMILIES
-from studylib.video import faults
 from tests.book.test_benchmarks import RECORD
 
-PAGES = (REPOSITORY / "book" / "data.md", REPOSITORY / "README.md")
+PAGES = (REPOSITORY / "book" / "datasets.md", REPOSITORY / "README.md")
 
 
 def commands(page):
@@ -37,22 +34,10 @@ def test_the_commands_of_the_pages_are_those_there_are(page):
         assert name.partition("-")[0] in DATASET_FAMILIES
 
 
-def test_every_dataset_of_the_commands_is_in_the_chapter():
-    page = PAGES[0].read_text()
-    for name in READERS:
-        assert f"{name} --root" in page or f"`{name}`" in page, name
-
-
 def test_every_column_of_an_index_is_explained():
-    assert set(index_tables.MEANINGS) == {*REQUIRED, *SPLITS, *OPTIONAL}
-    rows = index_tables.columns_table().frame
-    not_hashed = rows.loc[rows["in the hash"] == "no", "column"]
-    assert {re.sub("<.*?>", "", column) for column in not_hashed} == set(index.NOT_HASHED)
-
-
-def test_the_share_of_broken_videos_is_the_codes(monkeypatch):
-    monkeypatch.setattr(faults, "LARGEST_SHARE", 0.07)
-    assert "7%" in index_tables.limit_note().data
+    rows = datasets.columns()
+    assert set(rows["column"]) == set(datasets.MEANINGS) == {*REQUIRED, *SPLITS, *OPTIONAL}
+    assert set(rows.loc[rows["in the hash"] == "no", "column"]) == set(index.NOT_HASHED)
 
 
 def record(folder, rows):
@@ -70,19 +55,18 @@ def setting(**changes):
 
 def test_the_estimates_take_the_row_of_the_format_that_is_made(tmp_path):
     rows = [setting(crf=0, bytes_a_frame=9.0), setting(tune="none", bytes_a_frame=8.0), setting()]
-    assert data_costs.measured_preparing(record(tmp_path, rows)) == (1000, 2)
+    assert datasets.measured_preparing(record(tmp_path, rows)) == (1000, 2)
 
 
 def test_a_format_that_is_not_measured_gives_no_estimate(tmp_path):
     folder = record(tmp_path, [setting(gop=1)])
-    assert data_costs.measured_preparing(folder) is None
-    assert (data_costs.estimates_table(folder).frame["prepared"] == "–").all()
-    assert "not recorded" in data_costs.measured_note(folder).data
+    assert datasets.measured_preparing(folder) is None
+    assert (datasets.estimates(folder)["prepared"] == "–").all()
 
 
 def test_estimates_by_hand(tmp_path):
     """UCF101: 27 hours at 25 frames a second, 1000 bytes and 2 ms a frame, 16 cores."""
-    rows = data_costs.estimates_table(record(tmp_path, [setting()])).frame.set_index("dataset")
+    rows = datasets.estimates(record(tmp_path, [setting()])).set_index("dataset")
     ucf101 = rows.loc["UCF101"]
     assert ucf101["frames"] == "2.4\u00a0M"
     assert ucf101["prepared"] == "2.4 GB"
@@ -94,14 +78,14 @@ def test_estimates_by_hand(tmp_path):
 
 
 def test_every_assumption_has_a_source_or_is_called_assumed():
-    for size in data_costs.dataset_sizes():
+    for size in datasets.dataset_sizes():
         for source in (size.length_source, size.fps_source):
             assert re.search(r"et al\.|assumed", source), size.dataset
         assert bool(size.original_source) == (size.original_gb > 0)
 
 
 def test_the_counts_are_the_published_ones():
-    rows = data_costs.counts_table().frame
+    rows = datasets.counts()
     ucf101 = rows[rows["source"].str.contains("Soomro") | (rows["split"].isin(["2", "3"]))].iloc[:3]
     assert ucf101["train"].tolist() == ["9,537", "9,586", "9,624"]
     kinetics = rows[rows["dataset"] == "Kinetics-400"].iloc[0]
@@ -112,7 +96,7 @@ def test_the_scale_is_drawn_against_the_number_of_videos():
     rows = pd.DataFrame(
         {"rows": [1000, 10**6], "load_s": [0.01, 0.02], "draw_us": [30.0, 40.0], "worker_mb": [0.0, 1.0]}
     )
-    figure = data_figures.index_scale(rows)
+    figure = datasets.index_scale(rows)
     assert [axes.get_title() for axes in figure.axes] == [
         "loading (s)",
         "drawing a clip (µs)",
@@ -121,7 +105,7 @@ def test_the_scale_is_drawn_against_the_number_of_videos():
     assert all(axes.get_xscale() == "log" for axes in figure.axes)
     assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "symlog"]  # nothing has no logarithm
     assert list(figure.axes[0].lines[0].get_ydata()) == [0.01, 0.02]
-    assert len(data_figures.index_scale(rows[["rows", "load_s"]]).axes) == 1
+    assert len(datasets.index_scale(rows[["rows", "load_s"]]).axes) == 1
 
 
 def test_the_flow_sheet_has_a_described_picture_of_each_action_and_a_key():
@@ -142,18 +126,7 @@ def test_directions_have_the_hues_of_the_colour_wheel_and_rest_is_white() -> Non
 
 
 def test_cropping_before_or_after_makes_little_of_the_flow_and_rounding_next_to_nothing():
-    measured = flow_checks.deviations(("circle_cw",))
+    measured = datasets.deviations(("circle_cw",))
     flow = measured["flow"].mean()
     assert 0 < measured["cropping"].mean() < 0.5 * flow
     assert np.percentile(measured["rounding"], 99) < 0.001 * measured["flow"].max()
-
-
-def test_without_benchmarks_the_chapter_says_so(tmp_path):
-    assert isinstance(data_costs.measured_note(tmp_path), Markdown)
-    assert "not recorded" in data_costs.measured_note(tmp_path).data
-
-
-def test_the_settings_of_prepared_videos_are_the_codes():
-    told = data_costs.format_note().data
-    for value in (*Format().size, Format().gop, Format().crf, Format().preset):
-        assert str(value) in told
