@@ -28,8 +28,19 @@ function numberControls(selector, name) {
   document.querySelectorAll(selector).forEach((control, i) => control.setAttribute("aria-label", `${name} ${i + 1}`));
 }
 
+// On a phone the cells of a table with verdicts stand below each other (study.css), each with the name of its column.
+function nameCells(table) {
+  const names = [];
+  for (const row of table.tHead.rows) {
+    const cells = [...row.cells].flatMap((cell) => Array(cell.colSpan).fill(cell.textContent.trim()));
+    cells.forEach((name, i) => (names[i] = [names[i], name].filter(Boolean).join(", ")));
+  }
+  for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, i) => (cell.dataset.column = names[i]));
+}
+
 window.addEventListener("load", () => {
   document.querySelectorAll(".bd-article video").forEach(addPauseButton);
+  document.querySelectorAll("table.study-table:has(.verdict)").forEach(nameCells);
   numberControls(".bd-article details.hide > summary", "Show or hide the code,");
   numberControls(".bd-article button.copybtn", "Copy the code,");
 });
