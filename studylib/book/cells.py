@@ -1,18 +1,18 @@
 """What a line below a figure says of the runs behind it, in the same words on every page."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from html import escape
 
 import pandas as pd
 from IPython.display import Markdown
 
 from studylib.book.tables import lacking, run_link
-from studylib.claims.networks import Network, Planned, lack_of, lack_of_states, planned_of, seeds_text
+from studylib.claims.networks import Network, Planned, lack_of_states, planned_of
 
 
-def missing(*of: Network) -> str:
-    """What is missing of these networks, as it stands in the place of a number."""
-    return lacking(lack_of(*of) or "not run")
+def missing(own: Network) -> str:
+    """What is missing of a network, as it stands in the place of a number."""
+    return lacking(own.lack or "not run")
 
 
 def link(planned: Planned, text: str) -> str:
@@ -20,7 +20,7 @@ def link(planned: Planned, text: str) -> str:
     return run_link(*planned.folder.split("/")[1:], text)
 
 
-def made_of(networks: Collection[Network]) -> Markdown:
+def made_of(networks: Iterable[Network]) -> Markdown:
     """A sentence on the runs behind a figure: plan, datasets, seeds, how many of the planned ones are complete.
 
     Args:
@@ -44,4 +44,6 @@ def _made_of(runs: Iterable[Planned]) -> Markdown:
         state = lack_of_states([p.state for p in planned]).capitalize()
         return Markdown(f"*{state}:* plan *{plan}*, {told}.")
     datasets = ", ".join(f"`{name}`" for name in dict.fromkeys(p.spec.dataset for p in done))
-    return Markdown(f"Plan *{plan}*, dataset {datasets}, {seeds_text(p.spec.seed for p in done)}: {told}.")
+    seeds = sorted({p.spec.seed for p in done})
+    of_seeds = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    return Markdown(f"Plan *{plan}*, dataset {datasets}, {of_seeds}: {told}.")

@@ -16,7 +16,7 @@ import pandas as pd
 from studylib.datasets.index import SHOWN
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs.results import Run
-from studylib.stats import Estimate, NotComparable, accuracy
+from studylib.stats import NotComparable
 from studylib.stats.estimates import Measure, Outcomes, Scores, outcomes
 from studylib.training.spec import RunSpec, parse_init_from
 
@@ -35,7 +35,6 @@ OF_TRAINING = (
     "epochs", "clips_per_epoch", "batch_size", "lr", "lr_schedule", "lr_step", "warmup_epochs", "weight_decay",
 )  # fmt: skip
 NO_SUCH_RUN = " (no such run in the plan)"
-STATES = ("not planned", "not run", "unfinished", "complete")  # of runs, the least first
 Key = tuple[int, int]  # seed, split
 
 
@@ -94,10 +93,6 @@ class Network:
             found.setdefault(planned.spec.seed, {})[planned.spec.split] = planned.run.predictions
         splits = {split for _, split in self.runs}
         return {seed: own for seed, own in found.items() if set(own) == splits}
-
-    def measured(self, measure: Measure) -> Estimate | None:
-        """Its accuracy; None where no seed is complete."""
-        return accuracy(self.tests, MEASURES.get(measure, measure)) if self.tests else None
 
     def outcomes(self, measure: Measure) -> Outcomes:
         """Of each complete seed and video; by `CLIP`, `VIDEO` or a function. Errors as of `estimates.outcomes`."""
@@ -272,19 +267,6 @@ def planned_of(rows: pd.DataFrame) -> list[Planned]:
     return [Planned(*own) for own in zip(folders, rows["spec"], rows["state"], rows["result"], strict=True)]
 
 
-def of_rows(name: str, rows: pd.DataFrame) -> Network:
-    """The network whose runs are these rows of `results.load_plan_runs`, a seed and split each once; each run
-    trained its own weights.
-
-    Raises:
-        ValueError: two rows have the same seed and split.
-    """
-    runs = {(planned.spec.seed, planned.spec.split): planned for planned in planned_of(rows)}
-    if len(runs) < len(rows):
-        raise ValueError(f"{name}: several of its runs have the same seed and split")
-    return Network(name, runs, {key: planned.folder for key, planned in runs.items()})
-
-
 def rows_of(runs: pd.DataFrame, networks: Iterable[Network]) -> pd.DataFrame:
     """The rows of these networks' runs in the table of all, each once."""
     wanted = {planned.folder for own in networks for planned in own.planned}
@@ -292,21 +274,9 @@ def rows_of(runs: pd.DataFrame, networks: Iterable[Network]) -> pd.DataFrame:
 
 
 def lack_of_states(states: Sequence[str]) -> str:
-    """What is missing of runs in these states: one of `STATES` where none is complete, else "2 of 3 runs" or ""."""
+    """What is missing of runs in these states: "not planned", "not run" or
+    "unfinished" where none is complete, else "2 of 3 runs" or ""."""
     done = sum(state == "complete" for state in states)
     if done:
         return "" if done == len(states) else f"{done} of {len(states)} runs"
     return "not planned" if not len(states) else "unfinished" if "unfinished" in set(states) else "not run"
-
-
-def lack_of(*networks: Network) -> str:
-    """What is missing of what a number needs all of: the least of the `STATES`, or "2 of 3 runs"; "" for nothing."""
-    lacks = [own.lack for own in networks if own.lack]
-    least = [state for state in STATES if state in lacks]
-    return least[0] if least else ", ".join(dict.fromkeys(lacks))
-
-
-def seeds_text(seeds: Iterable[int]) -> str:
-    """ "seeds 0, 1, 2"."""
-    own = sorted(set(seeds))
-    return f"seed{'s' if len(own) > 1 else ''} {', '.join(map(str, own))}"

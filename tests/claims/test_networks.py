@@ -4,13 +4,11 @@ way."""
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import t, ttest_ind
 
-from studylib.claims.networks import CLIP, VIDEO, Evidence, Undecidable, lack_of, lack_of_states, of_rows, rows_of
+from studylib.claims.networks import Evidence, Undecidable, lack_of_states, rows_of
 from studylib.claims.parts import over_seeds
-from studylib.training.evaluation import clip_top1, video_top_k, wilson
 from tests.made_study import made_study, table2
 from tests.made_study import network_of as of
 from tests.verdict_runs import PLAN, run_of, scored, table, trained
@@ -37,44 +35,19 @@ def test_several_networks_are_refused():
         found(trained("a", 60) + trained("b", 60, epochs=9))
 
 
-def test_rows_of_one_network_are_its_runs_and_a_seed_may_stand_once():
+def test_the_rows_of_networks_are_those_of_their_runs_each_once():
     rows = rows_of(table2(1), [of(table2(1)), of(table2(1))])
-    own = of_rows("MC3", rows)
-    assert [p.folder for p in own.planned] == [f"runs/mini/conv_types/mc3-18_8f_seed{seed}" for seed in range(3)]
-    assert own.measured(VIDEO) == of(table2(1)).measured(VIDEO)
-    with pytest.raises(ValueError, match="MC3: several of its runs have the same seed and split"):
-        of_rows("MC3", pd.concat([rows, rows.iloc[:1]]))
+    assert list(rows["run"]) == [f"mc3-18_8f_seed{seed}" for seed in range(3)]
     assert rows_of(table2(1), []).empty
 
 
 def test_what_is_missing_is_told():
-    whole, partly = table2(), table2(1)
-    assert lack_of(of(whole)) == ""
-    assert lack_of(of(partly)) == "2 of 3 runs"
-    assert lack_of(of(made_study())) == "not run"
-    assert lack_of(of(whole, "c3d")) == "not planned"
-    assert lack_of(of(whole), of(partly)) == "2 of 3 runs"
-    assert lack_of(of(partly), of(whole, "c3d")) == "not planned"
+    assert of(table2()).lack == ""
+    assert of(table2(1)).lack == "2 of 3 runs"
+    assert of(made_study()).lack == "not run"
+    assert of(table2(), "c3d").lack == "not planned"
     assert lack_of_states(["not run", "unfinished"]) == "unfinished"
     assert lack_of_states(["unfinished", "complete"]) == "1 of 2 runs"
-
-
-def test_accuracies_are_means_over_the_seeds_inside_their_intervals():
-    for measure, of_one in ((CLIP, clip_top1), (VIDEO, lambda p: video_top_k(p, 1))):
-        own = of(table2())
-        part = own.measured(measure)
-        assert part.points == pytest.approx(np.mean([of_one(planned.run.predictions) for planned in own.done]))
-        assert part.low < part.points < part.high
-        assert part.covers_seeds
-    assert of(made_study()).measured(CLIP) is None
-
-
-def test_the_video_accuracy_of_one_seed_has_wilsons_interval():
-    own = found(trained("a", 60, seeds=(0,)))
-    part, videos = own.measured(VIDEO), own.done[0].run.videos
-    assert (part.low, part.high) == pytest.approx(wilson(round(part.points * videos / 100), videos))
-    assert not part.covers_seeds
-    assert not own.measured(CLIP).covers_seeds
 
 
 def test_a_seed_counts_when_all_its_splits_are_complete():
@@ -87,8 +60,6 @@ def test_a_seed_counts_when_all_its_splits_are_complete():
     own = found(runs)
     assert list(own.tests) == [0]
     assert own.lack == "3 of 4 runs"
-    each = [video_top_k(p, 1) for p in own.tests[0].values()]
-    assert own.measured(VIDEO).points == pytest.approx(np.mean(each))
 
 
 def test_one_number_a_seed_has_students_interval_and_two_networks_welchs():
@@ -101,10 +72,3 @@ def test_one_number_a_seed_has_students_interval_and_two_networks_welchs():
     single = over_seeds("", [a], [[15.0]])
     assert single.points == 6
     assert np.isnan([single.low, single.high]).all()
-
-
-def test_the_interval_of_a_percentage_ends_at_0_and_100():
-    runs = trained("a", 60, seeds=(0, 1))
-    far_apart = [(name, run_of(run.spec, scored(value))) for (name, run), value in zip(runs, (99, 60), strict=True)]
-    for measure in (CLIP, VIDEO):
-        assert found(far_apart).measured(measure).high == 100
