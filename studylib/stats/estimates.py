@@ -19,7 +19,7 @@ import numpy as np
 from studylib.runs.results import Run
 from studylib.stats import speakers
 from studylib.stats.intervals import NotComparable
-from studylib.stats.seeds import crossed_interval, freedom_of
+from studylib.stats.seeds import crossed_interval
 from studylib.training.evaluation import Predictions, clips_named_right, named_right, wilson
 
 Scores = Mapping[int, Mapping[int, Predictions]]  # seed -> split, or fold -> predictions
@@ -144,12 +144,11 @@ def combined(networks: Sequence[Outcomes], signs: Sequence[int]) -> Estimate:
     values, seeds = [own.values for own in networks], tuple(own.seeds for own in networks)
     points = sum(sign * own.mean(0) for own, sign in zip(values, signs, strict=True))  # (V,) or (S,)
     if one.folds is not None:
-        signed = [sign * own for own, sign in zip(values, signs, strict=True)]
-        low, high, degrees = speakers.interval(signed, one.folds)
-        return Estimate(float(points.mean()), low, high, SPEAKERS, degrees, seeds, len(points))
-    low, high = crossed_interval(values, signs)
-    unit = SEEDS if min(map(len, values)) > 1 else VIDEOS
-    return Estimate(float(points.mean()), low, high, unit, freedom_of(values, signs), seeds, len(points))
+        ends = speakers.interval([sign * own for own, sign in zip(values, signs, strict=True)], one.folds)
+    else:
+        ends = crossed_interval(values, signs)
+    unit = SPEAKERS if one.folds is not None else SEEDS if min(map(len, values)) > 1 else VIDEOS
+    return Estimate(float(points.mean()), *ends[:2], unit, ends[2], seeds, len(points))
 
 
 def scores_of(network: Network) -> Scores:

@@ -1,13 +1,11 @@
 """Two streams as one: RGB and flow scores averaged, from stored predictions (paper, section 4.4, Tables 3 to 5)."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
-import pandas as pd
 
-from studylib.training.evaluation import Predictions, video_top_k
+from studylib.training.evaluation import Predictions
 
 PAPER_RGB_WEIGHT = 0.5  # "fuse the prediction scores by averaging"
 VMZ_RGB_WEIGHT = 0.6
@@ -21,8 +19,9 @@ def fuse(rgb: Predictions, flow: Predictions, rgb_weight: float = PAPER_RGB_WEIG
     Otherwise every video gets one clip, the fused video scores, and clip and video accuracy are the same number. The
     video scores are the weighted mean of the streams' in both cases, up to float16's rounding.
 
-    Errors: ValueError naming the first difference where the streams have other videos, another order, other labels or
-    classes; or for a weight outside [0, 1].
+    Raises:
+        ValueError: names the first difference where the streams have other videos, another order, other labels or
+            classes; or a weight outside [0, 1].
     """
     if not 0 <= rgb_weight <= 1:
         raise ValueError(f"rgb_weight: {rgb_weight} is not between 0 (flow alone) and 1 (RGB alone)")
@@ -30,27 +29,11 @@ def fuse(rgb: Predictions, flow: Predictions, rgb_weight: float = PAPER_RGB_WEIG
     clips = [rgb.whole_clip_scores, flow.whole_clip_scores]
     if any(len(a) != len(b) for a, b in zip(*clips, strict=True)):
         clips = [list(stream.scores[:, None]) for stream in (rgb, flow)]  # V arrays (1, K)
-    fused = [_weighted(a, b, rgb_weight) for a, b in zip(*clips, strict=True)]
+    fused = [
+        (rgb_weight * a.astype(np.float32) + (1 - rgb_weight) * b.astype(np.float32)).astype(np.float16)
+        for a, b in zip(*clips, strict=True)
+    ]
     return replace(rgb, clip_scores=fused)
-
-
-def fusion_accuracy(rgb: Predictions, flow: Predictions, weights: Iterable[float] | None = None) -> pd.DataFrame:
-    """Accuracy against the weight of RGB, for a curve; weights 0, 0.1 ... 1 by default.
-
-    Columns: rgb_weight, video_top1 and video_top5 (percent), those of `fuse` at that weight. The weight with the
-    highest accuracy on the test videos is chosen by them, and says little of others. Errors: those of `fuse`.
-    """
-    weights = np.linspace(0, 1, 11).round(1) if weights is None else weights
-    rows = []
-    for weight in weights:
-        fused = fuse(rgb, flow, float(weight))
-        rows.append((float(weight), video_top_k(fused, 1), video_top_k(fused, 5)))
-    return pd.DataFrame(rows, columns=["rgb_weight", "video_top1", "video_top5"])
-
-
-def _weighted(rgb: np.ndarray, flow: np.ndarray, rgb_weight: float) -> np.ndarray:
-    mean = np.float32(rgb_weight) * rgb.astype(np.float32) + np.float32(1 - rgb_weight) * flow.astype(np.float32)
-    return mean.astype(np.float16)
 
 
 def _require_same_videos(rgb: Predictions, flow: Predictions) -> None:

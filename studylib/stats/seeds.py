@@ -24,8 +24,8 @@ DRAWS_A_COUNT = 25  # values are drawn in the time in which one distinct value i
 
 def crossed_interval(
     outcomes: Sequence[np.ndarray], signs: Sequence[int], resamples: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """95% interval (low, high) of the sum over networks of sign times mean outcome.
+) -> tuple[float, float, float]:
+    """95% interval of the sum over networks of sign times mean outcome: (low, high, degrees of freedom).
 
     A bootstrap over videos and seeds. A resample draws as many videos as there are, with replacement, all networks and
     seeds on the same ones; and of each network as many seeds as it has. Two things are mended for few seeds:
@@ -47,28 +47,17 @@ def crossed_interval(
         signs: of each network, 1 or -1.
     """
     rng = np.random.default_rng(seed)
-    per_video = per_video_sum(outcomes, signs)
+    per_video = sum(sign * own.mean(0) for own, sign in zip(outcomes, signs, strict=True))  # (V,)
+    variances, numbers = [per_video.var(ddof=1) / len(per_video)], [len(per_video)]
     drawn = resampled_means(per_video - per_video.mean(), resamples, rng)
     for own, sign in zip(outcomes, signs, strict=True):
         if (n := len(own)) > 1:
             means = own.mean(1)
+            variances, numbers = [*variances, means.var(ddof=1) / n], [*numbers, n]
             drawn += sign * resampled_means(sqrt(n / (n - 1)) * (means - means.mean()), resamples, rng)
-    stretch = student_quantile(0.975, freedom_of(outcomes, signs)) / Z95
-    low, high = per_video.mean() + stretch * np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def freedom_of(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> float:
-    """Degrees of freedom of `crossed_interval`."""
-    per_video = per_video_sum(outcomes, signs)
-    several = [own for own in outcomes if len(own) > 1]
-    variances = [per_video.var(ddof=1) / len(per_video), *(own.mean(1).var(ddof=1) / len(own) for own in several)]
-    return freedom(variances, [len(per_video), *map(len, several)])
-
-
-def per_video_sum(outcomes: Sequence[np.ndarray], signs: Sequence[int]) -> np.ndarray:
-    """(V,): of each video the sum over networks of sign times mean over seeds."""
-    return sum(sign * own.mean(0) for own, sign in zip(outcomes, signs, strict=True))
+    degrees = freedom(variances, numbers)
+    low, high = per_video.mean() + student_quantile(0.975, degrees) / Z95 * np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high), degrees
 
 
 def freedom(variances: Sequence[float], numbers: Sequence[int]) -> float:
