@@ -98,9 +98,11 @@ def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
     came = pd.concat([moved, tuned])
     scratch = networks[networks["how"] == SCRATCH]
     short, long = (scratch[scratch["clip_length"] == came[column].max()] for column in ("trained_at", "clip_length"))
+    seeds = {run.spec.seed for run in runs_of(short)} & {run.spec.seed for run in runs_of(moved)}
     change = None
-    if runs_of(short) and runs_of(moved):
-        change = combined([outcomes(runs_of(short), "clip_top1").minus(outcomes(runs_of(moved), "clip_top1"))], [1])
+    if seeds:
+        before, after = (outcomes(runs_of(own[own["seed"].isin(seeds)]), "clip_top1") for own in (short, moved))
+        change = combined([before.minus(after)], [1])
     work = [(own["flops"] * own["training_clips"]).max() for own in (short, tuned, long)]
     return {
         "the short network on short clips": accuracy(short),
@@ -110,5 +112,7 @@ def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
         "trained on long clips from scratch": accuracy(long),
         "fine-tuned minus from scratch": difference(tuned, long),
         "fine-tuned minus the short network": difference(tuned, short),
-        "share of multiply-adds saved": 1 - (work[0] + work[1]) / work[2] if not np.isnan(work).any() else None,
+        "share of multiply-adds saved": 1 - (work[0] + work[1]) / work[2]
+        if all(map(runs_of, (short, tuned, long)))
+        else None,
     }
