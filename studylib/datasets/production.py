@@ -20,7 +20,7 @@ from studylib.video.files import write_text
 from studylib.video.parallel import in_processes
 
 Record = TypeVar("Record")
-_FEW = 32  # jobs that are done without a word on the way, if it goes to a log
+_FEW = 32  # fewer jobs than this show no progress in a log
 
 
 def claim(folder: Path, settings: dict) -> None:

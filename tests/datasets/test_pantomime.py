@@ -141,8 +141,8 @@ def test_the_same_number_has_the_same_surroundings_under_every_action():
 
 def test_no_nuisance_depends_on_the_class():
     videos, _ = pantomime.list_videos(960, 16, "source")
-    labels = np.array([video.label for video in videos if video.part == "train"])
-    drawn = [draw_nuisances(7, "train", video.number) for video in videos if video.part == "train"]
+    videos = videos[videos["part"] == "train"]
+    labels, drawn = videos["label"].to_numpy(), [draw_nuisances(7, "train", number) for number in videos["number"]]
     p_values = {}
     for name in drawn[0]:
         values = np.array([nuisances[name] for nuisances in drawn], float)
@@ -150,7 +150,7 @@ def test_no_nuisance_depends_on_the_class():
     assert len(p_values) > 30
     assert min(p_values.values()) > 0.01 / len(p_values), min(p_values, key=p_values.get)
     # The test would notice: the same statistic on something that does depend on the class.
-    reach = np.array([perform(video.action, video.number)["abduct_L"].max() for video in videos[:320]])
+    reach = np.array([perform(video.action, video.number)["abduct_L"].max() for video in videos[:320].itertuples()])
     assert stats.kruskal(*(reach[labels[:320] == label] for label in range(16))).pvalue < 1e-9
 
 

@@ -9,11 +9,12 @@ classes with one split, and `target`, 8 other classes with three splits and few 
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from studylib.datasets.index import DatasetError, Index, as_kept, difference, index_folder, write_index
 from studylib.datasets.pantomime import renderer
@@ -59,26 +60,12 @@ def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs:
     return renderer.render(angles, person, plate, camera, light, nuisances, sway, noise_rng, knobs)
 
 
-@dataclass(frozen=True)
-class Video:
-    """A video of the dataset: classes take turns, so that each has as many videos as the others."""
+def list_videos(train_videos: int, test_videos: int, vocabulary: str) -> tuple[pd.DataFrame, dict[str, dict[str, str]]]:
+    """The videos (part, number, label, action, path), and for each split which part is trained on and which tested on:
+    {"split1": {"fold1": "test", ...}}.
 
-    part: str
-    number: int
-    label: int
-    action: str
-
-    @property
-    def path(self) -> str:
-        """Of the file, in the dataset's folder."""
-        return f"videos/{self.part}/{self.action}_{self.number:05d}.mp4"
-
-
-def list_videos(train_videos: int, test_videos: int, vocabulary: str) -> tuple[list[Video], dict[str, dict[str, str]]]:
-    """The videos, and for each split which part is trained on and which tested on: {"split1": {"fold1": "test", ...}}.
-
-    The target's three splits are over the same videos, each testing on another fold, with persons and places that
-    appear in no other fold.
+    Classes take turns, so that each has as many videos as the others. The target's three splits are over the same
+    videos, each testing on another fold, with persons and places that appear in no other fold.
     """
     actions = classes_of(vocabulary)
     if min(train_videos, test_videos) < len(actions):
@@ -96,8 +83,11 @@ def list_videos(train_videos: int, test_videos: int, vocabulary: str) -> tuple[l
         folds = ("fold1", "fold2", "fold3")
         counts = dict.fromkeys(folds, test_videos) | {"rest": train_videos - 2 * test_videos}
         splits = {f"split{k}": {part: "test" if part == f"fold{k}" else "train" for part in counts} for k in (1, 2, 3)}
-    numbers = [(part, number, number % len(actions)) for part, count in counts.items() for number in range(count)]
-    return [Video(part, number, label, actions[label].name) for part, number, label in numbers], splits
+    keys = [(part, number, number % len(actions)) for part, count in counts.items() for number in range(count)]
+    videos = pd.DataFrame(keys, columns=["part", "number", "label"])
+    videos["action"] = [actions[label].name for label in videos["label"]]
+    videos["path"] = [f"videos/{v.part}/{v.action}_{v.number:05d}.mp4" for v in videos.itertuples()]
+    return videos, splits
 
 
 def make(
@@ -125,9 +115,8 @@ def make(
     folder = index_folder(name, data_root)
     classes, columns, facts = _described(videos, splits, seed, vocabulary, knobs)
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
-        jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos}
-        hashes = produce(folder, facts["settings"], jobs, write_one, workers)
-        columns["sha256"] = [hashes[video.path] for video in videos]
+        jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos.itertuples()}
+        columns["sha256"] = list(produce(folder, facts["settings"], jobs, write_one, workers).values())
         return write_index(name, folder, classes, columns, facts, data_root)
 
 
@@ -144,18 +133,18 @@ def manifest_of(name: str, given: Mapping[str, Any]) -> str:
 
 
 def _described(
-    videos: list[Video], splits: dict[str, dict[str, str]], seed: int, vocabulary: str, knobs: Knobs
+    videos: pd.DataFrame, splits: dict[str, dict[str, str]], seed: int, vocabulary: str, knobs: Knobs
 ) -> tuple[list[str], dict[str, list], dict[str, Any]]:
     """Classes, columns and facts of the index, but for what the files came out as."""
     settings = {"generator": GENERATOR_VERSION, "vocabulary": vocabulary, "seed": seed, **asdict(knobs)}
     columns = {
-        "path": [video.path for video in videos],
-        "label": [video.label for video in videos],
+        "path": videos["path"].tolist(),
+        "label": videos["label"].tolist(),
         **{column: [getattr(knobs, column)] * len(videos) for column in ("num_frames", "fps", "width", "height")},
-        **{split: [use[video.part] for video in videos] for split, use in splits.items()},
-        "cue": [ACTIONS[video.action].cue for video in videos],
-        "pool": [video.part for video in videos],  # with the number: the key of `frames` and `draw_nuisances`
-        "number": [video.number for video in videos],
+        **{split: videos["part"].map(use).tolist() for split, use in splits.items()},
+        "cue": [ACTIONS[action].cue for action in videos["action"]],
+        "pool": videos["part"].tolist(),  # with the number: the key of `frames` and `draw_nuisances`
+        "number": videos["number"].tolist(),
     }
     about = {a.name: {"cue": a.cue, "description": a.description} for a in classes_of(vocabulary)}
     facts = {"dataset": "pantomime", "fps": knobs.fps, "settings": settings, "actions": about}
