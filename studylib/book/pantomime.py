@@ -1,64 +1,30 @@
-"""The tables of Pantomime's dataset card, from the generator's own settings and the plans."""
-
-from html import escape
+"""The page on Pantomime: tables of its generator's own settings and of the plans that use it."""
 
 import pandas as pd
 
-from studylib.book.cues import classes
-from studylib.book.tables import Table, lacking
-from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.pantomime.actions import VOCABULARIES, training_videos
+from studylib.datasets.pantomime.actions import training_videos
 from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, at_difficulty
 from studylib.runs.plan import load_plans
 
 
-def classes_table() -> Table:
-    """Both vocabularies: class, cue group, its partner, what is done."""
-    rows = classes()
-    columns = {
-        "class": [f"<code>{escape(name)}</code>" for name in rows["action"]],
-        "cue group": rows["cue"],
-        "pair": rows["pair"].map(escape),
-        "what is done": rows["description"].map(escape),
-        "vocabulary": rows["vocabulary"],
-    }
-    counts = ", ".join(f"{name} has {len(actions)}" for name, actions in VOCABULARIES.items())
-    caption = f"The classes, by vocabulary and cue group ({counts}). Periods in seconds are those of difficulty 0."
-    return Table(pd.DataFrame(columns), caption)
+def datasets() -> pd.DataFrame:
+    """The datasets that the plans ask for, and with what settings."""
+    rows = [
+        {
+            "dataset": name,
+            "plan": plan.name,
+            "vocabulary": asked.get("vocabulary", "source"),
+            "training videos": asked["train_videos"],
+            "test videos": asked["test_videos"],
+            "seed": asked.get("seed", "default"),
+        }
+        for plan in load_plans()
+        for name, asked in plan.datasets.items()
+    ]
+    return pd.DataFrame(rows)
 
 
-def datasets_table() -> Table:
-    """The datasets that the plans ask for, and whether they have been made on the machine that built this page."""
-    rows = []
-    for plan in load_plans():
-        for name, arguments in plan.datasets.items():
-            rows.append(
-                {
-                    "dataset": f"<code>{escape(name)}</code>",
-                    "plan": escape(plan.name),
-                    "vocabulary": arguments.get("vocabulary", "source"),
-                    "training videos": arguments["train_videos"],
-                    "test videos": arguments["test_videos"],
-                    "seed": arguments.get("seed", "default"),
-                    "where this page was built": _made(name),
-                }
-            )
-    caption = (
-        "Datasets of the plans. Equal settings give the same videos everywhere; on another kind of processor single "
-        "pixels differ by one grey level."
-    )
-    return Table(pd.DataFrame(rows), caption)
-
-
-def _made(name: str) -> str:
-    try:
-        index = load_index(name)
-    except (DatasetError, OSError):
-        return lacking("not made")
-    return f"{len(index.table)} videos, manifest <code>{index.manifest_hash[:10]}</code>"
-
-
-def nuisances_table() -> Table:
+def nuisances() -> pd.DataFrame:
     """What varies besides the class, with its range."""
     k = KNOBS
     rows = [
@@ -74,7 +40,7 @@ def nuisances_table() -> Table:
         ("light and sensor", f"gain {_span(k.gain, '', 2)}, tint, noise of {_span(k.noise, ' grey levels', 1)}"),
         ("distractor", f"a moving blob in {k.blob:.0%} of the videos"),
     ]  # fmt: skip
-    return Table(pd.DataFrame(rows, columns=["what", "range"]), "Nuisances, drawn independently of the class.")
+    return pd.DataFrame(rows, columns=["what", "range"])
 
 
 # What each knob that difficulty moves is, and its unit.
@@ -101,7 +67,7 @@ MOVED = {
 }
 
 
-def difficulty_table(*difficulties: float) -> Table:
+def difficulty(*difficulties: float) -> pd.DataFrame:
     """What the knobs that difficulty moves are at some difficulties, and how many videos there are to learn from."""
     knobs = [at_difficulty(difficulty) for difficulty in difficulties]
     rows = []
@@ -110,11 +76,10 @@ def difficulty_table(*difficulties: float) -> Table:
         values = [getattr(own, name) for own in knobs]
         texts = [_span(v, unit, 2) if isinstance(v, tuple) else f"{v:.2f}{unit}" for v in values]
         rows.append([what, *(text.replace(".00", "") for text in texts)])
-    rows.append(
-        ["videos to learn from, where a plan does not say", *(training_videos("source", d) for d in difficulties)]
-    )
+    videos = [training_videos("source", difficulty) for difficulty in difficulties]
+    rows.append(["videos to learn from, where a plan does not say", *videos])
     columns = ["knob", *(f"at {difficulty:g}" for difficulty in difficulties)]
-    return Table(pd.DataFrame(rows, columns=columns), "What difficulty moves, in straight lines, all of it together.")
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _span(ends: tuple[float, float], unit: str, digits: int = 0) -> str:
