@@ -27,18 +27,7 @@ class PeerLost(RuntimeError):
     """Another process of the run ended or cannot be reached; why, that one says."""
 
 
-@dataclass(frozen=True)
-class Device:
-    """A device and what goes with it."""
-
-    torch: torch.device
-    backend: str  # of torch.distributed: a GPU's processes also exchange a few numbers on the CPU
-    pin: bool  # memory of loaded clips, for copies beside the GPU's work
-    fused: bool  # the optimiser in one kernel
-    memory: int  # bytes in all
-
-
-def choose() -> Device:
+def choose() -> torch.device:
     """This process's GPU, by torchrun's LOCAL_RANK where there are several, or the CPU; sets the process's switches.
 
     fp32 is fp32: by default torch would round the factors of a GPU's convolutions to the 10 bits of TF32.
@@ -48,7 +37,7 @@ def choose() -> Device:
     """
     if not torch.cuda.is_available():
         keep_freed_memory()
-        return Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=machine_memory())
+        return torch.device("cpu")
     number, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
     if number >= count:
         raise ValueError(f"LOCAL_RANK: {number}, but this node has {count} GPUs; start one process a GPU")
@@ -56,13 +45,17 @@ def choose() -> Device:
     torch.backends.cudnn.benchmark = True  # clips have one shape: the search for the fastest kernels is paid once
     torch.backends.cudnn.conv.fp32_precision = "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"
-    memory = torch.cuda.get_device_properties(number).total_memory
-    return Device(torch.device("cuda", number), "cpu:gloo,cuda:nccl", pin=True, fused=True, memory=memory)
+    return torch.device("cuda", number)
 
 
-def prepare(net: nn.Module, device: Device) -> nn.Module:
+def memory_of(device: torch.device) -> int:
+    """Bytes of a device in all; of a CPU those of the machine."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else machine_memory()
+
+
+def prepare(net: nn.Module, device: torch.device) -> nn.Module:
     """The net on the device, channels last in memory, which both oneDNN and cuDNN compute bf16 convolutions in."""
-    return net.to(device.torch, memory_format=torch.channels_last_3d)
+    return net.to(device, memory_format=torch.channels_last_3d)
 
 
 def keep_freed_memory() -> bool:
@@ -148,15 +141,13 @@ def from_environment() -> Processes:
 
 
 @contextmanager
-def joined(processes: Processes, backend: str) -> Iterator[None]:
-    """Connected with the others of `processes`; with one process there is nothing to connect.
-
-    Args:
-        backend: of torch.distributed, "gloo" or "cpu:gloo,cuda:nccl".
-    """
+def joined(processes: Processes, device: torch.device) -> Iterator[None]:
+    """Connected with the others of `processes`; with one process there is nothing to connect."""
     if processes.count == 1:
         yield
         return
+    # a GPU's processes also exchange a few numbers on the CPU
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with _peers():
         store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
         # torchrun's store outlives a restart, with the addresses of processes that are gone

@@ -306,27 +306,30 @@ def clips_per_step(spec: RunSpec, processes: Processes) -> int:
     return spec.batch_size * processes.count
 
 
-def training_loader(
-    part: Part, spec: RunSpec, pin: bool, processes: Processes = ALONE
-) -> tuple[DataLoader, EpochBatches]:
+def training_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> tuple[DataLoader, EpochBatches]:
     """A loader of `Batch`es; set `.epoch` and `.position` of the second before each epoch."""
     keys = EpochBatches(spec, len(part.rows), processes)
-    return _loader(TrainingClips(part, spec), part, pin, batch_sampler=keys, collate_fn=collate), keys
+    return _loader(TrainingClips(part, spec), part, batch_sampler=keys, collate_fn=collate, pin_memory=_pin()), keys
 
 
-def centre_loader(part: Part, spec: RunSpec, pin: bool, processes: Processes = ALONE) -> DataLoader:
+def centre_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> DataLoader:
     """A loader of `Batch`es of one clip a video, of every video in one process alone."""
     own = Subset(CentreClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
-    return _loader(own, part, pin, batch_size=spec.batch_size, collate_fn=collate)
+    return _loader(own, part, batch_size=spec.batch_size, collate_fn=collate, pin_memory=_pin())
 
 
 def video_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> DataLoader:
     """A loader of what `TestClips` gives, video by video in order, of every video in one process alone."""
     own = Subset(TestClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
-    return _loader(own, part, False, batch_size=None)
+    return _loader(own, part, batch_size=None)
 
 
-def _loader(dataset: Dataset, part: Part, pin: bool, **how: object) -> DataLoader:
+def _pin() -> bool:
+    """Whether memory of batches is pinned, for copies beside a GPU's work."""
+    return torch.cuda.is_available()
+
+
+def _loader(dataset: Dataset, part: Part, **how: object) -> DataLoader:
     # cached frames are one copy away, processes would only add to it; files want a decoder on every core
     cores = max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     takes = "a number of processes that read videos, from 0 on"
@@ -335,7 +338,6 @@ def _loader(dataset: Dataset, part: Part, pin: bool, **how: object) -> DataLoade
         dataset,
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=pin,
         # a fork starts at once; newer Pythons by default ask a server for one, by a socket in the temporary folder
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=_start_reader,

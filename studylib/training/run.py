@@ -60,7 +60,7 @@ def run(run_folder: Path) -> None:
     """
     spec = load_spec(run_folder)
     processes, device = from_environment(), devices.choose()
-    with joined(processes, device.backend), ExitStack() as locks:
+    with joined(processes, device), ExitStack() as locks:
         finished = False
         if processes.leads:  # nobody else trains this folder, nor another one with the same spec
             occupied = f"{run_folder}: another process is training this run"
@@ -84,7 +84,7 @@ def run(run_folder: Path) -> None:
                 session.faults.write(run_folder)
             raise
         except (RuntimeError, MemoryError, OSError) as error:
-            if reason := lacking(error, spec, device.memory):
+            if reason := lacking(error, spec, device):
                 raise TrainingError(f"{reason}; the last checkpoint is kept") from error
             raise
 
@@ -144,8 +144,8 @@ def train(session: Session, progress: Progress) -> None:
     spec, processes = session.spec, session.processes
     takes = "a number of minutes from 0 (a checkpoint every step) on"
     seconds_between_saves = 60 * number("STUDY_CHECKPOINT_MINUTES", takes, 15.0, kind=float)
-    loader, batches = training_loader(session.training_part, spec, session.pin, processes)
-    centre = centre_loader(session.test_part, spec, session.pin, processes)
+    loader, batches = training_loader(session.training_part, spec, processes)
+    centre = centre_loader(session.test_part, spec, processes)
     step = cuda_graph.step_of(session)
     while progress.epoch < spec.epochs:
         row = train_epoch(
@@ -290,7 +290,7 @@ def predict(session: Session) -> Predictions | None:
     )
 
 
-def lacking(error: Exception, spec: RunSpec, memory: int) -> str:
+def lacking(error: Exception, spec: RunSpec, device: torch.device) -> str:
     """What a run had too little of, and what to do, where that is what an error means; else "".
 
     torch has an error of its own for a GPU's memory alone.
@@ -303,7 +303,7 @@ def lacking(error: Exception, spec: RunSpec, memory: int) -> str:
     if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
         lack = "a process that reads videos was killed, usually for want of memory"
         return f"{lack}: lower STUDY_WORKERS, or give the job more memory"
-    return out_of_memory(spec, memory) if full else ""
+    return out_of_memory(spec, devices.memory_of(device)) if full else ""
 
 
 def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:

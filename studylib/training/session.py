@@ -11,7 +11,7 @@ from torch import nn
 from studylib.datasets.index import load_index
 from studylib.nets.build import build_net
 from studylib.nets.precision import choose_precision
-from studylib.training.devices import Device, Processes, prepare, replicate, synchronise_bn
+from studylib.training.devices import Processes, prepare, replicate, synchronise_bn
 from studylib.training.loading import open_parts
 from studylib.training.memory import recompute_blocks
 from studylib.training.provenance import describe, now
@@ -30,17 +30,16 @@ class TrainingError(RuntimeError):
 class Session:
     """One process's side of a run, from its start to its end: data, a freshly initialised net and its optimiser."""
 
-    def __init__(self, run_folder: Path, spec: RunSpec, processes: Processes, device: Device) -> None:
+    def __init__(self, run_folder: Path, spec: RunSpec, processes: Processes, device: torch.device) -> None:
         """All processes call it together.
 
         Raises:
             DatasetError, SpecError, ValueError: name the dataset or the field, and say what to do.
         """
-        self.run_folder, self.spec, self.processes, self.device = run_folder, spec, processes, device.torch
-        self.pin = device.pin
+        self.run_folder, self.spec, self.processes, self.device = run_folder, spec, processes, device
         self.faults = Faults()  # videos that turn out to be broken
         self.index = load_index(spec.dataset)
-        self.provenance = describe(self.index, device.torch) | {"processes": processes.count, "started": now()}
+        self.provenance = describe(self.index, device) | {"processes": processes.count, "started": now()}
         self.training_part, self.test_part = open_parts(self.index, spec)  # the first is None where nothing is trained
         torch.manual_seed(spec.seed)
         net = build_net(
@@ -55,7 +54,7 @@ class Session:
         )
         self.net = prepare(net, device)
         clip_shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)
-        precision, reason = choose_precision(spec.amp, net, clip_shape, spec.batch_size, device.torch)
+        precision, reason = choose_precision(spec.amp, net, clip_shape, spec.batch_size, device)
         if any(processes.largest([precision == "fp32"])) and precision != "fp32":
             precision, reason = "fp32", "fp32: bf16 is not right on the device of another process"
         self.precision = precision  # "bf16" or "fp32"
@@ -66,8 +65,8 @@ class Session:
             synchronise_bn(net)
         if switched_on("STUDY_COMPILE"):
             net.compile()  # in place; names of its state stay as they were
-        self.replica = replicate(net, processes, device.torch)  # its backward pass averages over the processes
-        self.optimizer = make_optimizer(net, spec, device.fused)
+        self.replica = replicate(net, processes, device)  # its backward pass averages over the processes
+        self.optimizer = make_optimizer(net, spec)
         if "commit_reason" in self.provenance:
             self.say(f"the commit is recorded as unknown: {self.provenance['commit_reason']}")
         with_others = f", {processes.count} processes" if processes.count > 1 else ""
@@ -92,16 +91,13 @@ def learning_rate(spec: RunSpec, progress: float) -> float:
     return spec.lr * 0.5 * (1 + cos(pi * share))
 
 
-def make_optimizer(net: nn.Module, spec: RunSpec, fused: bool = False) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; weight decay on convolution, FC and BN scale, not on BN shift and FC bias.
-
-    Args:
-        fused: all in one kernel; the same up to rounding.
-    """
+def make_optimizer(net: nn.Module, spec: RunSpec, fused: bool = True) -> torch.optim.SGD:
+    """SGD with Nesterov momentum, in one kernel where `fused`; weight decay on convolution, FC and BN scale, not on BN
+    shift and FC bias."""
     weights = [p for name, p in net.named_parameters() if name.endswith("weight")]
     biases = [p for name, p in net.named_parameters() if not name.endswith("weight")]
     groups = [{"params": weights, "weight_decay": spec.weight_decay}, {"params": biases, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=spec.lr, momentum=MOMENTUM, nesterov=True, fused=fused or None)
+    return torch.optim.SGD(groups, lr=spec.lr, momentum=MOMENTUM, nesterov=True, fused=fused)
 
 
 @dataclass

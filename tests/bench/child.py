@@ -69,8 +69,8 @@ def main(argument: str) -> None:
         recompute_blocks(net)
     if job.compiled:
         net.compile()
-    with joined(processes, device.backend):
-        step = step_of(replicate(net, processes, device.torch), spec, random_batch(job.geometry), device, "bf16")
+    with joined(processes, device):
+        step = step_of(replicate(net, processes, device), spec, random_batch(job.geometry), device, "bf16")
         begun = time.perf_counter()
         step()
         first = time.perf_counter() - begun

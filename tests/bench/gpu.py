@@ -31,7 +31,7 @@ from studylib.datasets.frame_cache import open_frames
 from studylib.datasets.index import Index
 from studylib.nets.precision import bf16_is_native
 from studylib.training import cuda_graph
-from studylib.training.devices import ALONE, Device, choose
+from studylib.training.devices import ALONE, choose
 from studylib.training.epoch import train_step
 from studylib.training.loading import Batch, Part, training_loader
 from studylib.training.session import make_optimizer
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[Row]]:
 class Bench:
     """A run of this benchmark: what it has measured so far, and until when it may go on."""
 
-    device: Device
+    device: torch.device
     sizes: Sizes
     latest: float  # by time.monotonic
     tables: dict[str, list[Row]] = field(default_factory=dict)
@@ -134,22 +134,22 @@ class Bench:
     @property
     def on_gpu(self) -> bool:
         """Whether there is one."""
-        return self.device.torch.type == "cuda"
+        return self.device.type == "cuda"
 
     @property
     def precision(self) -> str:
         """bf16 where the device has it."""
-        return "bf16" if bf16_is_native(self.device.torch) else "fp32"
+        return "bf16" if bf16_is_native(self.device) else "fp32"
 
     @property
     def name(self) -> str:
         """Of the device."""
-        return torch.cuda.get_device_name(self.device.torch) if self.on_gpu else "cpu"
+        return torch.cuda.get_device_name(self.device) if self.on_gpu else "cpu"
 
     @property
     def refusal(self) -> str:
         """Why there are no graphs; "" where there are."""
-        return cuda_graph.refusal(torch.nn.Identity(), self.device.torch, ALONE)
+        return cuda_graph.refusal(torch.nn.Identity(), self.device, ALONE)
 
     def parts(self) -> dict[str, tuple[float, Callable[[], None]]]:
         """Name of a part -> seconds that it may need, and the part."""
@@ -208,7 +208,7 @@ class Bench:
         """Loss and gradients against torchvision's, in fp32 and in the precision of steps."""
         geometry = replace(self.sizes.paper, batch_size=min(8, self.sizes.paper.batch_size))
         for precision in dict.fromkeys(("fp32", self.precision)):
-            for row in likeness(geometry, SAME, precision, self.device.torch):
+            for row in likeness(geometry, SAME, precision, self.device):
                 self.tables.setdefault("same_gradients", []).append({"device": self.name} | row)
 
     def products(self) -> None:
@@ -249,7 +249,7 @@ class Bench:
     def take_turns(self, table: str, geometry: Geometry, ways: dict[tuple[str, str], Callable[[Batch], Step]]) -> None:
         """Rows of ways to take a step, each as (net, way) -> what gives the step on a batch."""
         batch = random_batch(geometry)
-        if self.device.pin:
+        if self.on_gpu:
             batch = batch._replace(**{k: getattr(batch, k).pin_memory() for k in ("clips", "windows", "labels")})
         steps: dict[tuple[str, str], Step] = {}
         memory: dict[tuple[str, str], float | None] = {}
@@ -294,16 +294,16 @@ class Bench:
             return
         gc.collect()
         torch.cuda.empty_cache()
-        before = torch.cuda.memory_reserved(self.device.torch)
+        before = torch.cuda.memory_reserved(self.device)
         yield taken
-        taken["gb"] = (torch.cuda.memory_reserved(self.device.torch) - before) / 1e9
+        taken["gb"] = (torch.cuda.memory_reserved(self.device) - before) / 1e9
 
     def ours(self, net: str, geometry: Geometry, batch: Batch, step: cuda_graph.Step = train_step) -> Step:
         """The trainer's step on one batch, not waited for."""
         spec = spec_of(net, geometry, depth=self.sizes.long_depth if geometry is self.sizes.long else 18)
         own = new_net(spec, geometry, self.device)
-        optimizer = make_optimizer(own, spec, self.device.fused)
-        take = partial(step, own, batch, optimizer, spec, self.precision, self.device.torch)
+        optimizer = make_optimizer(own, spec)
+        take = partial(step, own, batch, optimizer, spec, self.precision, self.device)
         for _ in range(WARM_UP):
             take()
         self.forget_search()
@@ -360,14 +360,14 @@ class Bench:
         cache = open_frames(index, size) if source == "frame cache" else None
         part = Part(index, "train", index.rows(1, "train"), size, "rgb", cache)
         with patch.dict(os.environ, STUDY_WORKERS=str(readers)):
-            batches = iter(training_loader(part, spec, self.device.pin)[0])
+            batches = iter(training_loader(part, spec)[0])
         row: Row = {"from": source, "readers": readers, "clips": str(geometry)}
         row["loader_clips_per_second"] = self.pace(batches, count, lambda batch: None)
         own = new_net(spec, geometry, self.device)
-        optimizer = make_optimizer(own, spec, self.device.fused)
+        optimizer = make_optimizer(own, spec)
         step = train_step if self.refusal else cuda_graph.GraphedStep(train_step, print)
         row["with_steps_clips_per_second"] = self.pace(
-            batches, count, lambda batch: step(own, batch, optimizer, spec, self.precision, self.device.torch)
+            batches, count, lambda batch: step(own, batch, optimizer, spec, self.precision, self.device)
         )
         row["steps"] = EAGER if step is train_step or step.given_up else GRAPH
         return row

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from studylib.nets.onednn import Conv3d, cpu_bf16_is_on
-from studylib.training.devices import Device, choose
+from studylib.training.devices import choose
 from studylib.training.memory import recompute_blocks
 from studylib.training.session import make_optimizer
 from tests.bench.child import job, run
@@ -69,14 +69,14 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
     return {"options": rows}
 
 
-def ways(net: str, geometry: Geometry, device: Device) -> dict[str, Step]:
+def ways(net: str, geometry: Geometry, device: torch.device) -> dict[str, Step]:
     """The trainer's step and the others, each with a net of its own."""
     spec, batch, steps = spec_of(net, geometry), random_batch(geometry), {}
 
     def add(option: str, change=lambda own: None, precision: str = "bf16", **how: bool) -> None:
         own = new_net(spec, geometry, device)
         change(own)
-        optimizer = make_optimizer(own, spec, device.fused)
+        optimizer = make_optimizer(own, spec)
         if how:
             groups = [{"params": g["params"], "weight_decay": g["weight_decay"]} for g in optimizer.param_groups]
             optimizer = torch.optim.SGD(groups, lr=spec.lr, momentum=0.9, nesterov=True, **how)

@@ -183,7 +183,7 @@ def loader_rate(name: str, paths: list[Path], folder: Path) -> dict:
             (links / path.name).symlink_to(path.resolve())
     index = write_index(f"ucf101-{name}", links, ["any"], columns, {}, folder)
     spec = RunSpec(experiment="bench", net="r2plus1d", dataset=index.name, clips_per_epoch=LOADED)
-    loader, _ = training_loader(Part(index, "train", index.rows(1, "train"), SIZE, "rgb", None), spec, pin=False)
+    loader, _ = training_loader(Part(index, "train", index.rows(1, "train"), SIZE, "rgb", None), spec)
     batches = iter(loader)
     next(batches)  # the workers have started
     begun = time.perf_counter()

@@ -18,10 +18,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
+
 from studylib.datasets import pantomime
 from studylib.datasets.frame_cache import open_frames
 from studylib.datasets.index import Index, write_index
-from studylib.training.devices import Device, Processes, choose
+from studylib.training.devices import choose
 from studylib.training.epoch import train_step
 from studylib.training.loading import Part, training_loader
 from studylib.training.session import make_optimizer
@@ -64,7 +66,7 @@ def prepared_index(folder: Path, videos: int) -> Index:
     return write_index("ucf101-stall", folder / "prepared", ["any"], columns_of(files), {}, folder)
 
 
-def waiting(name: str, net: str, index: Index, from_cache: bool, steps: int, device: Device) -> dict[str, Any]:
+def waiting(name: str, net: str, index: Index, from_cache: bool, steps: int, device: torch.device) -> dict[str, Any]:
     """The row of a net at a geometry with clips from the cache or from files."""
     geometry = GEOMETRIES[name]
     clips = (steps + WARM_UP) * geometry.batch_size
@@ -76,14 +78,14 @@ def waiting(name: str, net: str, index: Index, from_cache: bool, steps: int, dev
     part = Part(index, "train", index.rows(1, "train"), size, "rgb", cache)
     own = new_net(spec, geometry, device)
     precision = precision_of(own, spec, device)
-    optimizer = make_optimizer(own, spec, device.fused)
-    loader, _ = training_loader(part, spec, pin=device.pin, processes=Processes())
+    optimizer = make_optimizer(own, spec)
+    loader, _ = training_loader(part, spec)
     handed_out, waited, whole = iter(loader), [], []
     for _ in range(steps + WARM_UP):
         begun = time.perf_counter()
         batch = next(handed_out)
         arrived = time.perf_counter()
-        train_step(own, batch, optimizer, spec, precision, device.torch)
+        train_step(own, batch, optimizer, spec, precision, device)
         waited.append(arrived - begun)
         whole.append(time.perf_counter() - begun)
     step = step_of(own, spec, batch, device, precision, optimizer)

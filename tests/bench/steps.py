@@ -11,7 +11,7 @@ from torch import nn
 from studylib.nets.build import build_net
 from studylib.nets.precision import choose_precision
 from studylib.training import devices
-from studylib.training.devices import Device, prepare
+from studylib.training.devices import prepare
 from studylib.training.epoch import train_step
 from studylib.training.loading import Batch
 from studylib.training.session import make_optimizer
@@ -53,7 +53,7 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def choose_without_kept_memory() -> Device:
+def choose_without_kept_memory() -> torch.device:
     """`devices.choose`, but freed memory goes back to the system as in any process: that cannot be undone later."""
     keep, devices.keep_freed_memory = devices.keep_freed_memory, lambda: False
     try:
@@ -77,17 +77,17 @@ def random_batch(geometry: Geometry) -> Batch:
     return Batch(clips, torch.zeros(b, 3, dtype=torch.int64), labels, labels[:, None], torch.arange(b), [])
 
 
-def new_net(spec: RunSpec, geometry: Geometry, device: Device) -> nn.Module:
+def new_net(spec: RunSpec, geometry: Geometry, device: torch.device) -> nn.Module:
     """The net of `spec` as the trainer has it, with the same weights every time."""
     torch.manual_seed(0)
     sizes = {"clip_length": spec.clip_length, "width": spec.width, "resolution": spec.resolution}
     return prepare(build_net(spec.net, spec.depth, geometry.classes, **sizes), device).train()
 
 
-def precision_of(net: nn.Module, spec: RunSpec, device: Device) -> str:
+def precision_of(net: nn.Module, spec: RunSpec, device: torch.device) -> str:
     """ "bf16" where it is native and right, as in the trainer; prints why."""
     shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)
-    precision, reason = choose_precision(spec.amp, net, shape, spec.batch_size, device.torch)
+    precision, reason = choose_precision(spec.amp, net, shape, spec.batch_size, device)
     print(f"{spec.net}: {reason}", flush=True)
     return precision
 
@@ -96,21 +96,21 @@ def step_of(
     net: nn.Module,
     spec: RunSpec,
     batch: Batch,
-    device: Device,
+    device: torch.device,
     precision: str,
     optimizer: torch.optim.SGD | None = None,
 ) -> Step:
     """One training step, the trainer's own, on the same batch each time."""
-    optimizer = optimizer or make_optimizer(net, spec, device.fused)
+    optimizer = optimizer or make_optimizer(net, spec)
 
     def step() -> None:
-        train_step(net, batch, optimizer, spec, precision, device.torch)
+        train_step(net, batch, optimizer, spec, precision, device)
         synchronise(device)
 
     return step
 
 
-def times(count: int, step: Step, device: Device) -> Step:
+def times(count: int, step: Step, device: torch.device) -> Step:
     """So many of a step one after the other, to their end: a GPU is given the next before it has done the last."""
 
     def steps() -> None:
@@ -121,10 +121,10 @@ def times(count: int, step: Step, device: Device) -> Step:
     return steps
 
 
-def synchronise(device: Device) -> None:
+def synchronise(device: torch.device) -> None:
     """Wait for what a GPU has been given to do."""
-    if device.torch.type == "cuda":
-        torch.cuda.synchronize(device.torch)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def take_turns(steps: Mapping[str, Step], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:

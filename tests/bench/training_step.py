@@ -20,7 +20,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from studylib.nets.precision import autocast
-from studylib.training.devices import Device
 from studylib.training.loading import Batch
 from tests.bench.multiply_adds import of_step
 from tests.bench.same_gradients import CPU, LARGEST_RATIO, compare, torchvisions
@@ -62,16 +61,16 @@ def main(arguments: Sequence[str] = ()) -> Tables:
         with threads(geometry.threads):
             tables |= measure(name, geometry, device, options.rounds, options.amp)
             # torchvision's nets have this width alone
-            if device.torch.type == "cpu" and name == "paper" and options.amp == "bf16":
+            if device.type == "cpu" and name == "paper" and options.amp == "bf16":
                 tables["same_gradients"] = likeness(geometry)
     return tables
 
 
-def measure(name: str, geometry: Geometry, device: Device, rounds: int, amp: str = "bf16") -> Tables:
+def measure(name: str, geometry: Geometry, device: torch.device, rounds: int, amp: str = "bf16") -> Tables:
     """The rows of the nets and of the matrix products."""
-    on_gpu = device.torch.type == "cuda"
+    on_gpu = device.type == "cuda"
     sizes = (*SIZES, 8192, 16384) if on_gpu else SIZES
-    machine = torch.cuda.get_device_name(device.torch) if on_gpu else "cpu"
+    machine = torch.cuda.get_device_name(device) if on_gpu else "cpu"
     batch, specs = random_batch(geometry), {net: spec_of(net, geometry, amp=amp) for net in NETS}
     nets = {net: new_net(spec, geometry, device) for net, spec in specs.items()}
     precisions = {net: precision_of(nets[net], spec, device) for net, spec in specs.items()}
@@ -116,19 +115,19 @@ def measure(name: str, geometry: Geometry, device: Device, rounds: int, amp: str
 def theirs(
     net: nn.Module,
     batch: Batch,
-    device: Device,
+    device: torch.device,
     precision: str = "fp32",
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Step:
     """One training step of a net of torchvision's, the clips turned and normalised as ours; not waited for."""
-    net = net.to(device.torch, memory_format=memory_format).train()
+    net = net.to(device, memory_format=memory_format).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
 
     def step() -> None:
-        clips = batch.clips.to(device.torch, non_blocking=True).permute(0, 4, 1, 2, 3)
+        clips = batch.clips.to(device, non_blocking=True).permute(0, 4, 1, 2, 3)
         x = (clips.contiguous(memory_format=memory_format).float() / 255 - 0.4) / 0.22
-        labels = batch.labels.to(device.torch, non_blocking=True)
-        with autocast(device.torch, precision):
+        labels = batch.labels.to(device, non_blocking=True)
+        with autocast(device, precision):
             loss = F.cross_entropy(net(x), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -137,10 +136,10 @@ def theirs(
     return step
 
 
-def product(precision: str, size: int, device: Device) -> Callable[[], None]:
+def product(precision: str, size: int, device: torch.device) -> Callable[[], None]:
     """The product of two square matrices."""
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-    a, b = (torch.randn(size, size, device=device.torch).to(dtype) for _ in range(2))
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
 
     def step() -> None:
         a @ b

@@ -17,7 +17,6 @@ from studylib.book.benchmarks import cell, heading, show, table
 from studylib.nets import precision
 from studylib.runs.cost import measured_rates
 from studylib.training import cuda_graph
-from studylib.training.devices import Device
 from tests.bench import gpu, profile, stall, training_step
 from tests.bench.__main__ import NAMES
 from tests.bench.multiply_adds import needed, of_step, taps_inside
@@ -26,7 +25,7 @@ from tests.book.test_benchmarks import RECORD
 from tests.training.test_cuda_graph import emulated
 
 PAGE = (REPOSITORY / "book" / "speed.md").read_text()
-CPU = Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=2**34)
+CPU = torch.device("cpu")
 TINY = Geometry(resolution=28, width=4, batch_size=2, classes=5, threads=1)
 
 

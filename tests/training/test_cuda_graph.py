@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from studylib.nets.build import build_net
 from studylib.training import cuda_graph, epoch
 from studylib.training import run as training
-from studylib.training.devices import ALONE, Device, Processes
+from studylib.training.devices import ALONE, Processes
 from studylib.training.loading import Batch
 from studylib.training.session import make_optimizer
 from studylib.training.spec import RunSpec
@@ -42,11 +42,11 @@ def taken(monkeypatch, captured=None):
     Args:
         captured: in place of `cuda_graph.captured`; None takes steps without graphs.
     """
-    cpu = Device(torch.device("cpu"), "gloo", pin=False, fused=True, memory=2**34)
+    cpu = torch.device("cpu")
     sizes = Geometry(resolution=28, width=4, batch_size=8, classes=5, threads=1)
     spec, said, losses = spec_of("r2plus1d", sizes, amp="fp32"), [], []
     net = new_net(spec, sizes, cpu)
-    optimizer = make_optimizer(net, spec, fused=True)
+    optimizer = make_optimizer(net, spec)
     step = epoch.train_step
     if captured is not None:
         monkeypatch.setattr(cuda_graph, "captured", captured)
@@ -57,7 +57,7 @@ def taken(monkeypatch, captured=None):
         if number == 5:
             batch = batch._replace(clips=batch.clips[:3], windows=batch.windows[:3], labels=batch.labels[:3])
         cuda_graph.set_rates(optimizer, [0.01 * (number + 1)] * 2)
-        losses.append(step(net, batch, optimizer, spec, "fp32", cpu.torch)[0].clone())
+        losses.append(step(net, batch, optimizer, spec, "fp32", cpu)[0].clone())
     momenta = [own["momentum_buffer"] for own in optimizer.state.values()]
     return losses, [*net.state_dict().values(), *momenta], said
 
@@ -185,7 +185,9 @@ def test_a_step_on_tensors_of_a_device_asks_the_host_for_nothing(net, modality, 
     elsewhere = torch.device("meta")
     with elsewhere:
         model = build_net(net, num_classes=5, width=4, in_channels=spec.in_channels)
-        optimizer = make_optimizer(model, spec)  # the fused one, which takes its rate from a tensor, is not for these
+        optimizer = make_optimizer(
+            model, spec, fused=False
+        )  # the fused one, which takes its rate from a tensor, is not for these
         clips = torch.zeros((8, 8, 32, 43, spec.in_channels), dtype=torch.half if modality == "flow" else torch.uint8)
         labels = torch.zeros(8, dtype=torch.int64)
         batch = Batch(clips, torch.zeros((8, 3), dtype=torch.int64), labels, labels, labels, [])

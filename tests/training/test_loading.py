@@ -73,7 +73,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def first_batches(part: Part, spec: RunSpec = SPEC) -> list[loading.Batch]:
-    return list(training_loader(part, spec, pin=False)[0])
+    return list(training_loader(part, spec)[0])
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -189,7 +189,7 @@ def test_clips_of_frames_4_apart_are_frames_picked_by_hand(
     batch = first_batches(train, spec)[0]
     first = TrainingClips(train, spec)[EpochBatches(spec, VIDEOS).key(0)]
     assert torch.equal(batch.clips[0], torch.from_numpy(first.frames))
-    centre = next(iter(centre_loader(test, spec, pin=False)))
+    centre = next(iter(centre_loader(test, spec)))
     assert torch.equal(centre.clips[2], picked(test, 2, [1, 5, 9]))
     assert torch.equal(TestClips(test, spec)[2][1], picked(test, 2, [[0, 4, 8], [3, 7, 11]]))
     dense = replace(spec, test_sampling="dense", frame_order="reversed")
@@ -215,7 +215,7 @@ def test_a_clip_that_reaches_over_more_than_its_video_repeats_the_last_frame(
     expected = read_video(index.path("train/3.mp4"), train.size)[numbers]
     assert torch.equal(torch.from_numpy(TrainingClips(train, spec)[0, 0, 3].frames), expected)
     expected = read_video(index.path("test/3.mp4"), test.size)[numbers]
-    assert torch.equal(next(iter(centre_loader(test, spec, pin=False))).clips[3], expected)
+    assert torch.equal(next(iter(centre_loader(test, spec))).clips[3], expected)
     assert torch.equal(TestClips(test, spec)[3][1], expected[None])  # its one place for a clip, once
 
 
@@ -323,7 +323,7 @@ def test_the_curve_and_the_test_see_each_video_once_whatever_the_workers(
     for workers in ("0", "2"):
         monkeypatch.setenv("STUDY_WORKERS", workers)
         assert [i for i, clips, _ in video_loader(part, SPEC) if len(clips) == 3] == list(range(VIDEOS))
-        labels = torch.cat([batch.labels for batch in centre_loader(part, SPEC, pin=False)])
+        labels = torch.cat([batch.labels for batch in centre_loader(part, SPEC)])
         assert labels.tolist() == part.labels.tolist()
 
 

@@ -97,7 +97,7 @@ def test_clips_do_not_depend_on_the_number_of_workers(tiny_data, monkeypatch):
 
     def batches(workers, epoch):
         monkeypatch.setenv("STUDY_WORKERS", str(workers))
-        loader, keys = training_loader(part, spec, pin=False)
+        loader, keys = training_loader(part, spec)
         keys.epoch = epoch
         return list(loader)
 
@@ -111,7 +111,7 @@ def test_clips_do_not_depend_on_the_number_of_workers(tiny_data, monkeypatch):
 def test_every_video_comes_once_before_any_comes_again(tiny_data):
     spec = RunSpec(**TINY | {"clips_per_epoch": 24, "batch_size": 8, "clip_length": 64, "flip": False})
     part, _ = open_parts(load_index("pantomime-tiny"), spec)
-    loader, keys = training_loader(part, spec, pin=False)
+    loader, keys = training_loader(part, spec)
     labels = []
     for epoch_number in range(4):  # 96 clips are three passes over 32 videos
         keys.epoch = epoch_number
