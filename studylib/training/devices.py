@@ -48,7 +48,7 @@ def choose() -> torch.device:
     return torch.device("cuda", number)
 
 
-def memory_of(device: torch.device) -> int:
+def total_memory(device: torch.device) -> int:
     """Bytes of a device in all; of a CPU those of the machine."""
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else machine_memory()
 

@@ -90,12 +90,7 @@ def run(run_folder: Path) -> None:
 
 
 def start(session: Session) -> Progress:
-    """Put the last checkpoint, or the weights of `init_from`, into the session's net and optimiser; where it stands.
-
-    Raises:
-        CheckpointError: names the file that does not fit and says what to do.
-        WeightsError: see `checkpoint.initialise_from`.
-    """
+    """Put the last checkpoint, or the weights of `init_from`, into the session's net and optimiser; where it stands."""
     spec, processes, provenance = session.spec, session.processes, session.provenance
     path = newest_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)))
     seen = clips_seen(path) if path else -1
@@ -135,12 +130,7 @@ def start(session: Session) -> Progress:
 
 
 def train(session: Session, progress: Progress) -> None:
-    """Train to the end of the last epoch, from where `progress` stands.
-
-    Raises:
-        Stopped: a signal came; saved.
-        TrainingError, TooManyFaults, OSError: as `train_epoch` and `save`.
-    """
+    """Train to the end of the last epoch, from where `progress` stands."""
     spec, processes = session.spec, session.processes
     takes = "a number of minutes from 0 (a checkpoint every step) on"
     seconds_between_saves = 60 * number("STUDY_CHECKPOINT_MINUTES", takes, 15.0, kind=float)
@@ -174,12 +164,7 @@ def train(session: Session, progress: Progress) -> None:
 
 
 def save(session: Session, progress: Progress, best: bool = False) -> None:
-    """Write a checkpoint; all processes call it together.
-
-    Raises:
-        TooManyFaults: of the training videos.
-        OSError: the disk is full or forbids writing; the checkpoints that were there are intact.
-    """
+    """Write a checkpoint; all processes call it together."""
     state = progress.state(session.processes)
     found = session.processes.gather(session.faults.rows())
     if session.processes.leads:
@@ -199,12 +184,7 @@ def save(session: Session, progress: Progress, best: bool = False) -> None:
 
 def test(session: Session, progress: Progress) -> None:
     """Test the net by its spec's protocol (section 4.1); write predictions, filters, provenance and, last, metrics. All
-    processes call it together.
-
-    Raises:
-        Stopped: a signal came; called again, the test starts anew.
-        TooManyFaults: of the test videos.
-    """
+    processes call it together; stopped by a signal, it starts anew when called again."""
     spec, folder = session.spec, session.run_folder
     session.say("testing")
     predictions = predict(session)
@@ -246,10 +226,6 @@ def test(session: Session, progress: Progress) -> None:
 def predict(session: Session) -> Predictions | None:
     """Test the session's net on every video of its test part, each decoded once; those that cannot be read are added
     to its faults. Several processes share the videos; the leading one gets the predictions, the others None.
-
-    Raises:
-        Stopped: a signal came.
-        TooManyFaults: more of the videos are broken than a test may go on with.
     """
     spec, part, processes, net = session.spec, session.test_part, session.processes, session.net
     processes.spread_statistics(net)
@@ -303,7 +279,7 @@ def lacking(error: Exception, spec: RunSpec, device: torch.device) -> str:
     if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
         lack = "a process that reads videos was killed, usually for want of memory"
         return f"{lack}: lower STUDY_WORKERS, or give the job more memory"
-    return out_of_memory(spec, devices.memory_of(device)) if full else ""
+    return out_of_memory(spec, devices.total_memory(device)) if full else ""
 
 
 def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:

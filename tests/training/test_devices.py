@@ -37,14 +37,14 @@ def two_gpus(monkeypatch):
 
 def test_without_a_gpu_the_cpu_and_the_memory_of_the_machine_are_taken(cpu):
     assert cpu == torch.device("cpu")
-    assert devices.memory_of(cpu) > 2**30
+    assert devices.total_memory(cpu) > 2**30
 
 
 def test_each_process_of_a_node_has_the_gpu_of_its_local_rank(two_gpus, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     device = devices.choose()
     assert (device, two_gpus.number) == (torch.device("cuda", 1), 1)
-    assert devices.memory_of(device) == 80 << 30
+    assert devices.total_memory(device) == 80 << 30
     assert torch.backends.cudnn.benchmark
     monkeypatch.delenv("LOCAL_RANK")
     assert devices.choose() == torch.device("cuda", 0)
