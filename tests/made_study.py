@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from studylib import REPOSITORY
-from studylib.claims.networks import Evidence, Network
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs.plan import Plan, PlannedRun, load_plan
 from studylib.runs.results import Run
@@ -76,13 +75,6 @@ def table2(*without: int) -> pd.DataFrame:
         return random_run(planned) if complete and planned.spec.seed not in without else None
 
     return made_study(make)
-
-
-def network_of(
-    runs: pd.DataFrame, net: str = "mc3", experiments: tuple[str, ...] = ("conv_types",), **wanted: object
-) -> Network:
-    """A network of mini."""
-    return Evidence(runs, "mini").find(net, experiments, net=net, **wanted)
 
 
 def folder_of(run: Run) -> Path:

@@ -1,15 +1,13 @@
 """The networks of a plan and their runs, asked for by their settings, never by a run's name.
 
-A network is all its planned runs, a run a seed (and an official split, where there are several). Chapters show what is
-recorded so far and say what is missing. A rule has a verdict only when every run is complete: a verdict from the seeds
-that happen to be there would depend on when one looks. Two networks are compared only where they differ in nothing
-else than what the claim is about.
+A network is all its planned runs, a run a seed (and an official split, where there are several). A rule has a verdict
+only when every one of them is complete: a verdict from the seeds that happen to be there would depend on when one
+looks. Two networks are compared only where they differ in nothing else than what the claim is about.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
@@ -18,6 +16,7 @@ from studylib.nets.table import PRINTED_NAMES
 from studylib.runs.results import Run
 from studylib.stats import NotComparable
 from studylib.stats.estimates import Measure, Outcomes, Scores, outcomes
+from studylib.training.evaluation import Predictions
 from studylib.training.spec import RunSpec, parse_init_from
 
 CLIP, VIDEO = "clip@1", "video@1"
@@ -62,40 +61,23 @@ class Planned:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network that a plan has, and what of it is complete."""
+    """A network that a plan has."""
 
     name: str
     runs: Mapping[Key, Planned]
     weights: Mapping[Key, str]  # folder of the run that trained what each tested
-    spec: RunSpec | None = None  # of one of its runs; training as of the run that trained it
-
-    @property
-    def planned(self) -> list[Planned]:
-        """All runs, by seed and split."""
-        return [self.runs[key] for key in sorted(self.runs)]
-
-    @property
-    def done(self) -> list[Planned]:
-        """The complete runs, by seed and split."""
-        return [planned for planned in self.planned if planned.run is not None]
-
-    @property
-    def lack(self) -> str:
-        """What is missing of it, as of `lack_of_states`."""
-        return lack_of_states([planned.state for planned in self.planned])
+    spec: RunSpec | None  # of one of its runs; training as of the run that trained it
 
     @cached_property
     def tests(self) -> Scores:
-        """Seed -> split -> scores, of the seeds of which every planned split is complete: a mean over some splits only
-        would be another quantity."""
-        found: dict[int, dict[int, Any]] = {}
-        for planned in self.done:
-            found.setdefault(planned.spec.seed, {})[planned.spec.split] = planned.run.predictions
-        splits = {split for _, split in self.runs}
-        return {seed: own for seed, own in found.items() if set(own) == splits}
+        """Seed -> split -> scores, of a network all of whose runs are complete."""
+        found: dict[int, dict[int, Predictions]] = {}
+        for seed, split in sorted(self.runs):
+            found.setdefault(seed, {})[split] = self.runs[seed, split].run.predictions
+        return found
 
     def outcomes(self, measure: Measure) -> Outcomes:
-        """Of each complete seed and video; by `CLIP`, `VIDEO` or a function. Errors as of `estimates.outcomes`."""
+        """Of each seed and video; by `CLIP`, `VIDEO` or a function. Errors as of `estimates.outcomes`."""
         known = vars(self).setdefault("_outcomes", {})  # a rule asks for them in each of its comparisons
         if measure not in known:
             known[measure] = outcomes(self.tests, MEASURES.get(measure, measure))
@@ -115,18 +97,22 @@ class Evidence:
         self.missing: list[str] = []
         self._by_folder = {planned.folder: planned for planned in self.planned}
 
-    def find(
+    def net(
         self,
         name: str,
         experiments: Sequence[str],
         accept: Callable[[Planned], bool] = lambda planned: True,
+        splits: Sequence[int] = (),
+        fewest_seeds: int = 1,
         **wanted: object,
     ) -> Network:
-        """The network whose runs have the `wanted` fields and are accepted, of the first experiment that plans one;
-        without runs where none is planned.
+        """The network whose runs have the `wanted` fields and are accepted, of the first experiment that plans one.
+
+        Notes what was looked at and what is missing (see `require`): any run of it, one that is not complete, one of
+        each of the `splits`, or as many seeds.
 
         Raises:
-            Undecidable: the plan has several such networks.
+            Undecidable: the plan has several such networks, or its runs were not recorded alike.
         """
         wanted = USUAL | wanted
         own: list[Planned] = []
@@ -141,38 +127,18 @@ class Evidence:
         if other or len(runs) < len(own):
             how = f"differ in {', '.join(sorted(other))}" if other else "have the same seed and split"
             raise Undecidable(f"the plan has several runs of {name} that {how}, and the rule needs one")
-        weights = {key: self.trainer(p).folder for key, p in runs.items()}
-        return Network(name, runs, weights, specs[0] if specs else None)
-
-    def net(
-        self,
-        name: str,
-        experiments: Sequence[str],
-        accept: Callable[[Planned], bool] = lambda planned: True,
-        splits: Sequence[int] = (),
-        fewest_seeds: int = 1,
-        **wanted: object,
-    ) -> Network:
-        """As `find`, for a rule: notes what was looked at and what is missing, see `require`: a run that is not
-        complete, one of each of the `splits`, or as many seeds.
-
-        Raises:
-            Undecidable: the plan has several such networks, or its runs were not recorded alike.
-        """
-        net = self.find(name, experiments, accept, **wanted)
-        if not net.runs:
-            self.missing.append(name + NO_SUCH_RUN)
-            return net
-        self.used += [p.folder for p in net.runs.values()]
-        missing = [f"{p.folder} ({p.state})" for p in net.runs.values() if p.run is None]
-        missing += [f"{name}, split {split}" for split in splits if split not in {own for _, own in net.runs}]
-        seeds = {seed for seed, _ in net.runs}
-        if len(seeds) < fewest_seeds:
+        net = Network(name, runs, {key: self.trainer(p).folder for key, p in runs.items()}, specs[0] if specs else None)
+        self.used += [p.folder for p in own]
+        missing = [f"{p.folder} ({p.state})" for p in own if p.run is None] if own else [name + NO_SUCH_RUN]
+        seeds = {seed for seed, _ in runs}
+        if own:
+            missing += [f"{name}, split {split}" for split in splits if split not in {s for _, s in runs}]
+        if own and len(seeds) < fewest_seeds:
             missing.append(f"{fewest_seeds} seeds of {name} (the plan has {len(seeds)})")
         self.missing += missing
-        if not missing and len({frozenset(s for seed, s in net.runs if seed == own) for own in seeds}) > 1:
-            raise Undecidable(f"{name}: its seeds were tested on different official splits")
         if not missing:
+            if len({frozenset(split for seed, split in runs if seed == own) for own in seeds}) > 1:
+                raise Undecidable(f"{name}: its seeds were tested on different official splits")
             require_recorded_alike([net])
         return net
 
@@ -220,7 +186,7 @@ def require_recorded_alike(nets: Iterable[Network]) -> None:
         Undecidable: names two networks, or the same one twice for two of its runs, and what differs.
     """
     known: dict[str, tuple[str, object]] = {}
-    for name, run in ((net.name, planned.run) for net in nets for planned in net.done):
+    for name, run in ((net.name, planned.run) for net in nets for planned in net.runs.values()):
         manifest = run.provenance["dataset"].get("manifest_hash")
         recorded = {f"manifest of {run.spec.dataset}": manifest, "precision": run.provenance.get("precision")}
         for field, value in recorded.items():
@@ -265,18 +231,3 @@ def planned_of(rows: pd.DataFrame) -> list[Planned]:
     """The runs of some rows of `results.load_plan_runs`."""
     folders = "runs/" + rows["plan"] + "/" + rows["experiment"] + "/" + rows["run"]
     return [Planned(*own) for own in zip(folders, rows["spec"], rows["state"], rows["result"], strict=True)]
-
-
-def rows_of(runs: pd.DataFrame, networks: Iterable[Network]) -> pd.DataFrame:
-    """The rows of these networks' runs in the table of all, each once."""
-    wanted = {planned.folder for own in networks for planned in own.planned}
-    return runs[[planned.folder in wanted for planned in planned_of(runs)]]
-
-
-def lack_of_states(states: Sequence[str]) -> str:
-    """What is missing of runs in these states: "not planned", "not run" or
-    "unfinished" where none is complete, else "2 of 3 runs" or ""."""
-    done = sum(state == "complete" for state in states)
-    if done:
-        return "" if done == len(states) else f"{done} of {len(states)} runs"
-    return "not planned" if not len(states) else "unfinished" if "unfinished" in set(states) else "not run"

@@ -54,9 +54,3 @@ def interval(low: float, high: float, sign: bool = False, note: str = "") -> str
 def with_interval(value: float, low: float, high: float, sign: bool = False, note: str = "", digits: int = 1) -> str:
     """ "72.0 (70–74)", with `sign` "+1.2 (−0.3 to +2.7)": see `interval`; `digits` behind the value's point."""
     return f"{signed(value, digits) if sign else f'{value:.{digits}f}'} {interval(low, high, sign, note)}"
-
-
-def power(value: float) -> str:
-    """A large count as HTML, three figures: 2.80 × 10<sup>18</sup>."""
-    mantissa, exponent = f"{value:.2e}".split("e")
-    return f"{mantissa}\u00a0×\u00a010<sup>{int(exponent)}</sup>"
