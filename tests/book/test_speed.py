@@ -8,11 +8,10 @@ import time
 import pandas as pd
 import pytest
 import torch
-from IPython.display import Markdown
 from torch import nn
 
 from studylib import REPOSITORY
-from studylib.book import speed_figures
+from studylib.book import speed
 from studylib.book.benchmarks import cell, heading, show, table
 from studylib.nets import precision
 from studylib.runs.cost import measured_rates
@@ -130,43 +129,14 @@ def profile_row(net):
             "other_share": 0.01}  # fmt: skip
 
 
-def test_bars_are_whole_steps(record):
-    parts = speed_figures.segments(pd.DataFrame([profile_row("r3d"), profile_row("r2plus1d")]))
+def test_bars_are_whole_steps():
+    parts = speed.segments(pd.DataFrame([profile_row("r3d"), profile_row("r2plus1d")]))
     assert list(parts.index) == ["R3D", "R(2+1)D"]
     assert parts.sum(axis=1).tolist() == pytest.approx([1, 1])
-    assert parts.loc["R3D", speed_figures.REST] == pytest.approx(0.03)
-    figure = speed_figures.profile_figure(record("profile", mini=[profile_row("r3d")]))
-    assert [axes.get_title() for axes in figure.axes] == [speed_figures.GEOMETRIES["mini"]]
+    assert parts.loc["R3D", speed.REST] == pytest.approx(0.03)
+    figure = speed.step_shares({"one thread": parts})
     widths = [patch.get_width() for patch in figure.axes[0].patches]
-    assert sum(widths) == pytest.approx(100)
-
-
-def test_the_peak_and_the_ratios_are_told(record):
-    row = {"net": "r3d", "precision": "bf16", "step_s": 2.1, "batch_size": 8, "threads": 2, "times_torchvision": 2.4}
-    products = [
-        {"precision": precision, "size": size, "product_gmac_per_second": rate}
-        for precision, size, rate in (("bf16", 1024, 180.0), ("bf16", 2048, 210.0), ("fp32", 1024, 84.0))
-    ]
-    rows = [row, row | {"net": "torchvision r3d_18", "precision": "fp32", "times_torchvision": None}]
-    told = speed_figures.peak_note(record("training_step", paper=rows, paper_products=products)).data
-    assert "2048 x 2048 matrices, 210 G multiply-adds a second with 2 threads" in told
-    assert "2.5 times the fastest one in fp32" in told
-    assert told.endswith("R3D takes 2.10 seconds for a step of 8 clips, 2.40 times as fast as torchvision's.")
-    in_fp32 = record("training_step", paper=[row | {"precision": "fp32"}], paper_products=products[2:])
-    assert "1024 x 1024 matrices, 84 G multiply-adds a second" in speed_figures.peak_note(in_fp32).data
-
-
-@pytest.mark.parametrize(
-    ("shares", "end"), [((0.01, 0.02), "No row is above 5%."), ((0.07, 0.02), "1 of the 2 rows is above 5%.")]
-)
-def test_the_longest_waiting_is_named(record, shares, end):
-    rows = [
-        {"network": net, "clips": "8 x 56 x 56", "from": "frame cache", "waiting_share": share}
-        for net, share in zip(("r2d", "r3d"), shares, strict=True)
-    ]
-    told = speed_figures.stall_note(record("stall", stall=rows)).data
-    assert told.startswith("The longest waiting was that of R")
-    assert told.endswith(end)
+    assert sum(widths) == pytest.approx(2 * 100)
 
 
 @pytest.fixture
@@ -203,7 +173,6 @@ def test_a_cpu_measures_what_it_can_of_a_gpus_benchmark_and_names_the_rest(bench
         assert row["counted_share"] > row["needed_share"] > 0
         assert ("times_torchvision" in row) == (row["net"] in gpu.BESIDE and row in tables["paper"])
     (tmp_path / "gpu.json").write_text(json.dumps(RECORD | {"name": "gpu", "tables": tables}))
-    assert speed_figures.gpu_note(tmp_path).data.count("times as fast as the faster of torchvision's") == 3 * ways
     assert len(show("gpu", {"paper": "Steps"}, tmp_path).tables) == len(tables)
 
 
@@ -223,18 +192,6 @@ def test_a_part_that_fails_or_takes_too_long_is_named_and_the_others_go_on(bench
     assert [row["what"] for row in tables["not_measured"]] == ["first", "third"]
     assert tables["not_measured"][0]["reason"] == "RuntimeError: CUDA error: an illegal memory access"
     assert re.fullmatch(r"OutOfTime: \d s were left for it", tables["not_measured"][1]["reason"])
-
-
-def test_what_is_not_recorded_is_said_not_to_be(tmp_path):
-    for shown in (
-        speed_figures.peak_note,
-        speed_figures.stall_note,
-        speed_figures.profile_figure,
-        speed_figures.gpu_note,
-    ):
-        note = shown(tmp_path)
-        assert isinstance(note, Markdown)
-        assert re.search("ot recorded|No step on a GPU was measured", note.data)
 
 
 def test_a_table_may_show_some_of_its_columns(record):
