@@ -76,6 +76,11 @@ class Network:
             found.setdefault(seed, {})[split] = self.runs[seed, split].run.predictions
         return found
 
+    def of_seeds(self, other: "Network") -> "Network":
+        """Its runs of the seeds that the other has: a plan may test fewer seeds again than it trained."""
+        keys = [key for key in self.runs if key[0] in {seed for seed, _ in other.runs}]
+        return replace(self, runs={k: self.runs[k] for k in keys}, weights={k: self.weights[k] for k in keys})
+
     def outcomes(self, measure: Measure) -> Outcomes:
         """Of each seed and video; by `CLIP`, `VIDEO` or a function. Errors as of `estimates.outcomes`."""
         known = vars(self).setdefault("_outcomes", {})  # a rule asks for them in each of its comparisons

@@ -142,9 +142,10 @@ def motion(evidence: Evidence) -> Verdict:
     evidence.require([*normal.values(), *moved.values()], "frame_order")
     left: dict[tuple[str, str], Outcomes] = {}
     for (net, order), own in moved.items():
-        require_same_weights(normal[net], own)
+        same = normal[net].of_seeds(own)
+        require_same_weights(same, own)
         require_same_weights(moved[net, MOTIONLESS[0]], own)
-        left[net, order] = own.outcomes(CLIP).minus(normal[net].outcomes(CLIP), MOST)
+        left[net, order] = own.outcomes(CLIP).minus(same.outcomes(CLIP), MOST)
     alone = {}
     for net in nets:
         what = f"{MOST:.0%} of the lead of {printed(net)} over f-R2D minus what is left on {{}} frames, {CLIP}"

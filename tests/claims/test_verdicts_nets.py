@@ -133,6 +133,12 @@ def test_the_gap_comes_from_motion_when_most_of_it_goes_with_the_motion():
     assert verdict.aside == {"R3D-18 alone": [*verdict.parts]}
 
 
+def test_fewer_seeds_may_be_tested_again_than_were_trained():
+    runs = [(name, run) for name, run in cue_runs((47, 46)) if run.spec.epochs or run.spec.seed < 2]
+    verdict = decide("run-motion", table(runs), PLAN)
+    assert (verdict.outcome, len(verdict.folders)) == (REPRODUCED, 2 * 3 + 4 * 2)
+
+
 def test_another_way_to_join_clips_counts_where_it_gains_more_than_two_points():
     def joined(clips):
         """Every video has these scores of three classes in its clips, of which the first is right."""
