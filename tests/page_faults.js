@@ -1,6 +1,5 @@
 // What a reader would stumble over in the page that is open, a line each; `tests.check_site` evaluates it in the browser.
 (async () => {
-  await window.MathJax?.startup?.promise;
   const article = document.querySelector(".bd-article, main") ?? document.body;
   const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
   const faults = [];
@@ -49,7 +48,7 @@
   const pale = new Set();
   for (let text = walker.nextNode(); text; text = walker.nextNode()) {
     const element = text.parentElement;
-    if (!text.data.trim() || element.closest("script, style, svg, mjx-container, video, img")) continue;
+    if (!text.data.trim() || element.closest("script, style, svg, math, video, img")) continue;
     if (!element.closest("code, pre") && /\\\(|\\\[|\$\$|\\(frac|times|text|mathbf|sum|cdot|le|ge)\b/.test(text.data)) {
       faults.push(`raw TeX: ${text.data.trim().slice(0, 60)}`);
     }
