@@ -22,7 +22,7 @@ import torch
 
 from studylib import REPOSITORY
 from studylib.datasets.frame_cache import default_budget
-from studylib.datasets.index import DatasetError, Index, load_index
+from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.official import published_counts
 from studylib.datasets.pantomime.actions import VOCABULARIES
 from studylib.datasets.pantomime.knobs import KNOBS
@@ -127,10 +127,10 @@ def costs_of(plan: Plan) -> list[Cost]:
 
 def by_experiment(costs: Sequence[Cost]) -> dict[str, list[Cost]]:
     """Experiment -> its costs, and "all" of them."""
-    groups = {cost.spec.experiment: [] for cost in costs} | {"all": list(costs)}
+    groups: dict[str, list[Cost]] = {}
     for cost in costs:
-        groups[cost.spec.experiment].append(cost)
-    return groups
+        groups.setdefault(cost.spec.experiment, []).append(cost)
+    return groups | {"all": list(costs)}
 
 
 def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Videos | None:
@@ -143,13 +143,18 @@ def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Vide
     not here is not known.
     """
     try:
-        return _of_index(load_index(spec.dataset), spec)
+        index = load_index(spec.dataset)
     except DatasetError:
         pass
+    else:
+        frames = index.table["num_frames"].to_numpy()
+        lengths = frames[index.rows(spec.split, "test")]
+        return Videos(len(lengths), _clips(spec, lengths), len(index.classes), int(np.sum(frames, dtype=np.int64)))
     if (arguments := generated.get(spec.dataset)) is not None:
-        test, frames = arguments["test_videos"], KNOBS.num_frames
+        test, length = arguments["test_videos"], KNOBS.num_frames
         classes = len(VOCABULARIES[arguments.get("vocabulary", "source")])
-        return Videos(test, _clips(spec, test, frames), classes, (arguments["train_videos"] + test) * frames)
+        clips = _clips(spec, np.full(test, length))
+        return Videos(test, clips, classes, (arguments["train_videos"] + test) * length)
     family, _, rest = spec.dataset.partition("-")
     published = [size for size in dataset_sizes() if size.family == family]
     # a prepared dataset has the videos of its original: kinetics400-128x171
@@ -158,23 +163,16 @@ def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Vide
     size, counts = published[0], published_counts(published[0].dataset)
     parts = [f"{split}{part}" for split in ("", f"split{spec.split} ") for part in ("test", "val")]
     test = next((counts[part][0] for part in parts if part in counts), round(TEST_SHARE * size.videos))
-    return Videos(test, _clips(spec, test, size.frames / size.videos), size.classes, size.frames)
+    clips = _clips(spec, np.full(test, size.frames / size.videos))
+    return Videos(test, clips, size.classes, size.frames)
 
 
-def _of_index(index: Index, spec: RunSpec) -> Videos:
-    frames = index.table["num_frames"].to_numpy()
-    of_test = frames[index.rows(spec.split, "test")]
-    dense = spec.test_sampling == "dense"  # then each video has its own number of clips
-    clips = sum(_clips(spec, 1, int(n)) for n in of_test) if dense else _clips(spec, len(of_test), 0)
-    return Videos(len(of_test), clips, len(index.classes), int(np.sum(frames, dtype=np.int64)))
-
-
-def _clips(spec: RunSpec, videos: int, frames: float) -> int:
-    """Clips of the final test of `videos` of so many frames each."""
+def _clips(spec: RunSpec, lengths: np.ndarray) -> int:
+    """Clips of the final test of videos of these numbers of frames."""
     if spec.test_sampling != "dense":
-        return videos * spec.test_clips
+        return len(lengths) * spec.test_clips
     length = clip_span(spec.clip_length, spec.frame_step)
-    return videos * (1 + -int(-max(0.0, frames - length) // length))
+    return int((1 + np.ceil(np.maximum(0.0, lengths - length) / length)).sum())  # each video has its own number
 
 
 def dataset_sizes() -> list[NamedTuple]:
@@ -204,6 +202,7 @@ class Rate:
     low: float
     high: float
     source: str  # where it comes from, for the reader
+    processor: bool = False  # else of a GPU
 
     def seconds(self, multiply_adds: float) -> tuple[float, float]:
         """(least, most) of one process; several share them."""
@@ -241,6 +240,7 @@ class Measured:
     rate: float  # multiply-adds a second of one process
     source: str
     plan: str = ""  # of a run; "" for a benchmark
+    processor: bool = False  # else a GPU
 
     def size_apart(self, spec: RunSpec) -> float:
         """How many doublings of width, clip length and resolution lie between its network and clips and a run's."""
@@ -249,12 +249,10 @@ class Measured:
     def distance(self, spec: RunSpec) -> float:
         """How far its network and clips are from a run's: 1 for each doubling of a size, 1/4 for each group of other
         convolutions, 1/2 for another depth or precision."""
-        apart = self.size_apart(spec)
         # a run that asks for bf16 gets what the device does then, fp32 perhaps
         other_precision = spec.amp == "fp32" and self.precision != "fp32"
-        apart += (spec.depth != self.spec.depth) / 2 + other_precision / 2
-        ours, theirs = _groups(spec.net), _groups(self.spec.net)
-        return apart + sum(a != b for a, b in zip(ours, theirs, strict=True)) / 4
+        other_groups = sum(a != b for a, b in zip(_groups(spec.net), _groups(self.spec.net), strict=True))
+        return self.size_apart(spec) + ((spec.depth != self.spec.depth) + other_precision) / 2 + other_groups / 4
 
 
 def _groups(net: str) -> tuple[str, ...]:
@@ -273,11 +271,6 @@ def on_cpu(cpu: str, threads: int) -> str:
     return f"{cpu}, {threads} thread{'s' if threads != 1 else ''}"
 
 
-def is_cpu(device: str) -> bool:
-    """Whether a device is named by `on_cpu`."""
-    return device.rstrip("s").endswith(" thread")
-
-
 def rate_of(spec: RunSpec, device: str, measured: Sequence[Measured], without_plan: str = "") -> Rate | None:
     """The rate at which `device` trains `spec`: the nearest measured one, else the given one, else None.
 
@@ -288,14 +281,14 @@ def rate_of(spec: RunSpec, device: str, measured: Sequence[Measured], without_pl
     """
     known = [m for m in measured if device.lower() in m.device.lower() and (not m.plan or m.plan != without_plan)]
     # a small net's run on a GPU waits for launches, and says nothing of one twice as large
-    known = [m for m in known if not m.plan or is_cpu(m.device) or m.size_apart(spec) < 1]
+    known = [m for m in known if not m.plan or m.processor or m.size_apart(spec) < 1]
     if not known:
         return given_rate(device)
     distances = [(m.distance(spec), bool(m.plan)) for m in known]  # of equally near ones a benchmark
     alike = [m for m, distance in zip(known, distances, strict=True) if distance == min(distances)]
     rate = median(m.rate for m in alike)
     others = f" and {len(alike) - 1} like it" if len(alike) > 1 else ""
-    return Rate(rate, rate, alike[0].source + others)
+    return Rate(rate, rate, alike[0].source + others, alike[0].processor)
 
 
 def measured_rates(repository: Path = REPOSITORY) -> list[Measured]:
@@ -314,11 +307,12 @@ def _of_benchmark(name: str, folder: Path) -> list[Measured]:
             continue  # as a CUDA graph, which has to be asked for
         sizes = {size: int(row[size]) for size in SIZES} | {"depth": int(row.get("depth", 18))}
         spec = RunSpec(experiment=name, net=row["net"], dataset="pantomime", **sizes)
-        device = on_cpu(record.cpu, int(row["threads"])) if row["device"] == "cpu" else row["device"]
+        processor = row["device"] == "cpu"
+        device = on_cpu(record.cpu, int(row["threads"])) if processor else row["device"]
         clip = f"{spec.clip_length}x{spec.resolution}x{spec.resolution}"
         source = f"benchmark {name}, {spec.net} at {clip}, width {spec.width}"
         rate = PASSES * _count(spec.net, **sizes).flops * float(row["clips_per_second"])
-        found.append(Measured(device, spec, row["precision"], rate, source))
+        found.append(Measured(device, spec, row["precision"], rate, source, processor=processor))
     return found
 
 
@@ -328,20 +322,16 @@ def _of_runs(runs: Path) -> list[Measured]:
     for folder in sorted(path.parent for path in runs.glob("*/*/*/metrics.json")):
         try:
             spec, metrics = load_spec(folder), read_metrics(folder)
-            provenance = json.loads((folder / "provenance.json").read_text())
+            made = json.loads((folder / "provenance.json").read_text())
         except (SpecError, RunFolderError, OSError, ValueError):
             continue
         if metrics["seconds"] < SHORTEST:  # 0 where nothing was trained
             continue
-        device = provenance["device"]
-        if device == "cpu":
-            device = on_cpu(provenance["cpu"], provenance["threads"])
-        rate = (PASSES + spec.recompute) * metrics["flops"] * metrics["clips_per_second"]
-        rate /= provenance.get("processes", 1)
-        name = folder.relative_to(runs)
-        found.append(
-            Measured(device, spec, provenance["precision"], rate, f"recorded run {name.as_posix()}", name.parts[0])
-        )
+        processor, name = made["device"] == "cpu", folder.relative_to(runs)
+        device = on_cpu(made["cpu"], made["threads"]) if processor else made["device"]
+        rate = (PASSES + spec.recompute) * metrics["flops"] * metrics["clips_per_second"] / made.get("processes", 1)
+        source = f"recorded run {name.as_posix()}"
+        found.append(Measured(device, spec, made["precision"], rate, source, name.parts[0], processor))
     return found
 
 
@@ -401,7 +391,7 @@ def _time_in_all(costs: list[Cost], rates: list[Rate | None], device: str, named
             "assumed ones: --device " + ", ".join(gpu.match for gpu in given_gpus())
         ]
     total = least, most = seconds(costs, rates)
-    if is_cpu(device):  # a run has one core of it
+    if rates[0].processor:  # a run has one core of it
         cores = available_cores()
         longest = np.max([rate.seconds(cost.multiply_adds) for cost, rate in zip(costs, rates, strict=True)], axis=0)
         clock = f"{duration(*np.maximum(np.array(total) / cores, longest))} with {cores} runs at a time"

@@ -44,7 +44,8 @@ CPU = "Imagined CPU (x86_64), 1 thread"
 
 
 def measured(net="r3d", rate=1e9, device=CPU, plan="", **changes):
-    return Measured(device, replace(SPEC, net=net, **changes), "bf16", rate, f"{net} {plan}", plan)
+    spec = replace(SPEC, net=net, **changes)
+    return Measured(device, spec, "bf16", rate, f"{net} {plan}", plan, processor="CPU" in device)
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +154,7 @@ def test_the_nearest_recorded_speed_is_taken():
 
 def test_a_benchmark_goes_before_runs_and_of_equal_runs_the_median_counts():
     runs = [measured(rate=rate, plan="card") for rate in (1e9, 5e9, 2e9)]
-    assert rate_of(SPEC, CPU, runs) == Rate(2e9, 2e9, "r3d card and 2 like it")
+    assert rate_of(SPEC, CPU, runs) == Rate(2e9, 2e9, "r3d card and 2 like it", processor=True)
     assert rate_of(SPEC, CPU, [*runs, measured(rate=4e9)]).low == 4e9
 
 
@@ -211,7 +212,7 @@ def test_small_runs_on_a_gpu_say_nothing_of_large_ones():
     assert rate_of(replace(SPEC, net="r2d"), "A100", [run]).low == 1e9
     assert rate_of(paper, "A100", [run]).low > 1e12
     assert rate_of(paper, "A100", [replace(run, plan="")]).low == 1e9  # a benchmark
-    assert rate_of(paper, CPU, [replace(run, device=CPU)]).low == 1e9
+    assert rate_of(paper, CPU, [replace(run, device=CPU, processor=True)]).low == 1e9
     assert rate_of(paper, "H200", [replace(run, device="NVIDIA H200")]) is None
 
 
