@@ -4,9 +4,11 @@ from functools import cache
 
 import pytest
 
+from studylib import REPOSITORY
 from studylib.book import why_factorise
 from studylib.book.estimates import text
 from studylib.nets.table import PRINTED_NAMES
+from studylib.runs.plan import load_plan
 from studylib.stats import difference
 from studylib.training.evaluation import clip_top1
 from tests.made_study import made_run, made_study, random_run
@@ -103,3 +105,8 @@ def test_a_variant_is_compared_with_r2plus1d_in_accuracy_error_and_size():
     assert table.loc[PRINTED_NAMES["r2plus1d_double_m"], "parameters"] == 2
     assert table.loc["R3D", "train"].points == pytest.approx(6)
     assert why_factorise.variants(runs()[runs()["experiment"] != "mechanism"], "mini").empty
+
+
+def test_every_variant_of_a_plan_is_shown():
+    planned = [run.spec for name in ("lips", "paper") for run in load_plan(REPOSITORY / "runs" / f"{name}.yaml").runs]
+    assert {spec.net for spec in planned if spec.experiment == "mechanism"} <= set(why_factorise.VARIANTS)
