@@ -247,30 +247,6 @@ def test_the_windows_are_cut_flipped_and_normalised_on_the_device() -> None:
     )
 
 
-@pytest.mark.parametrize("standardise", ["clip", "dataset"])
-@pytest.mark.parametrize("modality", ["rgb", "flow"])
-def test_a_batch_is_cut_at_once_as_clip_by_clip_to_the_bit(modality: str, standardise: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    if modality == "flow":
-        clips = torch.randn((6, 4, 32, 43, 2), generator=generator).half()
-    else:
-        clips = torch.randint(0, 256, (6, 4, 32, 43, 3), dtype=torch.uint8, generator=generator)
-    windows = torch.tensor([[0, 0, 0], [4, 15, 0], [1, 5, 1], [4, 15, 1], [0, 7, 1], [3, 0, 0]])
-    cut = []
-    for clip, (top, left, flip) in zip(clips, windows.tolist(), strict=True):
-        window = clip[:, top : top + 28, left : left + 28]
-        if flip:
-            window = window.flip(2)
-            if modality == "flow":
-                window[..., 0] *= -1
-        cut.append(window)
-    spec = RunSpec(**TINY | {"resolution": 28, "modality": modality, "standardise": standardise})
-    expected = to_input(torch.stack(cut), torch.zeros_like(windows), spec, CPU)
-    found = to_input(clips, windows, spec, CPU)
-    assert torch.equal(found, expected)
-    assert found.stride() == expected.stride()
-
-
 def test_a_flipped_flow_turns_its_horizontal_component_round() -> None:
     flow = torch.zeros((2, 8, 32, 43, 2), dtype=torch.float16)
     flow[..., 0], flow[..., 1] = 2.0, 3.0

@@ -21,11 +21,10 @@ from studylib.nets.weights import Weights, WeightsError, load_weights
 from studylib.runs.results import load_run
 from studylib.training import run as training
 from studylib.training.checkpoint import initialise_from
-from studylib.training.epoch import to_input
 from studylib.training.evaluation import Predictions
 from studylib.training.loading import TestClips, open_parts
 from studylib.training.spec import RunSpec
-from studylib.video.clips import centre_window, frames_in_order
+from studylib.video.clips import frames_in_order
 from tests.training.test_loading import make_index
 
 FIELDS = {
@@ -237,24 +236,6 @@ def test_a_net_without_convolution_in_time_is_blind_to_the_order_of_frames_and_r
             changes[net] = difference(moved, load_run(at_trained / net).predictions)
         assert changes["f_r2d"] < 5e-4  # a rounding of float16
         assert changes["r3d"] > 5e-3
-
-
-def test_a_frozen_clip_is_one_frame_to_a_net_without_convolution_in_time(at_trained: Path) -> None:
-    # fixed statistics: a clip's own deviation depends on how often a frame is counted
-    changes = {"standardise": "dataset", "frame_order": "frozen"}
-    frozen = predictions_of(at_trained / "f_r2d_frozen", "f_r2d", **changes)
-    normal = predictions_of(at_trained / "f_r2d_fixed", "f_r2d", standardise="dataset")
-    spec = RunSpec(**FIELDS | changes)
-    _, part = open_parts(load_index(spec.dataset), spec)
-    net, window = net_of("f_r2d"), torch.tensor((*centre_window(part.size, spec.resolution), 0))
-    videos = TestClips(part, spec)
-    for i in range(len(videos)):
-        clips = videos[i][1]
-        x = to_input(clips[:, :1], window.expand(len(clips), 3), spec, torch.device("cpu"))  # one frame each
-        with torch.no_grad():
-            once = net(x).softmax(1).numpy()
-        np.testing.assert_allclose(frozen.clip_scores[i].astype(np.float32), once, atol=5e-4)
-    assert difference(frozen, normal) > 5e-3
 
 
 def test_the_order_of_frames_changes_the_final_test_and_neither_training_nor_its_curve(at_trained: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from studylib.book import experiment as notebook
 from studylib.book.experiment import spec_of_parameters
-from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
+from studylib.training.spec import RunSpec, SpecError, load_spec, parse_init_from, recorded_hash
 
 GOOD = {"experiment": "conv_types", "net": "r3d", "dataset": "pantomime-quick"}
 
@@ -42,11 +42,37 @@ def test_the_defaults_are_the_papers():
         ({"frame_order": "reversed", "modality": "flow"}, "frame_order: 'reversed' needs modality rgb"),
         ({"frame_step": 0}, "frame_step: 0 should be greater than 0"),
         ({"frame_step": 4, "modality": "flow"}, "frame_step: 4 needs modality rgb; flow is between frames as they"),
+        ({"new_head": True}, "new_head: a new classifier starts from the weights of init_from"),
+        ({"epochs": 0, "init_from": "file:x.pkl", "new_head": True}, "new_head: .* has to be trained"),
+        ({"epochs": 0, "init_from": "file:x.pkl", "warmup_epochs": 1}, "warmup_epochs: 1 leaves nothing of 0 epochs"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_it_takes(change, message):
     with pytest.raises(SpecError, match=message):
         RunSpec.from_parameters(GOOD | change)
+
+
+@pytest.mark.parametrize(
+    ("init_from", "kind"),
+    [
+        ("torchvision:r3d_18", "torchvision"),
+        ("run:quick/conv_types/r2d-18_8f_seed0", "run"),
+        ("folder:runs/try/released/a", "folder"),
+        ("file:x.pkl", "file"),
+    ],
+)
+def test_init_from_names_weights_of_four_kinds(init_from, kind):
+    assert parse_init_from(RunSpec(**GOOD, init_from=init_from).init_from).kind == kind
+
+
+WRONG = ["torchvision:r3d_50", "run:quick/r2d", "file:../x.pkl", "file:x.npz", "folder:/x", "folder:a/../x", "x.pkl"]
+
+
+@pytest.mark.parametrize("init_from", WRONG)
+def test_another_init_from_is_refused_with_what_it_takes(init_from):
+    takes = r"init_from: .* names no weights; it takes .*torchvision:NAME.*run:PLAN.*file:"
+    with pytest.raises(SpecError, match=takes):
+        RunSpec.from_parameters(GOOD | {"init_from": init_from})
 
 
 def test_every_wrong_parameter_is_named_at_once():

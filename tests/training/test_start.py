@@ -9,9 +9,13 @@ from studylib.datasets.miracl import FOLDS, FRAMES_A_WORD
 from studylib.nets.build import build_net
 from studylib.nets.weights import WeightsError
 from studylib.training import checkpoint
+from studylib.training import run as training
 from studylib.training.checkpoint import checkpoint_folder, initialise_from, save_checkpoint, weights_path
 from studylib.training.spec import RunSpec, SpecError, parse_init_from, recorded_hash
 from tests.fake_runs import write_fake_run
+from tests.foreign_weights import save_vmz
+from tests.training.test_loading import VIDEOS, make_index
+from tests.trainings import start
 
 
 def test_weights_of_a_run_are_those_of_the_end_of_its_training(tmp_path, monkeypatch):
@@ -41,6 +45,15 @@ def test_weights_of_a_run_are_those_of_the_end_of_its_training(tmp_path, monkeyp
     best = save_checkpoint(folder, 60, {"clips": 60}, best=True)
     best.write_bytes(b"damaged")
     assert weights_path(source) == folder / f"best-{best.name}"  # the last epoch was the best one
+
+
+def test_a_dataset_without_training_videos_is_enough_for_a_run_that_trains_nothing(data_root, tmp_path):
+    """Its weights have to have its number of classes."""
+    make_index(data_root, split1=["test"] * 2 * VIDEOS)
+    save_vmz(build_net("r2d", num_classes=3, width=4), data_root / "weights" / "x.pkl")
+    start(tmp_path / "run", dataset="folder-small", resolution=28, epochs=0, init_from="file:x.pkl")
+    with pytest.raises(WeightsError, match=r"is \(3, 32\) in the file, \(4, 32\) in the net"):
+        training.run(tmp_path / "run")
 
 
 def test_torchvisions_released_file_is_fetched_by_torchvisions_own_means(tmp_path, monkeypatch):
