@@ -66,7 +66,7 @@ def memory_of(spec: RunSpec) -> Memory:
     """
     sizes = (spec.net, spec.depth, spec.clip_length, spec.in_channels, spec.width, spec.resolution)
     saved, params = _dry_run(*sizes, spec.amp)
-    clip = spec.in_channels * spec.clip_length * spec.resolution**2 * 4  # float32, see `inputs.to_input`
+    clip = spec.in_channels * spec.clip_length * spec.resolution**2 * 4  # float32, see `epoch.to_input`
     frames = prod(scaled_size(spec.resolution)) * spec.clip_length * (4 if spec.modality == "flow" else 3)
     activations = saved.recomputed if spec.recompute else saved.all
     return Memory(activations + clip + frames, params * PARAMETER_BYTES[spec.amp])

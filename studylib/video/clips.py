@@ -2,7 +2,7 @@
 
 A clip is L consecutive frames, or L frames that lie `step` apart. One longer than its video repeats the last frame:
 starts are 0 then, and the readers (`video.read_clip`, `frame_cache`) fill up. Windows are cut from frames already
-scaled by `scaled_size`, on the device (`inputs`).
+scaled by `scaled_size`, on the device (`epoch.to_input`).
 """
 
 import numpy as np

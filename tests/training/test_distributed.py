@@ -158,7 +158,7 @@ def test_a_process_that_dies_ends_the_run_and_torchrun_restarts_it_from_the_last
     wait_for_checkpoints(tmp_path / "lost", set(), process)
     survivor, lost = workers_of(process)
     os.kill(lost, signal.SIGKILL)  # not restarted
-    assert process.wait(60) != 0  # long before `distributed.PATIENCE` is over
+    assert process.wait(60) != 0  # long before `devices.PATIENCE` is over
     with pytest.raises(ProcessLookupError):
         os.kill(survivor, 0)
     assert last_state(tmp_path / "lost")["net"]
