@@ -40,14 +40,21 @@ def train_step(
         weight: of a clip's loss in the sum that is minimised; by default one over the batch, for the mean.
     """
     labels = batch.labels.to(device, non_blocking=True)
-    x = to_input(batch.clips, batch.windows, spec, device)
-    with autocast(device, precision):
-        scores = net(x)
+    scores = scores_of(net, batch.clips, batch.windows, spec, precision, device)
     losses = F.cross_entropy(scores.float(), labels, reduction="none")
     optimizer.zero_grad(set_to_none=True)
     (losses.sum() * (1 / len(labels) if weight is None else weight)).backward()
     optimizer.step()
     return losses.detach(), scores.detach()
+
+
+def scores_of(
+    net: nn.Module, clips: Tensor, windows: Tensor, spec: RunSpec, precision: str, device: torch.device
+) -> Tensor:
+    """(B, K) of clips (B, T, H, W, C) cut by windows (B, 3), see `to_input`."""
+    x = to_input(clips, windows, spec, device)
+    with autocast(device, precision):
+        return net(x)
 
 
 def to_input(clips: Tensor, windows: Tensor, spec: RunSpec, device: torch.device) -> Tensor:
@@ -262,7 +269,7 @@ def centre_test(session: Session, loader: DataLoader) -> dict[str, float]:
     Raises:
         Stopped: a signal came (not looked for where several processes test).
     """
-    spec, device, processes = session.spec, session.device, session.processes
+    spec, processes = session.spec, session.processes
     processes.spread_statistics(session.net)
     session.net.eval()
     loss, wrong, seen = 0.0, 0, 0
@@ -272,9 +279,8 @@ def centre_test(session: Session, loader: DataLoader) -> dict[str, float]:
         session.faults.add("test", batch.faults, len(session.test_part.rows))
         if len(batch.labels) == 0:
             continue
-        x = to_input(batch.clips, batch.windows, spec, device)
-        with autocast(device, session.precision):
-            scores = session.net(x).float().cpu()
+        scores = scores_of(session.net, batch.clips, batch.windows, spec, session.precision, session.device)
+        scores = scores.float().cpu()
         loss += float(F.cross_entropy(scores, batch.labels, reduction="sum"))
         wrong += int(count_wrong(scores, batch.label_sets))
         seen += len(batch.labels)

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from studylib.nets.complexity import count_by_name
-from studylib.nets.precision import autocast
 from studylib.nets.weights import bn_eps, set_bn_eps
 from studylib.training import cuda_graph, devices
 from studylib.training.checkpoint import (
@@ -32,7 +31,7 @@ from studylib.training.checkpoint import (
     save_checkpoint,
 )
 from studylib.training.devices import PeerLost, from_environment, joined
-from studylib.training.epoch import centre_test, pace, to_input, train_epoch
+from studylib.training.epoch import centre_test, pace, scores_of, train_epoch
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
 from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
 from studylib.training.memory import out_of_memory
@@ -242,9 +241,8 @@ def predict(session: Session) -> Predictions | None:
             continue
         outputs = []
         for batch in clips.split(spec.batch_size):
-            x = to_input(batch, window.expand(len(batch), 3), spec, session.device)
-            with autocast(session.device, session.precision):
-                outputs.append(net(x))
+            windows = window.expand(len(batch), 3)
+            outputs.append(scores_of(net, batch, windows, spec, session.precision, session.device))
         own.append((i, torch.cat(outputs).float().softmax(1).cpu().numpy().astype(np.float16)))
         if time.perf_counter() - spoken > SECONDS_BETWEEN_LINES:
             spoken = time.perf_counter()
