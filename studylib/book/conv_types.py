@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from studylib.book.estimates import PLANS, accuracy, difference, links, runs_of, text
 from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, Inline, kind_of, label_points
 from studylib.nets.table import NETS, PAPER_NAMES
+from studylib.runs.results import Run
 from studylib.stats import Estimate
 from studylib.stats.intervals import student_quantile
 
@@ -60,6 +61,15 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
                     {"plan": plan, "net": net} | measures | {"gflops": gflops, "runs": used, "links": links(own)}
                 )
     return pd.DataFrame(rows, columns=["plan", "net", "clip", "video", "gflops", "runs", "links"])
+
+
+def gflops_of(run: Run) -> float:
+    """Multiply-adds of one of its clips, in 10^9, counted now."""
+    from studylib.nets.complexity import count_by_name
+
+    spec, classes = run.spec, len(run.predictions.classes)
+    sizes = {"clip_length": spec.clip_length, "width": spec.width, "resolution": spec.resolution}
+    return count_by_name(spec.net, spec.depth, classes, **sizes).flops / 1e9
 
 
 def figure3(panels: Mapping[str, pd.DataFrame], levels: Mapping[str, Mapping[str, float]], alt: str) -> Inline:
