@@ -93,24 +93,6 @@ def test_table_5_has_three_splits_for_each_row(row, dataset):
         assert deviations(run) == {"batch_size": 4, "lr_step": 2, "epochs": 8, "weight_decay": 0.005} | own[dataset]
 
 
-def test_table_5_starts_from_the_kinetics_networks_trained_from_scratch():
-    starts = [PLAN.start_of(run) for run in runs("transfer") if pretrained_on(run) == "kinetics400"]
-    assert len(starts) == 12
-    assert all(start.spec.init_from == "" for start in starts)
-
-
-@pytest.mark.parametrize("experiment", ["sports1m", "kinetics", "transfer"])
-def test_each_network_on_flow_has_one_on_rgb_to_be_fused_with(experiment):
-    def all_but_the_stream(run):
-        return asdict(run.spec) | {"modality": "", "init_from": pretrained_on(run)}
-
-    flows = runs(experiment, modality="flow")
-    assert flows
-    for flow in flows:
-        partners = [r for r in runs(experiment, modality="rgb") if all_but_the_stream(r) == all_but_the_stream(flow)]
-        assert len(partners) == 1, flow.name
-
-
 def test_a_network_starts_from_the_same_kind_of_network_and_the_chain_begins_from_scratch():
     chained = [run for run in PLAN.runs if run.spec.init_from]
     assert len([run for run in chained if run.spec.seed == 0]) == 2 * 11 + 2 + 1 + 2 + 24
@@ -124,23 +106,6 @@ def test_a_network_starts_from_the_same_kind_of_network_and_the_chain_begins_fro
             first, steps = start, steps + 1
         assert first.spec.init_from == "", run.name
         assert steps > 0, run.name
-
-
-def test_every_network_has_the_seeds_that_its_claims_take():
-    for run in runs("transfer") + runs("kinetics") + runs("sports1m"):
-        assert seeds_of(run) == [0, 1], run.name
-    for experiment in ("conv_types", "mechanism", "cues", "depth", "clip_length", "resolution"):
-        assert all(seeds_of(run) == [0, 1, 2] for run in runs(experiment)), experiment
-
-
-def seeds_of(first: PlannedRun) -> list[int]:
-    """The seeds that the plan has of the run of seed 0."""
-    name = first.name.removesuffix("_seed0")
-    return sorted(
-        r.spec.seed
-        for r in PLAN.runs
-        if r.spec.experiment == first.spec.experiment and r.name.rpartition("_seed")[0] == name
-    )
 
 
 def test_every_experiment_of_every_plan_has_its_notebook():

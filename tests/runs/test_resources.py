@@ -138,16 +138,8 @@ def test_gpus_are_those_that_cuda_sees(monkeypatch, given, count, expected):
 
 
 def test_a_command_is_told_its_gpus_and_ends_as_it():
-    command = [
-        sys.executable,
-        "-m",
-        "studylib.runs.gpus",
-        "2",
-        "1",
-        "sh",
-        "-c",
-        "echo $CUDA_VISIBLE_DEVICES; exit 7",
-    ]
+    tell = ["sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exit 7"]
+    command = [sys.executable, "-m", "studylib.runs.gpus", "2", "1", *tell]
     environ = dict(os.environ) | {"CUDA_VISIBLE_DEVICES": "4,5,6"}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (7, "4,5\n")

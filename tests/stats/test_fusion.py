@@ -137,14 +137,6 @@ def test_table_5_is_the_mean_of_three_splits() -> None:
     assert (mean.tested, mean.unit) == (40, "videos")
 
 
-def test_any_of_k_classes_counts_in_the_mean_over_splits() -> None:
-    results = {n: fake_predictions(seed=n) for n in (1, 2)}
-    own_videos = {n: replace(p, videos=[f"{n}/{v}" for v in p.videos]) for n, p in results.items()}
-    for k in (1, 5):
-        expected = np.mean([video_top_k(p, k) for p in results.values()])
-        assert accuracy({0: own_videos}, f"video_top{k}").points == pytest.approx(expected)
-
-
 def test_the_interval_of_many_videos_is_the_stratified_one() -> None:
     mean = accuracy({0: {1: split(3600, 3783, "a"), 2: split(3550, 3734, "b"), 3: split(3500, 3696, "c")}})
     shares = [(3600 / 3783, 3783), (3550 / 3734, 3734), (3500 / 3696, 3696)]

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from studylib.stats import difference, difference_of_differences
 from studylib.stats.seeds import crossed_interval
-from studylib.stats.study_size import Variances, expected_half_width, mean_variances, recorded_variances, variances
+from studylib.stats.study_size import expected_half_width, recorded_variances, variances
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
 
@@ -137,12 +137,6 @@ def test_videos_alone_or_seeds_drawn_without_a_correction_do_not_cover_it():
     assert covered(truth, [about(o, of_videos(o) + of_seeds(o, 2 / 3)) for o in made]) < 88
 
 
-def test_without_students_t_two_seeds_would_not_cover_it():
-    truth, made = studies(800, 1000, 2, (3, 3), np.random.default_rng(2))
-    assert covered(truth, [about(o, of_videos(o) + of_seeds(o)) for o in made]) < 90
-    assert covered(truth, intervals(made)) >= 91
-
-
 @pytest.fixture(scope="module")
 def recorded():
     """Enough seeds and videos to tell the variances."""
@@ -156,21 +150,6 @@ def test_the_expected_half_width_is_the_one_that_comes_out(recorded, videos, see
     widths = np.diff(intervals(made), axis=1) / 2
     known = variances(recorded, SIGNS)
     assert expected_half_width(known, videos, (seeds, seeds)) == pytest.approx(np.median(widths), rel=0.15)
-
-
-def test_it_is_so_where_one_network_has_more_seeds_and_they_differ_more():
-    (many,) = studies(1, 5000, 500, (4, 1), np.random.default_rng(6))[1]
-    _, made = studies(400, 1000, 9, (4, 1), np.random.default_rng(7))
-    widths = np.diff(intervals([(first, second[:3]) for first, second in made]), axis=1) / 2
-    known = variances(many, SIGNS)
-    assert known.of_seeds[0] > 4 * known.of_seeds[1]
-    assert expected_half_width(known, 1000, (9, 3)) == pytest.approx(np.median(widths), rel=0.15)
-
-
-def test_the_mean_of_variances_is_part_by_part():
-    mean = mean_variances([Variances((1.0, 2.0), (10.0, 20.0), 4.0), Variances((3.0, 2.0), (30.0, 0.0), 0.0)])
-    assert mean == Variances((2.0, 2.0), (20.0, 10.0), 2.0)
-    assert mean.of(1, 1) == Variances((2.0, 2.0), (10.0, 10.0), 2.0)
 
 
 def test_how_seeds_differ_cannot_be_told_from_one():
