@@ -4,6 +4,7 @@
 """
 
 import argparse
+import filecmp
 import shutil
 import sys
 import tempfile
@@ -99,7 +100,8 @@ def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
             raise NotImported(f"it is {state}; finish it where it runs, and import it then")
         require_same_videos(run.provenance["dataset"], planned, repository)
         if place.exists():
-            return _compared(copy, place, planned)
+            _require_same_run(copy, place, planned)
+            return "there already"
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             copy.rename(place)
@@ -163,21 +165,14 @@ def _manifests_here(name: str, planned: PlannedRun, plans: Iterable[Plan], repos
     return here
 
 
-def _compared(copy: Path, place: Path, planned: PlannedRun) -> str:
-    """The run that is in the place already: the same, or a reason to refuse this one."""
+def _require_same_run(copy: Path, place: Path, planned: PlannedRun) -> None:
+    """The run that is in the place already is this one."""
     if not (place / "metrics.json").exists():
         raise NotImported(f"{planned.folder} holds an unfinished run; remove the folder, then import again")
-    try:
-        ours, theirs = (
-            {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
-            for folder in (place, copy)
-        )
-    except OSError as error:
-        raise NotImported(f"the run that is recorded there cannot be read: {error}") from None
-    if ours != theirs:
-        other = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-        raise NotImported(f"another run is recorded there, {', '.join(other)} differ; remove its folder to replace it")
-    return "there already"
+    names = {path.name for folder in (place, copy) for path in folder.iterdir()} & {*FILES}
+    _, differ, unread = filecmp.cmpfiles(place, copy, names, shallow=False)  # unread where one of them has no such file
+    if other := ", ".join(sorted(differ + unread)):
+        raise NotImported(f"another run is recorded there, {other} differ; remove its folder to replace it")
 
 
 def main(arguments: list[str]) -> int:
