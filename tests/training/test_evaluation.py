@@ -86,3 +86,41 @@ def test_a_damaged_file_of_predictions_is_named(predictions, tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match=r"predictions\.parquet: not a table of predictions"):
         read_predictions(path)
+
+
+def named_by(*scores, labels):
+    """Predictions of a video for each list of clips."""
+    arrays = [np.array(s, np.float16) for s in scores]
+    classes = tuple("abcdefgh"[: arrays[0].shape[1]])
+    return Predictions([f"{i}.mp4" for i in range(len(arrays))], np.array(labels), arrays, classes)
+
+
+# Section 4.1: "average these 10 clip predictions"
+
+
+def test_the_mean_is_of_softmax_scores_and_not_of_what_goes_into_the_softmax():
+    # mean .600 .400; mean logarithm -2.37 -1.54, which would name the second class
+    video = [[0.001, 0.999], [0.9, 0.1], [0.9, 0.1]]
+    assert video_top_k(named_by(video, labels=[0]), 1) == 100
+
+
+def test_the_mean_is_not_a_vote():
+    # mean .593 .407, though two clips of three name the second class
+    video = [[0.98, 0.02], [0.4, 0.6], [0.4, 0.6]]
+    named = named_by(video, labels=[0])
+    assert video_top_k(named, 1) == 100
+    assert clip_top1(named) == pytest.approx(100 / 3)
+
+
+def test_video_at_5_is_right_up_to_the_fifth_class_of_the_mean():
+    # six classes, mean .3125 .1875 .1875 .125 .125 .0625: the fifth is class 4, the sixth class 5
+    clips = [[0.375, 0.125, 0.25, 0.125, 0.0, 0.125], [0.25, 0.25, 0.125, 0.125, 0.25, 0.0]]
+    fifth, sixth = named_by(clips, labels=[4]), named_by(clips, labels=[5])
+    assert (video_top_k(fifth, 4), video_top_k(fifth, 5)) == (0, 100)
+    assert (video_top_k(sixth, 5), video_top_k(sixth, 6)) == (0, 100)
+
+
+def test_a_video_with_more_clips_weighs_no_more_in_video_accuracy_but_does_in_clip_accuracy():
+    named = named_by([[1.0, 0.0]] * 9, [[1.0, 0.0]], labels=[0, 1])
+    assert clip_top1(named) == 90
+    assert video_top_k(named, 1) == 50

@@ -1,7 +1,7 @@
 """The protocol of training, fine-tuning and testing, sentence by sentence, on nets that train in seconds.
 
 Weight decay, the step schedule and the passes over the videos are in `test_training`, the test clips in
-`test_protocols`, files of weights in `test_weights`.
+`test_clips`, files of weights in `test_weights`.
 """
 
 import csv

@@ -65,3 +65,18 @@ def test_windows_lie_in_the_middle_or_anywhere_they_fit():
 @pytest.mark.parametrize("sampling", ["uniform", "random"])
 def test_clips_of_a_short_video_are_not_drawn_twice(sampling):
     assert clips.starts_for_test(sampling, 10, 8, 10, np.random.default_rng(0)).tolist() == [0, 1, 2]
+
+
+def test_random_clips_are_drawn_independently_and_every_start_is_as_likely_as_any_other():
+    few = clips.random_starts(12, 8, 10, np.random.default_rng(3))  # 5 starts for 10 clips
+    assert len(set(few.tolist())) < len(few)
+    counts = np.bincount(clips.random_starts(17, 8, 10_000, np.random.default_rng(3)))  # 0 to 9, deviation 30
+    assert len(counts) == 10
+    assert np.abs(counts - 1000).max() < 5 * 30
+
+
+def test_ten_even_clips_of_8_frames_leave_gaps_where_those_of_48_overlap():
+    """What section 4.3 explains the fall of video accuracy by: long clips show the same frames again."""
+    for length, covered in ((8, 80), (48, 250)):  # of ten seconds; 48: 480 frames, each seen about twice
+        starts = clips.uniform_starts(250, length, 10)
+        assert len({start + k for start in starts.tolist() for k in range(length)}) == covered
