@@ -87,14 +87,19 @@ def _image(rgb: np.ndarray, alt: str) -> str:
     return f'<img src="{_data("image/jpeg", encoded[1].tobytes())}" alt="{escape(alt)}">'
 
 
-def motion(vocabulary: str, names: Sequence[str] = (), seed: int = 0) -> HTML:
-    """One whole video of each class, or of those named, looping, by cue group; all with the same person and place, so
-    that only the motion differs. A click stops one."""
-    videos = []
-    for name in names or _names(vocabulary):
-        label = f"{name}: {ACTIONS[name].description}"
-        videos.append((name, looping(frames(name, "train", 0, seed), label)))
-    return _grid(videos, "motion")
+def motion(vocabulary: str) -> HTML:
+    """A whole video of each class, looping, by cue group, as `videos`."""
+    return _grid([(name, _video(name)) for name in _names(vocabulary)], "motion")
+
+
+def videos(*names: str) -> HTML:
+    """A whole video of each of these classes, looping; all with the same person and place, so that only the motion
+    differs."""
+    return HTML(f'<div class="gallery motion">{"".join(_captioned(name, _video(name)) for name in names)}</div>')
+
+
+def _video(name: str) -> str:
+    return looping(frames(name, "train", 0, 0), f"{name}: {ACTIONS[name].description}")
 
 
 def looping(rgb: np.ndarray, label: str, fps: int = KNOBS.fps) -> str:

@@ -365,4 +365,4 @@ def frames_seen_video(step: int = 2) -> HTML:
             figure.set_layout_engine("none")  # it would be found again at each draw
             pictures.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
     label = f"Frames of a clip of {clip_length} that conv1 to conv5 of {', '.join(seen)} see, at a moving place"
-    return HTML(f'<div class="gallery motion">{looping(np.stack(pictures), label, fps=4)}</div>')
+    return HTML(f'<div class="gallery motion flow">{looping(np.stack(pictures), label, fps=4)}</div>')
