@@ -10,6 +10,7 @@ thirtieth of the space: which class each clip and video was given, and the rank 
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,16 +107,20 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     a video may have several, and speaker where the dataset names them."""
     half = pa.list_(pa.float16())
     columns = {
-        "video": pa.array(predictions.videos),
-        "label": pa.array(predictions.labels, pa.int32()),
         "clip_scores": pa.array([s.ravel() for s in predictions.clip_scores], half),
         "scores": pa.array(list(predictions.scores), half),
     }
     if predictions.label_sets is not None:
         columns["labels"] = pa.array(predictions.label_sets, pa.list_(pa.int32()))
-    if predictions.speakers is not None:
-        columns["speaker"] = pa.array(predictions.speakers)
-    table = pa.table(columns).replace_schema_metadata({b"classes": json.dumps(predictions.classes).encode()})
+    _write(path, predictions, columns, {})
+
+
+def _write(path: Path, predictions: Predictions, columns: dict[str, pa.Array], about: Mapping[str, str]) -> None:
+    """Write `columns` between those that name each video and who is seen, with the classes and what `about` tells."""
+    first = {"video": pa.array(predictions.videos), "label": pa.array(predictions.labels, pa.int32())}
+    last = {"speaker": pa.array(predictions.speakers)} if predictions.speakers is not None else {}
+    table = pa.table(first | columns | last)
+    table = table.replace_schema_metadata({"classes": json.dumps(predictions.classes), **about})
     write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
 
 
@@ -135,18 +140,12 @@ def condense(path: Path) -> None:
         raise ValueError(f"{path}: videos have several labels, whose ranks are not kept; leave it whole")
     order = _by_score(predictions)
     columns = {
-        "video": pa.array(predictions.videos),
-        "label": pa.array(predictions.labels, pa.int32()),
         "clip_answers": pa.array([s.argmax(1) for s in predictions.clip_scores], pa.list_(pa.int16())),
         "answer": pa.array(order[:, 0], pa.int16()),
         "rank": pa.array((order == predictions.labels[:, None]).argmax(1), pa.int16()),
     }
-    if predictions.speakers is not None:
-        columns["speaker"] = pa.array(predictions.speakers)
     original = hashlib.sha256(path.read_bytes()).hexdigest()
-    about = {b"classes": json.dumps(predictions.classes).encode(), b"sha256 of the whole file": original.encode()}
-    table = pa.table(columns).replace_schema_metadata(about)
-    write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
+    _write(path, predictions, columns, {"sha256 of the whole file": original})
 
 
 def _condensed(table: pa.Table, classes: tuple[str, ...]) -> Predictions:

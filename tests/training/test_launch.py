@@ -15,10 +15,11 @@ from studylib.training import launch as launching
 from studylib.training.launch import RunFailed, RunStopped, command, ending, environment, launch
 from studylib.training.spec import RunSpec
 from studylib.video.parallel import available_cores
-from tests import trainings
+from tests.trainings import TINY as SMALL
+from tests.trainings import said
 from tests.waiting import PATIENCE, wait_for
 
-TINY = trainings.TINY | {"epochs": 2, "clips_per_epoch": 16, "test_clips": 2, "amp": "fp32"}
+TINY = SMALL | {"epochs": 2, "clips_per_epoch": 16, "test_clips": 2, "amp": "fp32"}
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 STOPPED = "stopped by SIGTERM in epoch 3; saved, start it again to go on"
 
@@ -82,11 +83,6 @@ def readers(monkeypatch):
     """Runs that are started have two processes that read videos."""
     monkeypatch.setenv("STUDY_WORKERS", "2")
     monkeypatch.setenv("STUDY_CACHE_GB", "0")
-
-
-def said(folder):
-    log = folder / "train.log"
-    return log.read_text() if log.exists() else ""
 
 
 def wait_for_epochs(folder, number, after=0):
