@@ -1,0 +1,139 @@
+"""Page 1: Table 2 of the paper beside ours, and one clip played forwards and backwards with what networks call it."""
+
+import base64
+import tempfile
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.figure import Figure
+
+from studylib.book.cues import ORDER_BLIND, classes
+from studylib.book.estimates import runs_of
+from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, kind_of
+from studylib.datasets.pantomime import ACTIONS, frames
+from studylib.datasets.pantomime.knobs import KNOBS, at_difficulty
+from studylib.nets.table import PAPER_NAMES
+from studylib.stats import Estimate
+from studylib.video.reading import write_video
+
+EVIDENCE = ("lips", "mini")  # the plans whose Table 2 page 1 shows, the first that has one
+ORDERS = {"normal": "forwards", "reversed": "backwards"}
+# What the dotted lines beside our accuracies stand for, percent: chance, and what is known of the ceiling.
+LEVELS = {
+    "lips": {"chance": 10.0},
+    "mini": {"chance": 100 / 16, "blind to order": sum(4 * level for level in ORDER_BLIND.values()) / 16},
+}
+
+
+def table2(runs: pd.DataFrame, plan: str) -> dict[str, pd.DataFrame]:
+    """By the paper's name the rows of the runs of each network of a plan's Table 2."""
+    own = runs[(runs["plan"] == plan) & (runs["experiment"] == "conv_types")]
+    return {name: own[own["net"] == name] for name in PAPER_NAMES.values()}
+
+
+def main_plan(runs: pd.DataFrame) -> str:
+    """The first plan of `EVIDENCE` in which every network of Table 2 has a seed, else the last."""
+    whole = [plan for plan in EVIDENCE if all(map(runs_of, table2(runs, plan).values()))]
+    return [*whole, EVIDENCE[-1]][0]
+
+
+def accuracies(
+    printed: pd.DataFrame, ours: Mapping[str, Estimate | None], title: str, levels: Mapping[str, float]
+) -> Figure:
+    """Clip accuracy of the twelve networks, a row each: left the paper's and VMZ's, right ours with its interval.
+
+    Args:
+        printed: `published.table2()`.
+        ours: the paper's name of a network -> its accuracy.
+        title: of the right panel, which names the data.
+        levels: what a dotted line of the right panel stands for -> percent.
+    """
+    rows = range(len(printed))[::-1]
+    with matplotlib.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.0), sharey=True)
+        for y, net, paper, vmz in zip(
+            rows, printed["net"], printed["paper_clip_top1"], printed["vmz_clip_top1"], strict=True
+        ):
+            colour, marker = KINDS[kind_of(net)]
+            left.plot(paper, y, marker, color=colour, markersize=7)
+            left.plot(vmz, y, marker, color=colour, markersize=7, markerfacecolor="white")
+            if (found := ours[net]) is not None:
+                spread = [[found.points - found.low], [found.high - found.points]]
+                right.errorbar(found.points, y, xerr=spread, fmt=marker, color=colour, markersize=7, capsize=3)
+        left.set(yticks=rows, yticklabels=printed["net"], title="Kinetics-400, published", xlabel="clip@1 (%)")
+        right.set(title=title, xlabel="clip@1 (%)", ylim=(-0.6, len(printed) + 0.1))
+        for what, level in levels.items():
+            right.axvline(level, color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
+            right.annotate(what, (level, len(printed) - 0.45), ha="center", fontsize=10, color=GREY)
+        plt.close(figure)
+        return figure
+
+
+def answers(runs: pd.DataFrame, nets: Sequence[str], plan: str = "mini") -> pd.DataFrame:
+    """What the seeds of a network call each test video, forwards and backwards.
+
+    Columns: video, label (its class), net, order (a value of `ORDERS`), named (a class), share (of the seeds that name
+    the video so); a row for each class that a seed names.
+
+    Args:
+        nets: by the paper's names.
+    """
+    own = runs[(runs["plan"] == plan) & runs["net"].isin(nets) & (runs["depth"] == 18) & (runs["state"] == "complete")]
+    own = own[
+        (own["experiment"] == "conv_types") | ((own["experiment"] == "cues") & (own["frame_order"] == "reversed"))
+    ]
+    tables = []
+    for net, order, run in zip(own["net"], own["frame_order"], own["result"], strict=True):
+        test, classes = run.predictions, np.array(run.predictions.classes)
+        named = {"video": test.videos, "label": classes[test.labels], "named": classes[test.scores.argmax(1)]}
+        tables.append(pd.DataFrame(named).assign(net=net, order=ORDERS[order]))
+    keys = ["video", "label", "net", "order"]
+    return (
+        pd.concat(tables).groupby(keys, sort=False)["named"].value_counts(normalize=True).rename("share").reset_index()
+    )
+
+
+def flipped(answered: pd.DataFrame) -> pd.Series:
+    """Net -> percent of the videos of direction classes that are called the opposite class when played backwards.
+
+    Args:
+        answered: `answers(runs, nets)`.
+    """
+    known = classes().query("cue == 'direction'")
+    opposite = {a: b for pair in known["pair"] for a, b in [pair.split(" | "), pair.split(" | ")[::-1]]}
+    rows = answered[(answered["order"] == "backwards") & answered["label"].isin(opposite)]
+    right = rows["share"].where(rows["named"] == rows["label"].map(opposite), 0)
+    return 100 * right.groupby(rows["net"]).sum() / rows["video"].nunique()
+
+
+def clip(video: str, answered: pd.DataFrame) -> HTML:
+    """A test video of Pantomime's study, rendered anew, looping, left forwards and right backwards; below,
+    what most seeds of each network call it.
+
+    Args:
+        video: its path in the dataset, which ends in its number, such as "videos/test/circle_cw_00004.mp4".
+        answered: `answers(runs, nets)`.
+    """
+    own = answered[answered["video"] == video]
+    action, number = own["label"].iloc[0], int(Path(video).stem.rpartition("_")[2])
+    rgb = frames(action, "test", number, 2018, at_difficulty(1.0))  # the seed and difficulty of runs/mini.yaml
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        write_video(path, np.concatenate([rgb, rgb[::-1]], axis=2), KNOBS.fps, crf=28)  # (T, H, 2 W, 3)
+        source = base64.b64encode(path.read_bytes()).decode()
+    called = own.sort_values("share").groupby(["net", "order"], sort=False).last()
+    table = called["named"].unstack().loc[list(dict.fromkeys(answered["net"])), list(ORDERS.values())]
+    table.columns = ["called, forwards", "called, backwards"]
+    label = f"One clip, left forwards, right backwards. {action}: {ACTIONS[action].description}."
+    moving = (
+        f'<video autoplay loop muted playsinline controls aria-label="{escape(label)}" '
+        f'src="data:video/mp4;base64,{source}"></video>'
+    )
+    shown = table.rename_axis(index="network").reset_index().to_html(index=False, border=0, classes="study-table")
+    return HTML(f'<div class="gallery motion first">{moving}{shown}</div>')

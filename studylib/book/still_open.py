@@ -1,0 +1,99 @@
+"""The page of what is still open: what the paper prints of its networks, and the runs that would give it."""
+
+import pandas as pd
+
+from studylib.book.estimates import NOT_RUN, accuracy, text
+from studylib.claims import published
+from studylib.runs.cost import costs_of, given_rate
+from studylib.runs.plan import Plan
+
+OF_TABLE5 = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
+
+
+def numbers() -> pd.DataFrame:
+    """A row a network of a table or figure: where, what, what is printed of it (percent), and `runs`, which picks its
+    runs in a table of the plan's (`DataFrame.query`). A row of two streams needs those of both."""
+    rows = []
+    for row in published.table("table2_conv_types").itertuples():
+        printed = f"{row.clip_top1:.1f} clip@1, {row.video_top1:.1f} video@1"
+        rows.append(("Table 2", row.net, printed, f"experiment == 'conv_types' and net == '{row.net}'"))
+    for net in ("R3D", "R(2+1)D"):
+        rows.append(("Figure 4", f"{net}, 34 layers", "curve", f"experiment == 'depth' and net == '{net}'"))
+    for frames in (8, 16, 24, 32, 40, 48):
+        runs = f"experiment == 'clip_length' and clip_length == {frames} and not run.str.startswith('finetuned')"
+        if frames == 32:
+            runs += " and not run.str.startswith('trained_at_8f')"
+        rows.append(("Figure 5", f"R(2+1)D, {frames} frames", "curve", runs))
+    tested, tuned = (
+        f"experiment == 'clip_length' and run.str.startswith('{s}')" for s in ("trained_at_8f", "finetuned")
+    )
+    rows.append(("section 4.3", "8-frame network on 32 frames", "−2.6 clip@1", f"{tested} and clip_length == 32"))
+    rows.append(("section 4.3", "fine-tuned to 32 frames", "56.8 clip@1", tuned))
+    rows.append(("section 4.3", "224 x 224 pixels", "no number", "experiment == 'resolution'"))
+    for row in published.table("table3_sports1m").query("trained_by_the_paper == 'yes'").itertuples():
+        net, stream, length = _method(row.method)
+        printed = ", ".join(
+            f"{value:.1f} {measure}"
+            for value, measure in ((row.clip_top1, "clip@1"), (row.video_top1, "video@1"))
+            if value == value
+        )
+        runs = f"experiment == 'sports1m' and net == '{net}' and clip_length == {length or 32}{stream}"
+        rows.append(("Table 3", row.method, printed, runs))
+    for row in published.table("table4_kinetics").query("trained_by_the_paper == 'yes'").itertuples():
+        net, stream, _ = _method(row.method)
+        runs = f"experiment == 'kinetics' and net == '{net}' and {_from(row.pretraining)}{stream}"
+        rows.append(("Table 4", _pretrained(row), f"{row.top1:.1f} video@1", runs))
+    for row in published.table("table5_transfer").query("trained_by_the_paper == 'yes'").itertuples():
+        for dataset, name in OF_TABLE5.items():
+            _, stream, _ = _method(row.method)
+            runs = f"experiment == 'transfer' and dataset == '{dataset}' and {_from(row.pretraining)}{stream}"
+            rows.append(("Table 5", f"{name}: {_pretrained(row)}", f"{getattr(row, dataset):.1f} video@1", runs))
+    return pd.DataFrame(rows, columns=["where", "what", "printed", "runs"])
+
+
+def status(runs: pd.DataFrame, plan: Plan, device: str = "A100") -> pd.DataFrame:
+    """`numbers` with status, runs needed, hours (least and most, of all of them on `device`), first run (that has to be
+    made) and, where seeds are complete and of one stream, ours.
+
+    Args:
+        runs: rows of the plan, in its order.
+        plan: the plan `paper`.
+    """
+    rate = given_rate(device)
+    seconds = pd.DataFrame([rate.seconds(cost.multiply_adds) for cost in costs_of(plan)], index=runs.index) / 3600
+    rows = []
+    for query in numbers()["runs"]:
+        own = runs.query(query, engine="python")
+        done, found = own[own["state"] == "complete"], None
+        if len(done) and own["modality"].nunique() == 1:
+            found = accuracy(own, "clip_top1" if own["experiment"].iloc[0] == "conv_types" else "video_top1")
+        first = own[own["state"] != "complete"].head(1)
+        rows.append(
+            {
+                "status": NOT_RUN if done.empty else f"{len(done)} of {len(own)} runs",
+                "runs needed": len(own),
+                "hours": tuple(seconds.loc[own.index].sum()),
+                "first run": "/".join(first[["experiment", "run"]].iloc[0]) if len(first) else "",
+                "ours": "" if found is None else text(found),
+            }
+        )
+    return pd.concat([numbers(), pd.DataFrame(rows)], axis=1)
+
+
+def _method(method: str) -> tuple[str, str, str]:
+    """ "R(2+1)D-RGB-8frame" -> network, condition on the stream, frames ("" where none are told)."""
+    net, _, rest = method.partition("-")
+    stream, _, frames = rest.rpartition("-") if rest.endswith("frame") else (rest, "", "")
+    one = {"RGB": " and modality == 'rgb'", "Flow": " and modality == 'flow'"}
+    return net, one.get(stream, "" if rest else one["RGB"]), frames.removesuffix("frame")
+
+
+def _from(pretraining: str) -> str:
+    """The condition on the first weights."""
+    return (
+        "init_from == ''" if pretraining == "none" else f"init_from.str.contains('{pretraining.split('-')[0].lower()}')"
+    )
+
+
+def _pretrained(row: object) -> str:
+    return f"{row.method}, {'from scratch' if row.pretraining == 'none' else f'from {row.pretraining}'}"
