@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from studylib.book import benchmarks
 from studylib.book.figures import COLOURS, MARKERS, STYLE, WIDTH
+from studylib.book.tables import prose
 from studylib.datasets.index import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
 from studylib.datasets.official import published_counts
 from studylib.datasets.pantomime import frames
@@ -58,7 +59,7 @@ def counts() -> pd.DataFrame:
                 if (key := f"{split} {name}".strip()) in parts:
                     row[column] = f"{parts[key][0]:,}"
             if n == 0:
-                row |= {"dataset": size.dataset, "videos": f"{size.videos:,}", "source": source}
+                row |= {"dataset": size.dataset, "videos": f"{size.videos:,}", "source": prose(source)}
             rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -105,9 +106,9 @@ def assumptions() -> pd.DataFrame:
         [
             {
                 "dataset": size.dataset,
-                "length": size.length_source,
-                "frames a second": f"{size.fps:g}, {size.fps_source}",
-                "originals": size.original_source or "unknown",
+                "length": prose(size.length_source),
+                "frames a second": prose(f"{size.fps:g}, {size.fps_source}"),
+                "originals": prose(size.original_source or "unknown"),
             }
             for size in dataset_sizes()
         ]
@@ -122,7 +123,7 @@ def columns() -> pd.DataFrame:
             {
                 "column": column,
                 "type": str(kind),
-                "what": MEANINGS[column],
+                "what": prose(MEANINGS[column]),
                 "there": "always" if column in {*REQUIRED, SPLITS[0]} else "where it applies",
                 "in the hash": "no" if column in NOT_HASHED else "yes",
             }

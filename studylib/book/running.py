@@ -9,7 +9,7 @@ import pandas as pd
 
 from studylib import REPOSITORY
 from studylib.book import benchmarks
-from studylib.book.tables import run_link
+from studylib.book.tables import prose, run_link
 from studylib.runs.cost import (
     PASSES,
     SHORTEST,
@@ -92,12 +92,12 @@ def published() -> pd.DataFrame:
         rate, hours = sustained(row), float(row["hours"] or 0)
         rows.append(
             {
-                "what was trained": escape(row["what"]),
+                "what was trained": prose(row["what"]),
                 "GPUs": f"{row['gpus']} ({escape(row['gpu'])})",
-                "as told": escape(row["told"]),
+                "as told": prose(row["told"]),
                 "GPU-hours": two(hours * int(row["gpus"])) if hours >= 1 else "–",
                 "multiply-adds a second and GPU": "–" if rate is None else f"{two(rate / 1e12)} T",
-                "source": f'<a href="{escape(row["url"])}">{escape(row["source"])}</a>',
+                "source": f'<a class="prose" href="{escape(row["url"])}">{escape(row["source"])}</a>',
             }
         )
     return pd.DataFrame(rows)

@@ -55,6 +55,11 @@ def cell_html(value: object) -> object:
     return NOT_RUN if value is None else value
 
 
+def prose(text: str) -> str:
+    """A cell of words: as wide as they need to be read."""
+    return f'<span class="prose">{escape(text)}</span>'
+
+
 def page_name(plan: str, experiment: str, run: str) -> str:
     """The book's page of a run, below `run_pages/` and without suffix."""
     return f"{plan}_{experiment}_{run}"
@@ -145,24 +150,6 @@ def settings_table(runs: pd.DataFrame, *plans: str) -> Table:
         "Plan paper has the paper's settings, and where the paper is silent those of VMZ or the book's own choice: "
         "see Discrepancies.",
     )
-
-
-def cue_table(table: pd.DataFrame) -> Table:
-    """`cues.by_cue` as a table: a row a net and cue group, a column a measure."""
-    names = {"class": "right class", "pair": "right pair", "member": "right member of the right pair"}
-    rows = []
-    for (net, cue), own in table.groupby(["net", "cue"], sort=False):
-        cells = {"net": escape(net), "cue group": escape(cue)}
-        by_measure = own.set_index("measure")
-        for measure, name in names.items():
-            if measure in by_measure.index:
-                m = by_measure.loc[measure]
-                counts = f"; {m['right']} of {m['total']}"
-                cells[name] = with_interval(m["accuracy"], m["low"], m["high"], note=counts)
-            else:
-                cells[name] = ""
-        rows.append(cells)
-    return Table(pd.DataFrame(rows), "Videos named right, in percent, with 95% Wilson intervals and counts.")
 
 
 def plan_note(runs: pd.DataFrame, plans: Iterable[str] = PLANS) -> Markdown:
