@@ -6,14 +6,10 @@ from math import isnan
 from pathlib import Path
 
 import cv2
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from studylib.book import benchmarks
-from studylib.book.figures import COLOURS, MARKERS, STYLE, WIDTH
 from studylib.book.tables import prose
 from studylib.datasets.index import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
 from studylib.datasets.official import published_counts
@@ -38,12 +34,6 @@ MEANINGS = {
     "labels": "all right classes, where a video may have several (Sports-1M); label is the first",
     "timeline": "times, keyframes and places of its frames, so that no file is looked through again",
     "sha256": "SHA-256 of the file, of generated videos",
-}
-# Panel of the figure on scale -> its columns of the benchmark `index_scale` and their names.
-SCALE = {
-    "loading (s)": {"load_s": "load"},
-    "drawing a clip (µs)": {"draw_us": "draw"},
-    "memory of a process (MB)": {"load_mb": "main, loading", "order_mb": "main, order", "worker_mb": "a worker"},
 }
 
 
@@ -130,35 +120,6 @@ def columns() -> pd.DataFrame:
             for column, kind in types.items()
         ]
     )
-
-
-def index_scale(rows: pd.DataFrame) -> Figure:
-    """Load time, cost of a draw and memory against the number of videos, both axes logarithmic.
-
-    Args:
-        rows: the table `scale` of the benchmark `index_scale`; columns that it lacks are left out.
-    """
-    panels = {label: {c: n for c, n in columns.items() if c in rows} for label, columns in SCALE.items()}
-    panels = {label: columns for label, columns in panels.items() if columns}
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.6), squeeze=False)
-        for axes, (label, columns) in zip(grid[0], panels.items(), strict=True):
-            for i, (column, name) in enumerate(columns.items()):
-                marks = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 5}
-                axes.plot(rows["rows"], rows[column], label=name, **marks)
-            values = rows[list(columns)].to_numpy(float)
-            if (values > 0).all():  # whole decades, so that what hardly grows looks like that
-                low, high = np.floor(np.log10(values.min())), np.ceil(np.log10(values.max()))
-                axes.set(yscale="log", ylim=(10**low, 10 ** max(high, low + 2)))
-            else:  # a cost may be measured as nothing at all, which has no logarithm
-                axes.set_yscale("symlog", linthresh=1)
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("")
-            axes.set(xscale="log", xlabel="videos", title=label)
-            if len(columns) > 1:
-                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), fontsize=10.5)
-        plt.close(figure)
-        return figure
 
 
 def deviations(names: tuple[str, ...], seed: int = 0) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ import shlex
 from dataclasses import asdict
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from studylib import REPOSITORY
@@ -90,22 +89,6 @@ def test_the_counts_are_the_published_ones():
     assert ucf101["train"].tolist() == ["9,537", "9,586", "9,624"]
     kinetics = rows[rows["dataset"] == "Kinetics-400"].iloc[0]
     assert (kinetics["train"], kinetics["test"]) == ("246,535", "19,907")
-
-
-def test_the_scale_is_drawn_against_the_number_of_videos():
-    rows = pd.DataFrame(
-        {"rows": [1000, 10**6], "load_s": [0.01, 0.02], "draw_us": [30.0, 40.0], "worker_mb": [0.0, 1.0]}
-    )
-    figure = datasets.index_scale(rows)
-    assert [axes.get_title() for axes in figure.axes] == [
-        "loading (s)",
-        "drawing a clip (µs)",
-        "memory of a process (MB)",
-    ]
-    assert all(axes.get_xscale() == "log" for axes in figure.axes)
-    assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "symlog"]  # nothing has no logarithm
-    assert list(figure.axes[0].lines[0].get_ydata()) == [0.01, 0.02]
-    assert len(datasets.index_scale(rows[["rows", "load_s"]]).axes) == 1
 
 
 def test_the_flow_sheet_has_a_described_picture_of_each_action_and_a_key():
