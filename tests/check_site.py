@@ -26,7 +26,7 @@ WIDTHS = (1280, 390)  # pixels
 HEIGHT = 900
 THEMES = ("light", "dark")
 PAGE_FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8")
-OF_RUNS = 10  # one template makes the pages of runs: every tenth is opened
+ALIKE, OF_ALIKE = ("run_pages", "code"), 10  # one template makes the pages of such a folder: every tenth is opened
 HEAVIEST = 2_000_000  # bytes sent for a page on a first visit, with all that it fetches from the book
 TEXT = ("text/", "application/json", "application/javascript", "image/svg")  # what is compressed on its way
 MISSING = "no/such/page.html"  # a wrong address two folders down
@@ -166,10 +166,10 @@ async def check_print(tab: chromium.Chromium, site: str) -> list[str]:
 
 
 def opened(root: Path) -> list[Path]:
-    """The pages that are opened: all chapters, and of the pages of runs every `OF_RUNS`-th."""
+    """The pages that are opened: all chapters, and of pages that are made alike every `OF_ALIKE`-th."""
     pages = site_links.pages(root)
-    of_runs = [path for path in pages if path.parent.name == "run_pages"]
-    return [path for path in pages if path not in of_runs or of_runs.index(path) % OF_RUNS == 0]
+    alike = [path for path in pages if path.parent.name in ALIKE]
+    return [path for path in pages if path not in alike or alike.index(path) % OF_ALIKE == 0]
 
 
 async def check_in_browser(root: Path, program: str) -> list[str]:

@@ -48,7 +48,7 @@
   const pale = new Set();
   for (let text = walker.nextNode(); text; text = walker.nextNode()) {
     const element = text.parentElement;
-    if (!text.data.trim() || element.closest("script, style, svg, math, video, img")) continue;
+    if (!text.data.trim() || element.closest("script, style, svg, math, kbd, .search-button__kbd-shortcut")) continue;
     if (!element.closest("code, pre") && /\\\(|\\\[|\$\$|\\(frac|times|text|mathbf|sum|cdot|le|ge)\b/.test(text.data)) {
       faults.push(`raw TeX: ${text.data.trim().slice(0, 60)}`);
     }

@@ -14,6 +14,7 @@ from pygments.lexers import PythonLexer
 from sphinx.application import Sphinx
 
 PAGE = Template((Path(__file__).parent.parent / "_templates" / "code.html").read_text(encoding="utf-8"))
+STYLES = "a11y-high-contrast-light", "a11y-high-contrast-dark"  # which come with the theme
 IMPORT = re.compile(r"^(?:from|import) (studylib[\w.]*)(?: import (.*))?$", re.MULTILINE)
 CELL = re.compile(r"```\{code-cell\}.*?```", re.DOTALL)
 
@@ -57,7 +58,7 @@ def write_pages(app: Sphinx, error: Exception | None) -> None:
     repository, folder = Path(app.srcdir).parent, Path(app.outdir) / "code"
     folder.mkdir(exist_ok=True)
     paths = {path for source in Path(app.srcdir).glob("*.md") for path in modules(source.read_text(), repository)}
-    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("friendly", "github-dark"))
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in STYLES)
     for path in paths:
         code = highlight((repository / path).read_text(), PythonLexer(), HtmlFormatter())
         page = PAGE.substitute(title=escape(path.as_posix()), light=light, dark=dark, code=code)
