@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tempfile
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
     # what is glued is displayed raw, to stand in a sentence
     monkeypatch.setattr(IPython.display, "display", lambda *what, raw=False, **_: None if raw else shown.extend(what))
     names: dict[str, Any] = {}
+    monkeypatch.chdir(tempfile.mkdtemp())  # where a chapter's file to take away goes
     for _, code in cells_of(chapter):
         *body, last = ast.parse(code).body
         exec(compile(ast.Module(body, []), chapter, "exec"), names)

@@ -1,9 +1,6 @@
 """Page 1: Table 2 of the paper beside ours, and one clip played forwards and backwards with what networks call it."""
 
-import base64
-import tempfile
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import matplotlib
@@ -16,11 +13,11 @@ from matplotlib.figure import Figure
 from studylib.book.cues import ORDER_BLIND, classes
 from studylib.book.estimates import runs_of
 from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, kind_of
+from studylib.book.gallery import looping
 from studylib.datasets.pantomime import ACTIONS, frames
-from studylib.datasets.pantomime.knobs import KNOBS, at_difficulty
+from studylib.datasets.pantomime.knobs import at_difficulty
 from studylib.nets.table import PAPER_NAMES
 from studylib.stats import Estimate
-from studylib.video.reading import write_video
 
 EVIDENCE = ("lips", "mini")  # the plans whose Table 2 page 1 shows, the first that has one
 ORDERS = {"normal": "forwards", "reversed": "backwards"}
@@ -123,17 +120,10 @@ def clip(video: str, answered: pd.DataFrame) -> HTML:
     own = answered[answered["video"] == video]
     action, number = own["label"].iloc[0], int(Path(video).stem.rpartition("_")[2])
     rgb = frames(action, "test", number, 2018, at_difficulty(1.0))  # the seed and difficulty of runs/mini.yaml
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        write_video(path, np.concatenate([rgb, rgb[::-1]], axis=2), KNOBS.fps, crf=28)  # (T, H, 2 W, 3)
-        source = base64.b64encode(path.read_bytes()).decode()
     called = own.sort_values("share").groupby(["net", "order"], sort=False).last()
     table = called["named"].unstack().loc[list(dict.fromkeys(answered["net"])), list(ORDERS.values())]
     table.columns = ["called, forwards", "called, backwards"]
     label = f"One clip, left forwards, right backwards. {action}: {ACTIONS[action].description}."
-    moving = (
-        f'<video autoplay loop muted playsinline controls aria-label="{escape(label)}" '
-        f'src="data:video/mp4;base64,{source}"></video>'
-    )
+    moving = looping(np.concatenate([rgb, rgb[::-1]], axis=2), label)  # (T, H, 2 W, 3)
     shown = table.rename_axis(index="network").reset_index().to_html(index=False, border=0, classes="study-table")
     return HTML(f'<div class="gallery motion first">{moving}{shown}</div>')
