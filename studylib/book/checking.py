@@ -65,7 +65,8 @@ def claims_table(rows: pd.DataFrame, caption: str, *columns: str, audit: bool = 
     place = 'id="{}"' if audit else 'href="audit.html#{}"'
     first = [
         f'<span class="prose"><a {place.format(r.id)}>{escape(r.claim)}</a></span>'
-        f'<strong class="verdict">{r.outcome}</strong> <span class="where">{escape(r.section)}</span>'
+        f'<strong class="verdict">{r.outcome}</strong> '
+        f'<span class="where">{"section " * r.section[0].isdigit()}{escape(r.section)}</span>'
         for r in rows.itertuples()
     ]
     others = rows[[*columns]].map(lambda text: f'<span class="prose">{escape(text)}</span>')
