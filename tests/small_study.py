@@ -11,9 +11,11 @@ import pandas as pd
 from studylib import REPOSITORY
 from studylib.datasets.miracl import CLASSES, FOLDS, VALIDATION_FOLDS
 from studylib.datasets.pantomime.actions import VOCABULARIES
+from studylib.nets.build import build_net
 from studylib.runs.plan import PlannedRun, load_plan, plan_files
 from studylib.runs.results import load_all_runs
 from studylib.training.evaluation import Predictions
+from studylib.training.run_files import write_conv1
 from tests.fake_runs import write_fake_run
 
 # Percent of the clips that are right; of other networks 60, and of all of them on frames in another order:
@@ -47,6 +49,7 @@ def predictions_of(planned: PlannedRun, vocabulary: str = "source") -> Predictio
 def small_study(root: Path, plans: tuple[str, ...] = ()) -> pd.DataFrame:
     """Write the runs of these plans, or of all, below `root`, and read them as a build does."""
     (root / "runs").mkdir(parents=True)
+    factorised = build_net("r2plus1d", num_classes=2, width=4)  # whose conv1 every run keeps that is asked for it
     for file in plan_files(REPOSITORY / "runs"):
         (root / "runs" / file.name).symlink_to(file)
         plan = load_plan(file)
@@ -54,4 +57,6 @@ def small_study(root: Path, plans: tuple[str, ...] = ()) -> pd.DataFrame:
             vocabulary = plan.datasets.get(planned.spec.dataset, {}).get("vocabulary", "source")
             predictions = predictions_of(planned, vocabulary)
             write_fake_run(root / planned.folder, planned.spec, predictions, planned.manifest or "ab" * 32)
+            if planned.spec.experiment == "conv_types" and planned.spec.net == "r2plus1d":
+                write_conv1(root / planned.folder, factorised)
     return load_all_runs(repository=root)

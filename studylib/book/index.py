@@ -53,7 +53,7 @@ def accuracies(
     """
     rows = range(len(printed))[::-1]
     with matplotlib.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.0), sharey=True)
+        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.1), sharey=True)
         for y, net, paper, vmz in zip(
             rows, printed["net"], printed["paper_clip_top1"], printed["vmz_clip_top1"], strict=True
         ):
