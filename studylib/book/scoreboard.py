@@ -3,6 +3,7 @@
 Every verdict is made here, at the time of the build, by `verdicts.decide` from the run folders.
 """
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -26,6 +27,7 @@ from studylib.claims.parts import (
 from studylib.claims.published import EMPIRICAL, Claim, read_claims
 from studylib.claims.verdicts import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC, decide
 from studylib.nets.table import PAPER_NAMES
+from studylib.runs.checked import KEPT
 from studylib.runs.magnitudes import signed
 from studylib.runs.results import Run
 
@@ -66,7 +68,20 @@ def decide_all(runs: pd.DataFrame, ids: Sequence[str] = ()) -> Verdicts:
         runs: `results.load_all_runs()`.
     """
     plans = [plan for plan in DATA if (runs["plan"] == plan).any()]
-    return {(id, plan): decide(id, runs, plan) for id in ids or read_claims(EMPIRICAL) for plan in plans}
+    return {(id, plan): _decided(id, runs, plan) for id in ids or read_claims(EMPIRICAL) for plan in plans}
+
+
+_OF_BUILD: dict[tuple[str, str, str], Verdict] = {}
+
+
+def _decided(id: str, runs: pd.DataFrame, plan: str) -> Verdict:
+    """The verdict; a build, whose runs are read once, takes seconds for all of them and needs them in many chapters."""
+    if not (build := os.environ.get(KEPT)):
+        return decide(id, runs, plan)
+    key = build, id, plan
+    if key not in _OF_BUILD:
+        _OF_BUILD[key] = decide(id, runs, plan)
+    return _OF_BUILD[key]
 
 
 def outcomes(verdicts: Verdicts) -> pd.DataFrame:
