@@ -211,7 +211,9 @@ def _tested(splits: Mapping[int, Predictions]) -> tuple:
     """Split, videos, their labels, classes and speakers, of each split: numbers of two tests are compared where these
     are the same."""
     labels = {
-        s: tuple(p.labels.tolist()) if p.label_sets is None else tuple(tuple(sorted(own.tolist())) for own in p.label_sets)
+        s: tuple(p.labels.tolist())
+        if p.label_sets is None
+        else tuple(tuple(sorted(own.tolist())) for own in p.label_sets)
         for s, p in splits.items()
     }
     return tuple((s, tuple(p.videos), labels[s], p.classes, tuple(p.speakers or ())) for s, p in splits.items())
