@@ -111,25 +111,23 @@ def outcomes(verdicts: Verdicts) -> pd.DataFrame:
 
 
 def overview(verdicts: Verdicts) -> Table:
-    """A row a claim, a column a plan that decides any: one word each, and the place where all of it is told."""
-    table = outcomes(verdicts)
+    """A row a claim with a verdict, a column a plan that decides any: one word each, and where all of it is told."""
+    every = outcomes(verdicts)
+    told = every["outcome"].isin(DECIDED)
+    table = every[every["id"].isin(every.loc[told, "id"]) & every["data"].isin(every.loc[told, "data"])].copy()
     table["text"] = [
         f'<div class="prose"><a href="claims.html#{id}">{escape(claim)}</a></div>'
         for id, claim in zip(table["id"], table["claim"], strict=True)
     ]
-    table["outcome"] = [
-        badge(outcome) if outcome in DECIDED else lacking("not run" if outcome == NOT_RUN else "–")
-        for outcome in table["outcome"]
-    ]
+    table["outcome"] = [badge(outcome) if outcome in DECIDED else lacking("–") for outcome in table["outcome"]]
     order = dict.fromkeys(zip(table["chapter"], table["text"], table["printed"], strict=True))
     wide = table.pivot(index=["chapter", "text", "printed"], columns="data", values="outcome").loc[list(order)]
-    wide = wide[[data for data in DATA.values() if data in wide]].reset_index()
+    wide = wide[[data for data in DATA.values() if data in wide]].reset_index().rename_axis(columns=None)
     wide["chapter"] = wide["chapter"].map(chapter_link).where(~wide["chapter"].duplicated(), "")
     wide["printed"] = wide["printed"].map(lambda printed: f'<div class="prose">{escape(printed)}</div>')
     names = {"chapter": "page", "text": "claim", "printed": "the paper prints"}
-    return Table(
-        wide.rename(columns=names), "The paper's claims on what training gives, and our verdicts on each data."
-    )
+    counted = f"{len(wide)} of the paper's {every['id'].nunique()} claims on what training gives"
+    return Table(wide.rename(columns=names), f"{counted}, with our verdicts on each data; the others wait for runs.")
 
 
 def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False, verdicts: Verdicts | None = None) -> Table:

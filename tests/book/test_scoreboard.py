@@ -201,10 +201,11 @@ def test_every_claim_stands_once_a_plan_below_its_chapter(verdicts):
     assert best.loc["mini", "number"].startswith("R(2+1)D minus R3D: −")
 
 
-def test_the_overview_has_a_word_for_each_claim_and_data(verdicts):
+def test_the_overview_has_a_word_for_each_claim_and_data_with_a_verdict(verdicts):
     rows = {row[1]: row[2:] for row in rows_of(scoreboard.overview(verdicts))}
-    assert len(rows) == len(read_claims(EMPIRICAL))
-    assert rows["R(2+1)D beats the other eleven"] == ["2% clip@1 or more", "✓ reproduced", "✗ not so", "not run"]
+    assert len(rows) == len({id for (id, _), verdict in verdicts.items() if verdict.outcome in scoreboard.DECIDED})
+    assert rows["R(2+1)D beats the other eleven"][:3] == ["2% clip@1 or more", "✓ reproduced", "✗ not so"]
+    assert not any({"✓ reproduced", "✗ not so", "inconclusive"}.isdisjoint(words) for words in rows.values())
 
 
 # --- the authors' later training, by differences taken by hand from its table
