@@ -10,7 +10,7 @@ import torchvision
 from matplotlib.figure import Figure
 
 from studylib.book.figures import BLUE, ORANGE, STYLE, VERMILION, WIDTH
-from studylib.book.tables import Table
+from studylib.book.tables import Table, prose
 from studylib.claims import audit, audit_networks
 from studylib.claims.audit import FAILS, HOLDS, ROUNDING
 from studylib.claims.published import ARITHMETIC, read_claims
@@ -69,7 +69,7 @@ def claims_table(rows: pd.DataFrame, caption: str, *columns: str, audit: bool = 
         f'<span class="where">{"section " * r.section[0].isdigit()}{escape(r.section)}</span>'
         for r in rows.itertuples()
     ]
-    others = rows[[*columns]].map(lambda text: f'<span class="prose">{escape(text)}</span>')
+    others = rows[[*columns]].map(prose)
     return Table(others.assign(claim=first)[["claim", *columns]], caption)
 
 

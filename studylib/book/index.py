@@ -10,7 +10,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from studylib.book.cues import ORDER_BLIND, classes
+from studylib.book.cues import classes
 from studylib.book.estimates import runs_of
 from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, kind_of
 from studylib.book.gallery import looping
@@ -21,11 +21,6 @@ from studylib.stats import Estimate
 
 EVIDENCE = ("lips", "mini")  # the plans whose Table 2 page 1 shows, the first that has one
 ORDERS = {"normal": "forwards", "reversed": "backwards"}
-# What the dotted lines beside our accuracies stand for, percent: chance, and what is known of the ceiling.
-LEVELS = {
-    "lips": {"chance": 10.0},
-    "mini": {"chance": 100 / 16, "blind to order": sum(4 * level for level in ORDER_BLIND.values()) / 16},
-}
 
 
 def table2(runs: pd.DataFrame, plan: str) -> dict[str, pd.DataFrame]:

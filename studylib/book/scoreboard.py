@@ -116,7 +116,7 @@ def overview(verdicts: Verdicts) -> Table:
     told = every["outcome"].isin(DECIDED)
     table = every[every["id"].isin(every.loc[told, "id"]) & every["data"].isin(every.loc[told, "data"])].copy()
     table["text"] = [
-        f'<div class="prose"><a href="claims.html#{id}">{escape(claim)}</a></div>'
+        prose(f'<a href="claims.html#{id}">{escape(claim)}</a>')
         for id, claim in zip(table["id"], table["claim"], strict=True)
     ]
     table["outcome"] = [badge(outcome) if outcome in DECIDED else lacking("–") for outcome in table["outcome"]]
@@ -124,20 +124,19 @@ def overview(verdicts: Verdicts) -> Table:
     wide = table.pivot(index=["chapter", "text", "printed"], columns="data", values="outcome").loc[list(order)]
     wide = wide[[data for data in DATA.values() if data in wide]].reset_index().rename_axis(columns=None)
     wide["chapter"] = wide["chapter"].map(chapter_link).where(~wide["chapter"].duplicated(), "")
-    wide["printed"] = wide["printed"].map(lambda printed: f'<div class="prose">{escape(printed)}</div>')
+    wide["printed"] = wide["printed"].map(lambda printed: prose(escape(printed)))
     names = {"chapter": "page", "text": "claim", "printed": "the paper prints"}
     counted = f"{len(wide)} of the paper's {every['id'].nunique()} claims on what training gives"
     return Table(wide.rename(columns=names), f"{counted}, with our verdicts on each data; the others wait for runs.")
 
 
-def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False, verdicts: Verdicts | None = None) -> Table:
+def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
     """A row a claim: the verdict on each data with runs of it, then the claim, what the paper prints, and the numbers.
 
     Args:
         runs: `results.load_all_runs()`.
         ids: of empirical claims in evidence/claims.csv, in the order of the rows.
         whole: show every part, rule and run; otherwise the number that decides, and the rest folded.
-        verdicts: of `decide_all`, where they are known.
 
     Raises:
         ValueError: names an id that no empirical claim has.
@@ -145,7 +144,7 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False, verdicts: V
     known = read_claims(EMPIRICAL)
     if unknown := [id for id in ids if id not in known]:
         raise ValueError(f"{', '.join(unknown)}: no empirical claim of evidence/claims.csv; it has {', '.join(known)}")
-    verdicts = verdicts or decide_all(runs, ids)
+    verdicts = decide_all(runs, ids)
     rows = []
     for id in ids:
         own = shown({plan: verdicts[id, plan] for plan in DATA if (id, plan) in verdicts}, runs)

@@ -21,7 +21,6 @@ def lacking(what: str) -> str:
 NOT_RUN = lacking("not run")
 # The plans whose runs are evidence, as pages name them to readers, in the order in which they are shown.
 PLANS = {"lips": "real video (lips)", "mini": "synthetic video (Pantomime)", "paper": "full scale (Kinetics-400)"}
-DATA = {"lips": "lips", "mini": "Pantomime"}  # of the plans that are not on the paper's: a verdict names it
 # In these the runs of one table differ, or they only say where something lies.
 NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "init_from")
 
@@ -101,8 +100,8 @@ def runs_table(runs: pd.DataFrame, plan: str) -> Table | Markdown:
             "clip@1": f"{r['clip_top1']:.1f}",
             "video@1 (95% interval)": with_interval(r["video_top1"], r["low"], r["high"]),
             "minutes": f"{r['seconds'] / 60:.1f}",
-            "settings": f'<span class="prose">{settings_line(r["result"])}</span>',
-            "hardware": f'<span class="prose">{escape(r["hardware"])}</span>',
+            "settings": prose(settings_line(r["result"])),
+            "hardware": prose(r["hardware"]),
             "commit": commit(r["result"]),
             "started (UTC)": f'<span class="interval">{escape(r["started"][:16].replace("T", " "))}</span>',
         }
@@ -117,7 +116,7 @@ def settings_line(run: Run) -> str:
     batch = f"{count} x {s.batch_size}" if count > 1 else f"{s.batch_size}"
     frames = f"{s.clip_length} x" if s.frame_step == 1 else f"{s.clip_length} frames, {s.frame_step} apart,"
     order = "" if s.frame_order == "normal" else f", tested on {s.frame_order} frames"
-    return escape(
+    return (
         f"{s.dataset}, split {s.split}, {s.modality}{order}; {frames} {s.resolution} x {s.resolution}, "
         f"width {s.width}; {s.epochs} epochs of {s.clips_per_epoch:,} clips, batch {batch}, lr {s.lr:g} "
         f"{s.lr_schedule}, seed {s.seed}"

@@ -5,7 +5,7 @@ import pandas as pd
 from studylib.book.estimates import accuracy, difference, links, runs_of
 from studylib.claims import published
 from studylib.stats import Estimate
-from studylib.stats.estimates import Scores, combined, outcomes
+from studylib.stats.estimates import Scores, combined, outcomes, scores_of
 from studylib.stats.estimates import accuracy as accuracy_of
 from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse
 
@@ -83,11 +83,8 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(rows: pd.DataFrame) -> Scores:
-    """Seed -> split -> predictions of a network's complete seeds."""
-    found: dict = {}
-    for run in runs_of(rows):
-        found.setdefault(run.spec.seed, {})[run.spec.split] = run.predictions
-    return found
+    """Seed -> split -> predictions of a network's complete seeds; {} without one."""
+    return scores_of(found) if (found := runs_of(rows)) else {}
 
 
 def fused(rgb: Scores, flow: Scores, rgb_weight: float) -> Scores:

@@ -296,12 +296,9 @@ def title_of(runs: pd.DataFrame, plan: str) -> str:
     return runs.loc[runs["plan"] == plan, "label"].iloc[0]
 
 
-def complete_runs(runs: pd.DataFrame, plan: str | None = None, experiment: str | None = None) -> list[Run]:
-    """The complete runs of a table of `load_plan_runs`, of one plan and one experiment where they are given."""
-    chosen = runs[runs["state"] == "complete"]
-    for column, value in (("plan", plan), ("experiment", experiment)):
-        chosen = chosen if value is None else chosen[chosen[column] == value]
-    return list(chosen["result"])
+def complete_runs(runs: pd.DataFrame) -> list[Run]:
+    """The complete runs of a table of `load_plan_runs`."""
+    return list(runs.loc[runs["state"] == "complete", "result"])
 
 
 def hardware(run: Run) -> str:

@@ -43,26 +43,26 @@ def runs():
 
 
 @pytest.fixture(scope="module")
-def tests_of(runs):
+def reordered(runs):
     return cues.reordered(runs, "mini")
 
 
 @pytest.fixture(scope="module")
-def found(tests_of):
-    return cues.by_order(tests_of).set_index(["net", "order", "group"])
+def found(reordered):
+    return cues.by_order(reordered).set_index(["net", "order", "group"])
 
 
 def of(tests, net, order):
     return tests[(tests["net"] == net) & (tests["frame_order"] == order)]
 
 
-def test_accuracies_by_group_are_those_of_by_cue(tests_of, found):
+def test_accuracies_by_group_are_those_of_by_cue(reordered, found):
     for order in ORDERS:
-        by_hand = cues.by_cue(list(of(tests_of, "R3D", order)["result"])).query("measure == 'class'")
+        by_hand = cues.by_cue(list(of(reordered, "R3D", order)["result"])).query("measure == 'class'")
         for cue, accuracy in by_hand.groupby("cue")["accuracy"].mean().items():
             assert found.loc[("R3D", order, cue), "accuracy"].points == pytest.approx(accuracy)
     whole = found.loc[("R3D", "normal", ALL), "accuracy"]
-    assert whole.points == pytest.approx(of(tests_of, "R3D", "normal")["video_top1"].mean())
+    assert whole.points == pytest.approx(of(reordered, "R3D", "normal")["video_top1"].mean())
     assert whole.low < whole.points < whole.high
 
 
@@ -88,9 +88,9 @@ def test_only_orders_that_take_a_cue_away_cost_it(found):
         assert not [cue for cue in CUES if found.loc[(BLIND, order, cue), "change"].high < -10]
 
 
-def test_a_net_that_reads_direction_names_reversed_clips_as_the_partner(tests_of):
-    shares = cues.as_partner(tests_of).set_index(["net", "order"])
-    named = [run.predictions.scores.argmax(1) for run in of(tests_of, "R3D", "reversed")["result"]]
+def test_a_net_that_reads_direction_names_reversed_clips_as_the_partner(reordered):
+    shares = cues.as_partner(reordered).set_index(["net", "order"])
+    named = [run.predictions.scores.argmax(1) for run in of(reordered, "R3D", "reversed")["result"]]
     by_hand = 100 * np.mean([(own == PARTNER[LABELS])[CUE[LABELS] == "direction"].mean() for own in named])
     assert shares.loc[("R3D", "reversed"), "partner"].points == pytest.approx(by_hand)
     assert by_hand > 85
