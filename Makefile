@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PLAN ?= quick
+# Options of the build, as "-W -n --keep-going": warnings are errors.
+BOOK_OPTIONS ?=
 INDEX := book/_build/html/index.html
 # pip writes a program's first line with the folder's name in it, which not every name leaves legible.
 PROGRAMS := $(BIN)/python $(BIN)
@@ -27,7 +29,7 @@ run: .venv/installed
 	$(PROGRAMS)/snakemake -s runs/Snakefile --profile runs/profiles/local --config "plan=$(PLAN)"
 
 $(INDEX): .venv/installed $(if $(CHANGED),changed)
-	$(PROGRAMS)/jupyter-book build book/
+	$(PROGRAMS)/jupyter-book build book/ $(BOOK_OPTIONS)
 	@touch $@
 
 # Two processes, each takes a file of tests at a time: most tests keep one core busy, and those of a file share set-up.
