@@ -68,9 +68,7 @@ def of_cue(predictions: Predictions, cue: str) -> Predictions:
     if cue == ALL:
         return predictions
     groups = cues.classes().set_index("action").loc[list(predictions.classes), "cue"].to_numpy()[predictions.labels]
-    there = np.flatnonzero(groups == cue)
-    videos, scores = ([column[i] for i in there] for column in (predictions.videos, predictions.clip_scores))
-    return replace(predictions, videos=videos, labels=predictions.labels[there], clip_scores=scores)
+    return predictions.some(groups == cue)
 
 
 def gap(rows: pd.DataFrame) -> Estimate | None:

@@ -124,20 +124,11 @@ def groups_of(run: Run) -> dict[str, np.ndarray]:
     return groups
 
 
-def part_of(predictions: Predictions, videos: np.ndarray) -> Predictions:
-    """The predictions of some videos, (V,) bool."""
-    kept = np.flatnonzero(videos)
-    speakers = predictions.speakers and [predictions.speakers[i] for i in kept]
-    clips = [predictions.clip_scores[i] for i in kept]
-    names, labels = [predictions.videos[i] for i in kept], predictions.labels[kept]
-    return Predictions(names, labels, clips, predictions.classes, None, speakers, predictions.scores[kept])
-
-
 def scores_of(runs: Iterable[Run], videos: Callable[[Run], np.ndarray]) -> Scores:
     """Seed -> split -> what the runs scored on some of their videos, as `stats.accuracy` takes it."""
     scores: dict[int, dict[int, Predictions]] = {}
     for run in runs:
-        scores.setdefault(run.spec.seed, {})[run.spec.split] = part_of(run.predictions, videos(run))
+        scores.setdefault(run.spec.seed, {})[run.spec.split] = run.predictions.some(videos(run))
     return scores
 
 

@@ -47,7 +47,7 @@ from studylib.nets.table import NETS
 from studylib.stats import NotComparable
 from studylib.stats.estimates import OFFICIAL_SPLITS, Measure, Outcomes, Scores, outcomes
 from studylib.stats.fusion import fuse
-from studylib.training.evaluation import Predictions, named_right
+from studylib.training.evaluation import WAYS, Predictions
 from studylib.training.run_files import CONV1, read_conv1
 
 # Plans that decide nothing, whatever their intervals, and why.
@@ -551,39 +551,15 @@ def fusion(evidence: Evidence) -> list[Part]:
 
 # --- joining the scores of a video's clips in another way than by their mean (section 5)
 
-LEAST = float(np.finfo(np.float16).tiny)  # of a stored probability, for its logarithm
-
-
-def _mean_of_logits(scores: np.ndarray) -> np.ndarray:
-    """That of log softmax scores: the same order of classes, since a clip's logits differ from them by a constant."""
-    logs = np.log(np.maximum(scores, LEAST)).mean(-2)
-    return np.exp(logs - logs.max(-1, keepdims=True))
-
-
-def _by_confidence(scores: np.ndarray) -> np.ndarray:
-    weights = scores.max(-1, keepdims=True)
-    return (weights * scores).sum(-2) / weights.sum(-2)
-
-
-# Softmax scores of a video's clips (..., C, K) -> its own (..., K).
-WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "maximum": lambda scores: scores.max(-2),
-    "median": lambda scores: np.median(scores, -2),
-    "mean of logits": _mean_of_logits,
-    "mean weighted by confidence": _by_confidence,
-}
-
 
 def right_by(way: str) -> Callable[[Predictions], np.ndarray]:
     """Of predictions 100 for each video that the joined scores name right, else 0: (V,)."""
 
     def of_each(predictions: Predictions) -> np.ndarray:
-        own = predictions.clip_scores
-        if len({len(scores) for scores in own}) == 1:
-            joined = list(WAYS[way](np.stack(own).astype(np.float32)))
-        else:
-            joined = [WAYS[way](scores.astype(np.float32)) for scores in own]
-        return 100.0 * named_right(replace(predictions, clip_scores=[scores[None] for scores in joined]))
+        answers = predictions.answers_by(way)
+        if predictions.label_sets is None:
+            return 100.0 * (answers == predictions.labels)
+        return np.array([100.0 * (a in own) for a, own in zip(answers, predictions.label_sets, strict=True)])
 
     return of_each
 

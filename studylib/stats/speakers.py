@@ -22,7 +22,7 @@ from math import inf, nan, sqrt
 import numpy as np
 
 from studylib.stats.intervals import NotComparable, student_quantile
-from studylib.training.evaluation import Predictions
+from studylib.training.evaluation import Predictions, together
 
 
 def by_speaker(
@@ -47,16 +47,9 @@ def by_speaker(
                     raise NotComparable(f"{speaker} is tested in folds {fold_of[speaker]} and {fold}: give one of them")
         if len({predictions.classes for predictions in folds.values()}) > 1:
             raise NotComparable("the folds have other classes; they are not of one dataset")
-        scores_of_videos = [own.scores for own in folds.values()]
-        sample = Predictions(
-            [video for own in folds.values() for video in own.videos],
-            np.concatenate([own.labels for own in folds.values()]),
-            [scores for own in folds.values() for scores in own.clip_scores],
-            next(iter(folds.values())).classes,
-            ranked=None if all(own.ranked is None for own in folds.values()) else np.concatenate(scores_of_videos),
-        )
+        sample = together(list(folds.values()))
         values = points(sample)
-        names, of_speaker = np.unique([name for own in folds.values() for name in own.speakers], return_inverse=True)
+        names, of_speaker = np.unique(sample.speakers, return_inverse=True)
         parts = np.bincount(of_speaker, values - values.mean())  # of each speaker's clips, which may be unequally many
         rows.append(values.mean() + len(names) / len(values) * parts)
     return np.stack(rows), np.array([fold_of[name] for name in names])

@@ -2,7 +2,8 @@
 
 All accuracies are percentages. They are computed from the stored float16 scores, so that anyone gets the same numbers
 from `predictions.parquet`. Where nothing but the answers of a run is ever read, `condense` keeps these alone, in a
-thirtieth of the space: which class each clip and video was given, and the rank of each video's own class.
+tenth of the space or less: which class each clip and video was given, also by other ways to join the scores of a
+video's clips, and the rank of each video's own class.
 
     python -m studylib.training.evaluation runs/PLAN/EXPERIMENT/*/predictions.parquet  # condenses them
 """
@@ -10,7 +11,7 @@ thirtieth of the space: which class each clip and video was given, and the rank 
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,28 @@ import pyarrow.parquet as pq
 from scipy.stats import binomtest
 
 from studylib.video.files import write_atomically
+
+LEAST = float(np.finfo(np.float16).tiny)  # of a stored probability, for its logarithm
+
+
+def _mean_of_logits(scores: np.ndarray) -> np.ndarray:
+    """That of log softmax scores: the same order of classes, since a clip's logits differ from them by a constant."""
+    logs = np.log(np.maximum(scores, LEAST)).mean(-2)
+    return np.exp(logs - logs.max(-1, keepdims=True))
+
+
+def _by_confidence(scores: np.ndarray) -> np.ndarray:
+    weights = scores.max(-1, keepdims=True)
+    return (weights * scores).sum(-2) / weights.sum(-2)
+
+
+# Ways to join softmax scores of a video's clips other than by their mean (section 5): (..., C, K) -> (..., K).
+WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "maximum": lambda scores: scores.max(-2),
+    "median": lambda scores: np.median(scores, -2),
+    "mean of logits": _mean_of_logits,
+    "mean weighted by confidence": _by_confidence,
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,7 @@ class Predictions:
     label_sets: list[np.ndarray] | None = None  # V arrays of all right classes, where a video may have several
     speakers: list[str] | None = None  # (V,) who is seen, where people are what is drawn and not videos (`speakers`)
     ranked: np.ndarray | None = None  # (V, K) in the place of mean scores, where only answers were kept (`condense`)
+    joined: Mapping[str, np.ndarray] | None = None  # way of `WAYS` -> (V,) the class it names, where these were kept
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -51,10 +75,53 @@ class Predictions:
             raise ValueError("of these predictions only the answers were kept, and this takes scores: run it again")
         return self.clip_scores
 
+    def answers_by(self, way: str) -> np.ndarray:
+        """(V,) the class of each video by the scores of its clips, joined in one of `WAYS`; equal scores by number.
+
+        Errors: ValueError where answers were kept, and not these.
+        """
+        if self.ranked is not None and way in (self.joined or {}):
+            return self.joined[way]
+        clips = self.whole_clip_scores
+        alike = [np.stack(clips)] if len({len(scores) for scores in clips}) == 1 else [s[None] for s in clips]
+        # in float16, as scores are stored: what is equal there is equal
+        return np.concatenate([WAYS[way](s.astype(np.float32)).astype(np.float16).argmax(-1) for s in alike])
+
+    def some(self, videos: np.ndarray) -> "Predictions":
+        """Those of some videos, (V,) bool or their numbers."""
+        kept = np.arange(len(self.videos))[videos]
+        names, clips, sets, speakers = (
+            column and [column[i] for i in kept]
+            for column in (self.videos, self.clip_scores, self.label_sets, self.speakers)
+        )
+        ranked = None if self.ranked is None else self.ranked[kept]
+        joined = self.joined and {way: answers[kept] for way, answers in self.joined.items()}
+        part = Predictions(names, self.labels[kept], clips, self.classes, sets, speakers, ranked, joined)
+        vars(part)["scores"] = self.scores[kept]  # which need not be averaged again
+        return part
+
     @property
     def right_classes(self) -> list[np.ndarray]:
         """V arrays of the classes that are right for each video: its label, or all of its labels."""
         return self.label_sets or list(self.labels[:, None])
+
+
+def together(parts: Sequence[Predictions]) -> Predictions:
+    """The predictions of several folds of one dataset, whose videos have one class each, as one."""
+    condensed = any(own.ranked is not None for own in parts)
+    joined = {}
+    if condensed and all(own.ranked is None or own.joined for own in parts):
+        joined = {way: np.concatenate([own.answers_by(way) for own in parts]) for way in WAYS}
+    named = all(own.speakers for own in parts)
+    return Predictions(
+        [video for own in parts for video in own.videos],
+        np.concatenate([own.labels for own in parts]),
+        [scores for own in parts for scores in own.clip_scores],
+        parts[0].classes,
+        speakers=[speaker for own in parts for speaker in own.speakers] if named else None,
+        ranked=np.concatenate([own.scores for own in parts]) if condensed else None,
+        joined=joined or None,
+    )
 
 
 def clip_top1(predictions: Predictions) -> float:
@@ -127,8 +194,8 @@ def _write(path: Path, predictions: Predictions, columns: dict[str, pa.Array], a
 def condense(path: Path) -> None:
     """Keep of `predictions.parquet` what accuracies and answers are read from, and the hash of the file that it was.
 
-    Columns: video, label, clip_answers (N), answer, rank (of the label in the video's mean scores, from 0), speaker.
-    Does nothing to a file that is condensed already.
+    Columns: video, label, clip_answers (N), answer, rank (of the label in the video's mean scores, from 0), the answer
+    by each of `WAYS`, speaker. Does nothing to a file that is condensed already.
 
     Raises:
         ValueError: no table of predictions, or one whose videos have several labels.
@@ -144,6 +211,7 @@ def condense(path: Path) -> None:
         "answer": pa.array(order[:, 0], pa.int16()),
         "rank": pa.array((order == predictions.labels[:, None]).argmax(1), pa.int16()),
     }
+    columns |= {way: pa.array(predictions.answers_by(way), pa.int16()) for way in WAYS}
     original = hashlib.sha256(path.read_bytes()).hexdigest()
     _write(path, predictions, columns, {"sha256 of the whole file": original})
 
@@ -159,7 +227,8 @@ def _condensed(table: pa.Table, classes: tuple[str, ...]) -> Predictions:
         row[label], row[answer] = 0.5, 1
     clips = [identity[own] for own in table["clip_answers"].to_pylist()]
     speakers = table["speaker"].to_pylist() if "speaker" in table.column_names else None
-    return Predictions(table["video"].to_pylist(), labels, clips, classes, None, speakers, ranked)
+    joined = {way: table[way].to_numpy() for way in WAYS if way in table.column_names}
+    return Predictions(table["video"].to_pylist(), labels, clips, classes, None, speakers, ranked, joined or None)
 
 
 def read_predictions(path: Path) -> Predictions:

@@ -9,11 +9,13 @@ import pytest
 
 from studylib.stats.fusion import fuse
 from studylib.training.evaluation import (
+    WAYS,
     Predictions,
     clip_top1,
     condense,
     named_right,
     read_predictions,
+    together,
     video_top_k,
     write_predictions,
 )
@@ -72,6 +74,13 @@ def test_condensed_predictions_name_the_same_classes_in_the_same_ranks(tmp_path,
     np.testing.assert_array_equal(kept.scores.argmax(1), whole.scores.argmax(1))
     for mine, theirs in zip(kept.clip_scores, scores, strict=True):
         np.testing.assert_array_equal(mine.argmax(1), theirs.argmax(1))
+    for way in WAYS:
+        np.testing.assert_array_equal(kept.answers_by(way), whole.answers_by(way))
+    some = np.arange(40) % 3 == 1
+    rest = together([whole.some(some), kept.some(~some)])  # of a fold that is whole and one that is condensed
+    for way in WAYS:
+        answers = whole.answers_by(way)
+        np.testing.assert_array_equal(rest.answers_by(way), np.concatenate([answers[some], answers[~some]]))
     assert pq.read_schema(path).metadata[b"sha256 of the whole file"].decode() == original
     with pytest.raises(ValueError, match="only the answers were kept"):
         fuse(kept, whole)
