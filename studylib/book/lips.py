@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from studylib.book.figures import BLUE, GREY, STYLE, VERMILION, WIDTH
 from studylib.datasets.miracl import CLASSES, FRAMES_A_WORD, frame_files, read, read_picture
+from studylib.stats.estimates import MEASURES
+from studylib.stats.intervals import student_quantile
 
 PLACES = np.linspace(0, 1, 12)  # through a word, at which its openings are compared
 
@@ -61,6 +63,42 @@ def speakers(words: pd.DataFrame, low: int) -> Figure:
         right.set(xlabel="mean grey level (0 to 255)", xlim=(0, 255))
         plt.close(figure)
         return figure
+
+
+def gaps(runs: pd.DataFrame) -> pd.DataFrame:
+    """Clip@1 of R(2+1)D minus that of R3D in points: a row a pair of runs that differ in the network alone, a column a
+    speaker, nan for those whom the pair was not tested on.
+
+    Args:
+        runs: complete rows of `results.table` on data that names its speakers.
+    """
+    rows = []
+    for _, pair in runs.groupby(["lr", "epochs", "flip", "standardise", "split", "seed"]):
+        nets = {net: own["result"].iloc[0].predictions for net, own in pair.groupby("net")}
+        if {"R(2+1)D", "R3D"} <= nets.keys():
+            first, second = (
+                100 * pd.Series(MEASURES["clip_top1"](own)).groupby(own.speakers).mean()
+                for own in (nets["R(2+1)D"], nets["R3D"])
+            )
+            rows.append(first - second)
+    return pd.DataFrame(rows)
+
+
+def expected_half_width(gaps: pd.DataFrame, seeds: int, folds: int = 5) -> float:
+    """Half the width, in points, of the interval (`stats.speakers`) of two networks' gap in a study of all speakers.
+
+    The speakers of a pair share its two runs. What the pairs' means differ by, beyond what so few speakers explain, is
+    taken as the runs' variance, which more seeds make smaller; the spread of the speakers within a pair as their own,
+    which they do not.
+
+    Args:
+        gaps: of pairs of runs; see `gaps`.
+    """
+    of_speakers, tested = gaps.var(axis=1, ddof=1).mean(), gaps.notna().sum(axis=1).mean()
+    of_runs = max(0.0, gaps.mean(axis=1).var(ddof=1) - of_speakers / tested)
+    speakers = len(FRAMES_A_WORD)
+    variance = of_runs / (folds * seeds) + of_speakers / speakers
+    return student_quantile(0.975, speakers - 1) * variance**0.5
 
 
 def describe(root: Path | str) -> pd.DataFrame:
