@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-import numpy as np
 
 from tests.made_videos import KINDS, NUM_FRAMES, encode, make, numbered_frames
 
@@ -230,8 +229,3 @@ def overwritten(path: Path, packet: int, byte: int, target: Path) -> None:
         place, size = [(p.pos, p.size) for p in container.demux(video=0) if p.size][packet]
     data[place + size // 2 : place + size] = bytes([byte]) * (size - size // 2)
     target.write_bytes(data)
-
-
-def same_frames(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether frame i of both is the same, as far as both go."""
-    return np.array([np.array_equal(x, y) for x, y in zip(a, b, strict=False)])

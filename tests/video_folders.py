@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from studylib.video.reading import write_video
+from studylib.video.reading import Timeline, decode_into, read_clips, scan, write_video
 
 SHARED = Path(os.environ.get("STUDY_UCF101", Path(__file__).parents[2] / "shared" / "data"))
 REAL_VIDEOS = sorted((SHARED / "ucf101_subset").glob("*/*"))  # of UCF101, where they are at hand
@@ -45,3 +45,18 @@ def table_rows(text: str) -> list[list[str]]:
 def rows_by_stem(table) -> dict[str, dict]:
     """{name of the file without its ending: row} of an index's table."""
     return {Path(row["path"]).stem: row for row in table.to_pylist()}
+
+
+def read_clip(
+    video: Path, start: int, length: int, size=(128, 171), known: Timeline | None = None, step: int = 1
+) -> np.ndarray:
+    """One clip: uint8 RGB (T, H, W, 3)."""
+    return read_clips(video, [start], length, size, known, step)[0]
+
+
+def read_video(video: Path, size=(128, 171)) -> np.ndarray:
+    """All frames: uint8 RGB (N, H, W, 3)."""
+    known = scan(video)
+    frames = np.empty((known.info.num_frames, *size, 3), np.uint8)
+    decode_into(video, frames, known)
+    return frames

@@ -56,7 +56,7 @@ class FrameCache:
         """`length` frames from `start` on, every `step`-th, of the video in `row` of the index's table, uint8
         (T, H, W, 3), or the flow from each to the next of the video, float16 (T, H, W, 2).
 
-        A copy; frames and rules are those of `video.read_clip` at this size. Errors: ValueError for a start outside
+        A copy; frames and rules are those of `reading.read_clips` at this size. Errors: ValueError for a start outside
         the video, VideoError for a video that could not be decoded.
         """
         if row in self.broken:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from studylib.video.files import name_of, on_disk, partial_path, user_path, write_together
-from studylib.video.timeline import Timeline, VideoInfo
+from studylib.video.reading import Timeline, VideoInfo
 
 REQUIRED = {
     "path": pa.string(),  # relative to the root, with forward slashes
@@ -32,7 +32,7 @@ REQUIRED = {
 }
 OPTIONAL = {
     "labels": pa.list_(pa.int32()),  # all classes of a video that has several; `label` is the first
-    "timeline": pa.large_binary(),  # video.timeline.Timeline.to_bytes
+    "timeline": pa.large_binary(),  # video.reading.Timeline.to_bytes
     "sha256": pa.string(),  # of the file, where it was generated here
 }
 # They say where to find a video's frames, or how its bytes came out here, not what they are. Generated videos are what
@@ -105,7 +105,7 @@ class Index:
         return on_disk(self.root, row_path)
 
     def video(self, row: int) -> tuple[Path, Timeline | None]:
-        """Where the video of a row lies, and its timeline if the index keeps it: what `video.read_clip` takes."""
+        """Where the video of a row lies, and its timeline if the index keeps it: what `reading.read_clips` takes."""
 
         def value(column: str) -> object:
             return self.table[column][row].as_py()

@@ -103,8 +103,8 @@ class Part:
             return np.stack([self.cache.clip(row, start, length, step) for start in starts])
         video, known = self.index.video(row)
         if self.modality == "rgb":
-            return read_clips(video, starts, length, self.size, known, step).numpy()
-        clips = read_clips(video, starts, length + 1, self.size, known).numpy()  # a flow lies between two frames
+            return read_clips(video, starts, length, self.size, known, step)
+        clips = read_clips(video, starts, length + 1, self.size, known)  # a flow lies between two frames
         return np.stack([flow_clip(frames) for frames in clips])
 
     def clip(self, i: int, start: int, length: int, step: int = 1) -> np.ndarray:

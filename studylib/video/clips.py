@@ -1,7 +1,7 @@
 """Which frames make a clip, and which part of them the network sees (paper, sections 4.1 and 4.3).
 
 A clip is L consecutive frames, or L frames that lie `step` apart. One longer than its video repeats the last frame:
-starts are 0 then, and the readers (`video.read_clip`, `frame_cache`) fill up. Windows are cut from frames already
+starts are 0 then, and the readers (`reading.clip_frames`) fill up. Windows are cut from frames already
 scaled by `scaled_size`, on the device (`epoch.to_input`).
 """
 

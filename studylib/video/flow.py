@@ -38,36 +38,17 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 def flow_clip(frames: np.ndarray) -> np.ndarray:
-    """The L flows between L + 1 frames: uint8 RGB (L + 1, H, W, 3) -> float16 (L, H, W, 2), pixels a frame.
-
-    Errors: ValueError for frames of another type or shape, or fewer than two.
-    """
-    return _flows(frames, at_least=2)[:-1]
+    """The L flows between L + 1 frames: uint8 RGB (L + 1, H, W, 3) -> float16 (L, H, W, 2), pixels a frame."""
+    return flow_video(frames)[:-1]
 
 
 def flow_video(frames: np.ndarray) -> np.ndarray:
     """A flow for each frame of a video, the last one zero: uint8 RGB (N, H, W, 3) -> float16 (N, H, W, 2).
 
     Flow i leads from frame i to frame i + 1. The last frame is repeated by clips that run past the end and so does not
-    move: a clip of L flows from frame s on is rows min(s + k, N - 1), k < L, exactly as `video.clip_frames` has it for
-    frames, and equals `flow_clip` of the L + 1 frames there. Errors: ValueError for other frames or none.
+    move: a clip of L flows from frame s on is rows min(s + k, N - 1), k < L, as `reading.clip_frames` has it for
+    frames, and equals `flow_clip` of the L + 1 frames there.
     """
-    return _flows(frames, at_least=1)
-
-
-def flipped(flows: np.ndarray) -> np.ndarray:
-    """The flows (..., H, W, 2) as a mirror shows them: left and right change places, and what went right goes left.
-
-    That of mirrored frames, up to the borders of the frame, which Farneback's method treats differently.
-    """
-    return flows[..., ::-1, :] * np.array([-1, 1], flows.dtype)
-
-
-def _flows(frames: np.ndarray, at_least: int) -> np.ndarray:
-    """The one place where flow is computed: from each frame to the next, and 0 for the last, float16 (N, H, W, 2)."""
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) < at_least:
-        wanted = f"uint8 RGB (at least {at_least}, H, W, 3)"
-        raise ValueError(f"flow is taken of frames {wanted}, not {frames.dtype} {frames.shape}")
     flows = np.zeros((*frames.shape[:3], 2), np.float16)
     # A crop or a mirrored view is not laid out as OpenCV needs it.
     grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
@@ -76,3 +57,11 @@ def _flows(frames: np.ndarray, at_least: int) -> np.ndarray:
             flow = cv2.calcOpticalFlowFarneback(previous, following, None, **FARNEBACK)
             flows[i] = np.clip(flow, -_LARGEST, _LARGEST)
     return flows
+
+
+def flipped(flows: np.ndarray) -> np.ndarray:
+    """The flows (..., H, W, 2) as a mirror shows them: left and right change places, and what went right goes left.
+
+    That of mirrored frames, up to the borders of the frame, which Farneback's method treats differently.
+    """
+    return flows[..., ::-1, :] * np.array([-1, 1], flows.dtype)

@@ -1,77 +1,128 @@
-"""Read clips of video files frame-exactly, scaled and as RGB, and write videos.
+"""Video files by PyAV (FFmpeg): where their frames are, clips of them frame-exactly, scaled and as RGB, and new files.
 
-Frame i is always the frame that decoding the file from its start gives as i-th; all functions here give identical bytes
-for it. Frames are reached from the keyframe at or before them and picked by their time (`timeline`). Where the times
-cannot be trusted, or a keyframe turns out not to be one, the file is decoded from its start, which is slower and never
-wrong. FFmpeg scales and turns frames to RGB in one pass, always the same.
+Frame i is always the i-th that decoding the file from its start gives, the same bytes from every function here, and
+never one that FFmpeg made up. `scan` makes a file's `Timeline` from the packets alone where that is safe, else by
+decoding it, or says why it is no good video. It fits into a few hundred bytes and is kept in a dataset's index, so that
+a clip is reached from the keyframe at or before it without looking through its file again. Where the times cannot be
+trusted, or a keyframe turns out not to be one, the file is decoded from its start, which is slower and never wrong.
 """
 
 import io
+import json
 import os
 import platform
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import av
 import cv2
 import numpy as np
+from av.stream import Discard, Disposition
+from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from studylib.video.files import write_bytes
-from studylib.video.timeline import (
-    NO_CONCEALING,
-    Timeline,
-    VideoError,
-    VideoInfo,
-    opened,
-    scan,
-    sound,
-    timeline,
-    whole_frames,
-)
 
-if TYPE_CHECKING:  # torch takes seconds to import; processes that only write videos or fill caches do without it
-    import torch
-
-__all__ = [
-    "Timeline", "VideoError", "VideoInfo", "clip_frames", "decode_into", "encode", "frames", "probe", "read_clip",
-    "read_clips", "read_video", "scan", "write_video",
-]  # fmt: skip
-
+# By default FFmpeg paints over what it cannot decode and says nothing.
+NO_CONCEALING = {"err_detect": "explode"}
+# Bytes of a kept timeline up to which the packets' places are part of it: half a minute of video, not the minutes of
+# Sports-1M, whose index would grow to tens of gigabytes. Such a file is opened by FFmpeg at each clip (1 ms).
+_MOST_BYTES = 4096
+# Containers that store a presentation time for every frame, and codecs that give one frame for each packet. AVI stores
+# no times (those FFmpeg makes up come out of order for H.264), VP8 has packets that show nothing.
+_TIMED_CONTAINERS = {"mov", "mp4", "matroska", "webm"}
+_ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1"}
+_CHECKED_PACKETS = 8
+# Containers that keep a frame's bytes together; in others, streams, a parser looks for where each begins.
+_FRAMING_CONTAINERS = _TIMED_CONTAINERS | {"avi", "flv"}
 # The same bytes on every processor: FFmpeg's other paths round differently from one instruction set to another.
 SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 _KEPT_DECODERS = 8  # of each thread: opening one takes as long as decoding a frame
 
 
-def probe(path: Path | str) -> VideoInfo:
-    """Count the frames of `path` and read its size and rate: from its packets alone (milliseconds) where that is safe,
-    else by decoding it once.
-
-    Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream.
-    """
-    return timeline(path).info
+class VideoError(ValueError):
+    """A video that cannot be read; the message names the file and the reason, in one line."""
 
 
-def read_clip(
-    video: Path | str,
-    start: int,
-    length: int,
-    size: tuple[int, int] = (128, 171),
-    known: Timeline | None = None,
-    step: int = 1,
-) -> "torch.Tensor":
-    """`length` frames from `start` on, every `step`-th, as uint8 RGB (T, H, W, 3), scaled to `size` = (height, width).
+@dataclass(frozen=True)
+class VideoInfo:
+    """Number of frames that decoding gives, frames per second (0 if unknown), and the size in pixels as shown."""
 
-    A clip that runs past the end repeats the last frame. `known` is the file's timeline (`scan`), which an index keeps:
-    the file is not looked through then. Errors: ValueError when `start` is negative or beyond the last frame, or
-    `length` or `step` is not positive; VideoError for a bad file or a frame that cannot be decoded.
-    """
-    return read_clips(video, [start], length, size, known, step)[0]
+    num_frames: int
+    fps: float
+    width: int
+    height: int
+
+
+class Packets(NamedTuple):
+    """Where the frames' packets lie in the file, in the order of decoding, and what a decoder must know first."""
+
+    codec: str
+    extradata: bytes
+    colours: tuple[int, int]  # FFmpeg's matrix and range by the container; frames that say their own have those
+    numbers: np.ndarray  # (N,) int64, the number of the frame that packet i gives
+    positions: np.ndarray  # (N,) int64, bytes from the start of the file
+    sizes: np.ndarray  # (N,) int64, bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Where the frames of a video are, by which clips of it are reached."""
+
+    info: VideoInfo
+    file_size: int  # bytes
+    rotation: int = 0  # quarter turns counter-clockwise that bring a decoded frame upright
+    times: np.ndarray | None = None  # (N,) int64, ascending; None where frames can only be counted from the start
+    keyframes: np.ndarray | None = None  # (K,) int64, frame numbers, ascending
+    packets: Packets | None = None  # None where their bytes are not found at a known place, as in Matroska
+    # (N,) int64, where frames can only be counted and some are damaged: of each packet its frame's number, -1 if lost
+    numbers: np.ndarray | None = None
+
+    def to_bytes(self) -> bytes:
+        """The timeline without its info, compressed, for the column `timeline` of an index; without the packets' places
+        where they would make it long."""
+        head = {"size": self.file_size, "rotation": self.rotation}
+        arrays, ascending = [], self.numbers if self.times is None else self.times
+        if ascending is not None:
+            head |= {"counted" if self.times is None else "frames": len(ascending), "keyframes": len(self.keyframes)}
+            arrays = [np.diff(ascending, prepend=0), np.diff(self.keyframes, prepend=0)]
+        if (packets := self.packets) is not None:
+            head |= {"codec": packets.codec, "extradata": packets.extradata.hex(), "colours": packets.colours}
+            ends = np.concatenate([[0], packets.positions[:-1] + packets.sizes[:-1]])
+            arrays += [packets.numbers - np.arange(len(packets.numbers)), packets.positions - ends, packets.sizes]
+        # small differences, so that most of their bytes are zeros
+        numbers = np.concatenate(arrays).astype("<i8").tobytes() if arrays else b""
+        kept = zlib.compress(json.dumps(head).encode() + b"\n" + numbers)
+        return kept if packets is None or len(kept) <= _MOST_BYTES else replace(self, packets=None).to_bytes()
+
+    @classmethod
+    def from_bytes(cls, info: VideoInfo, data: bytes) -> "Timeline":
+        """What `to_bytes` gave for a video of this info."""
+        text, _, numbers = zlib.decompress(data).partition(b"\n")
+        head, values = json.loads(text), np.frombuffer(numbers, "<i8")
+        known = cls(info, head["size"], head["rotation"])
+        n = head.get("frames") or head.get("counted")
+        if not n:
+            return known
+        k = head.get("keyframes", len(values) - n)
+        ascending, keyframes = values[:n].cumsum(), values[n : n + k].cumsum()
+        if "counted" in head:
+            return replace(known, keyframes=keyframes, numbers=ascending)
+        packets = None
+        if "codec" in head:
+            ranks, gaps, sizes = values[n + k :].reshape(3, n)
+            positions = (gaps + sizes).cumsum() - sizes
+            extradata, colours = bytes.fromhex(head["extradata"]), tuple(head.get("colours", (2, 0)))  # unspecified
+            packets = Packets(head["codec"], extradata, colours, ranks + np.arange(n), positions, sizes)
+        return replace(known, times=ascending, keyframes=keyframes, packets=packets)
 
 
 def read_clips(
@@ -81,31 +132,40 @@ def read_clips(
     size: tuple[int, int] = (128, 171),
     known: Timeline | None = None,
     step: int = 1,
-) -> "torch.Tensor":
-    """The clips of `length` frames, `step` apart, at `starts`, as uint8 RGB (N, T, H, W, 3), in one forward pass.
+) -> np.ndarray:
+    """The clips of `length` frames, every `step`-th, from `starts` on: uint8 RGB (N, T, H, W, 3), in one forward pass.
 
-    Clips may overlap and stand in any order; same rules and errors as `read_clip`.
+    Clips may overlap and stand in any order; one that runs past the end repeats the last frame. Frames are scaled to
+    `size` = (height, width). `known` is the file's timeline (`scan`), where an index has it: the file is not looked
+    through then.
+
+    Raises:
+        ValueError: a start lies outside the video, or there is no start, `length` or `step`.
+        VideoError: the file is bad, or a frame cannot be decoded.
     """
-    import torch
-
-    known = known or timeline(video)
+    known = known or scan(video)
     rows = clip_frames(starts, length, known.info.num_frames, video, step)  # (N, T)
     wanted, inverse = np.unique(rows, return_inverse=True)
     shown = np.empty((len(wanted), *size, 3), np.uint8)
-    decode(video, wanted.tolist(), shown, known)
-    if len(rows) == 1 and len(wanted) == length:
-        return torch.from_numpy(shown[None])
-    return torch.from_numpy(shown[inverse.reshape(rows.shape)])
+    _decode(video, wanted.tolist(), shown, known)
+    return shown[inverse.reshape(rows.shape)]
 
 
-def read_video(video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None) -> "torch.Tensor":
-    """All frames as uint8 RGB (N, H, W, 3), scaled to `size` = (height, width). Errors: VideoError."""
-    import torch
+def frames(
+    video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None
+) -> Iterator[np.ndarray]:
+    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
 
-    known = known or timeline(video)
-    shown = np.empty((known.info.num_frames, *size, 3), np.uint8)
-    decode_into(video, shown, known)
-    return torch.from_numpy(shown)
+    Errors: VideoError naming the first frame that cannot be decoded, after those before it.
+    """
+    known, given = known or scan(video), 0
+    for number, frame in _from_start(video, known.info.num_frames - 1):
+        out = np.empty((*size, 3), np.uint8)
+        _write(frame, out, known.rotation)
+        yield out
+        given = number + 1
+    if given < known.info.num_frames:
+        raise _damaged(video, given)
 
 
 def decode_into(video: Path | str, out: np.ndarray, known: Timeline | None = None) -> None:
@@ -113,14 +173,13 @@ def decode_into(video: Path | str, out: np.ndarray, known: Timeline | None = Non
 
     Errors: VideoError when the file is bad or has another number of frames than `out`.
     """
-    known = known or timeline(video)
-    num_frames = known.info.num_frames
-    if len(out) != num_frames:
+    known = known or scan(video)
+    if len(out) != known.info.num_frames:
         raise VideoError(
-            f"{video}: has {num_frames} frames where {len(out)} were expected; "
+            f"{video}: has {known.info.num_frames} frames where {len(out)} were expected; "
             "the file has changed since it was indexed: make the index again"
         )
-    decode(video, list(range(num_frames)), out, known)
+    _decode(video, list(range(len(out))), out, known)
 
 
 def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path | str, step: int = 1) -> np.ndarray:
@@ -129,10 +188,8 @@ def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path 
 
     Errors: ValueError naming `path` for no start, a start outside the video, or a length or step that is not positive.
     """
-    if step < 1:
-        raise ValueError(f"{path}: the frames of a clip lie at least 1 apart, not {step}")
-    if length < 1 or len(starts) == 0:
-        raise ValueError(f"{path}: ask for at least one clip of at least one frame, not {len(starts)} of {length}")
+    if len(starts) == 0 or min(length, step) < 1:
+        raise ValueError(f"{path}: no clip has {length} frames {step} apart from {len(starts)} starts")
     for start in starts:
         if not 0 <= start < num_frames:
             raise ValueError(f"{path}: no clip starts at frame {start}; its frames are 0 to {num_frames - 1}")
@@ -142,13 +199,8 @@ def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path 
 def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21, preset: str = "veryfast") -> None:
     """Write uint8 RGB `frames` (T, H, W, 3), H and W even, as H.264 mp4 (yuv420p) on one thread, whole or not at all.
 
-    Errors: ValueError for other frames; OSError (a full disk, say) naming the file, an earlier file staying intact.
+    Errors: OSError (a full disk, say) naming the file, an earlier file staying intact.
     """
-    frames = np.asarray(frames)
-    right = frames.ndim == 4 and frames.shape[-1] == 3 and frames.dtype == np.uint8 and 0 not in frames.shape
-    if not right or frames.shape[1] % 2 or frames.shape[2] % 2:
-        told = f"{frames.dtype} {frames.shape}"
-        raise ValueError(f"{path}: frames must be uint8 (T, H, W, 3) with an even height and width, not {told}")
     # Into memory first: the file is then written by Python, which reports every failed write.
     write_bytes(Path(path), encode(frames, *frames.shape[1:3], fps, {"crf": str(crf), "preset": preset}))
 
@@ -184,47 +236,162 @@ def encode(
     return buffer.getvalue()
 
 
-def decode(video: Path | str, wanted: list[int], out: np.ndarray, known: Timeline | None = None) -> None:
+def scan(path: Path | str) -> Timeline:
+    """Read the packets of `path`, and decode its first frame; all of it where frames can only be counted that way.
+
+    Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f"{path}: no such file; check the path")
+    if (file_size := path.stat().st_size) == 0:
+        raise VideoError(f"{path}: empty file (0 bytes); fetch or make it again")
+    packets, contents, end = [], {}, 0.0  # end: seconds, of any stream, as the sound may be longer than the picture
+    with opened(path) as (container, stream):
+        for packet in (packet for packet in container.demux() if packet.size):
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.stream_index == stream.index:
+                if packet.is_keyframe and len(contents) < _CHECKED_PACKETS:
+                    contents[packet.pos] = bytes(packet)
+                flags = (packet.is_keyframe, packet.is_discard, packet.is_corrupt)
+                packets.append((packet.pts, packet.pos, packet.size, *flags, packet.has_sidedata("new_extradata")))
+        kinds = set(container.format.name.split(","))
+        # The table of an mp4 tells where each frame's bytes are, of frames behind an edit's end too.
+        beyond = "mov" in kinds and any(entry.pos + entry.size > file_size for entry in stream.index_entries)
+        duration = (container.duration or 0) / 1e6 if "matroska" in kinds else 0.0  # its header counts no frames
+        fps, context = float(stream.average_rate or stream.guessed_rate or 0), stream.codec_context
+        codec, one_a_packet = context.name, context.codec.canonical_name in _ONE_FRAME_A_PACKET
+        extradata, colours = bytes(context.extradata or b""), (context.colorspace, context.color_range)
+    with path.open("rb") as file:
+        # An AVI file may be shorter than its outermost chunk says; 0 stands in one that was never closed.
+        cut = "avi" in kinds and int.from_bytes(file.read(8)[4:], "little") + 8 > file_size
+        in_place = all(
+            pos is not None and os.pread(file.fileno(), len(data), pos) == data for pos, data in contents.items()
+        )
+    pts, positions, sizes, keys, discarded, corrupt, other_head = list(zip(*packets, strict=True)) or [()] * 7
+    if not packets or corrupt[-1] or beyond or cut or end < 0.95 * duration:
+        raise VideoError(f"{path}: truncated, ends after {len(packets)} frames; fetch or make it again")
+    times = np.array([-1 if time is None else time for time in pts], np.int64)
+    if not (
+        kinds & _TIMED_CONTAINERS
+        and one_a_packet
+        and None not in pts
+        and len(np.unique(times)) == len(times)
+        # A file cut out of a longer one may begin with frames that cannot be decoded.
+        and keys[0]
+        and times[0] == times.min()
+        and not any(discarded)
+        and not any(corrupt)
+    ):
+        return _counted(path, fps)
+    order = np.argsort(times, kind="stable")  # packet numbers in the order of showing
+    numbers = np.argsort(order)
+    keyframes = np.sort(numbers[np.array(keys)])
+    table = None
+    if in_place and not any(other_head):
+        places = (np.array([place or 0 for place in column], np.int64) for column in (positions, sizes))
+        table = Packets(codec, extradata, colours, numbers, *places)
+    with opened(path) as (container, stream):
+        first = next(container.decode(stream), None)
+        return _as_shown(path, first, len(times), fps, times=times[order], keyframes=keyframes, packets=table)
+
+
+def _counted(path: Path, fps: float) -> Timeline:
+    """The timeline of a file whose times cannot be trusted: its frames are counted by decoding them."""
+    first, num_frames = None, 0
+    with opened(path) as (container, stream):
+        try:
+            for frame in whole_frames(container, stream):
+                first = first or frame
+                num_frames += 1
+        except av.FFmpegError:
+            framed = _FRAMING_CONTAINERS & set(container.format.name.split(","))
+            if not framed or (past := _past_damage(path, fps)) is None:
+                raise
+            return past
+    return _as_shown(path, first, num_frames, fps)
+
+
+def _past_damage(path: Path, fps: float) -> Timeline | None:
+    """The timeline of a damaged file whose frames can only be counted; None where its packets do not tell them either.
+
+    Each packet must give one frame. Decoding begins again at each keyframe after a damage. The number of a keyframe is
+    that of its packet, plus the B-frames that follow it and are shown before it; they are lost with what is damaged.
+    """
+    with opened(path) as (container, stream):
+        keys = np.array([packet.is_keyframe for packet in container.demux(stream) if packet.size])
+    numbers, first, head = np.full(len(keys), -1), None, 0
+    while head is not None:
+        frame, places, ahead, held = _shown_from(path, head)
+        if places[:1] == [head]:
+            behind = places[1:] or [head]
+            if len(set(places)) < len(places) or max(behind) - min(behind) + 1 - len(behind) > held:
+                return None
+            if ahead is not None:
+                first, numbers[places] = first or frame, ahead - 1 + np.arange(len(places))
+        passed = max(places, default=head) + 1
+        head = next((passed + int(place) for place in np.flatnonzero(keys[passed:])), None)
+    if first is None:
+        return None
+    keyframes = np.sort(numbers[keys & (numbers >= 0)])
+    return _as_shown(path, first, len(numbers), fps, keyframes=keyframes, numbers=numbers)
+
+
+def _shown_from(path: Path, head: int) -> tuple[av.VideoFrame | None, list[int], int | None, int]:
+    """What is shown when decoding begins at the packet `head`, up to the next damage.
+
+    The first frame; the places of all frames' packets; how many packets lie ahead of the next frame that is no B-frame,
+    None where none is shown; how many frames the decoder holds back.
+    """
+    first, places, ahead = None, [], 1 if head == 0 else None
+    with opened(path) as (container, stream), suppress(av.FFmpegError):
+        context = stream.codec_context
+
+        def decoded() -> Iterator[av.VideoFrame]:
+            for packet in _numbered(container.demux(stream), lambda place, _: place, begin=head):
+                yield from context.decode(packet)
+            yield from context.decode(None)
+
+        for frame in sound(decoded(), context):
+            first = first or frame
+            places.append(frame.pts)
+            if ahead is None and (context.reorder_depth == 0 or (len(places) > 1 and frame.pict_type != PictureType.B)):
+                ahead = head + 1 if context.reorder_depth == 0 else frame.pts
+    return first, places, ahead, context.reorder_depth
+
+
+def _as_shown(path: Path, first: av.VideoFrame | None, num_frames: int, fps: float, **places: object) -> Timeline:
+    """The timeline of a video with this first frame, upright, and `places` where its frames are."""
+    if first is None:
+        raise VideoError(f"{path}: no frame can be decoded; fetch or make it again")
+    turns = round(first.rotation / 90) % 4
+    width, height = (first.width, first.height) if turns % 2 == 0 else (first.height, first.width)
+    return Timeline(VideoInfo(num_frames, fps, width, height), path.stat().st_size, turns, **places)
+
+
+def _decode(video: Path | str, wanted: list[int], out: np.ndarray, known: Timeline) -> None:
     """Decode the frames `wanted` (ascending, each once) into `out`, uint8 RGB (len(wanted), H, W, 3), at its size.
 
-    `known` is the file's timeline, if an index has it.
     Errors: VideoError naming the file and the frame that cannot be decoded.
     """
-    times = known or timeline(video)
     row_of = {number: row for row, number in enumerate(wanted)}
-    ways = [_from_start(video, wanted[-1])]
-    if times.packets is not None:
-        ways.insert(0, _from_packets(video, times, wanted))
-    elif times.times is not None:
-        ways.insert(0, _from_container(video, times, wanted))
-    elif times.numbers is not None:
-        ways = [_past_damage(video, times, wanted)]
     # The start is also the last resort: a seek can land too late (an index by decoding time), and after a keyframe that
     # is only a recovery point the decoder holds frames back.
-    for frames in ways:
-        for number, frame in frames:
+    ways = [_from_start(video, wanted[-1])]
+    if known.packets is not None:
+        ways.insert(0, _from_packets(video, known, wanted))
+    elif known.times is not None:
+        ways.insert(0, _from_container(video, known, wanted))
+    elif known.numbers is not None:
+        ways = [_from_counted(video, known, wanted)]
+    for way in ways:
+        for number, frame in way:
             if number in row_of:
-                _write(frame, out[row_of.pop(number)], times.rotation)
+                _write(frame, out[row_of.pop(number)], known.rotation)
         if not row_of:
             return
     raise _damaged(video, min(row_of))
-
-
-def frames(
-    video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None
-) -> Iterator[np.ndarray]:
-    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
-
-    Errors: VideoError naming the first frame that cannot be decoded, after those before it.
-    """
-    known, given = known or timeline(video), 0
-    for number, frame in _from_start(video, known.info.num_frames - 1):
-        out = np.empty((*size, 3), np.uint8)
-        _write(frame, out, known.rotation)
-        yield out
-        given = number + 1
-    if given < known.info.num_frames:
-        raise _damaged(video, given)
 
 
 def _damaged(video: Path | str, number: int) -> VideoError:
@@ -254,67 +421,75 @@ def _from_start(video: Path | str, last: int) -> Iterator[tuple[int, av.VideoFra
         yield from zip(range(last + 1), whole_frames(container, stream), strict=False)
 
 
-def _from_packets(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+def _from_packets(video: Path | str, known: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Frames from the packets' known places, without FFmpeg's opening the file."""
-    table, size = times.packets, times.file_size
-    packet_of = np.empty_like(table.numbers)
-    packet_of[table.numbers] = np.arange(len(packet_of))
+    table, decoders = known.packets, _thread.decoders
+    packet_of = np.argsort(table.numbers)
     try:
         file = open(video, "rb", buffering=0)  # noqa: SIM115 (closed by the next statement)
     except OSError as error:
         raise VideoError(f"{video}: cannot be opened ({error.strerror}); check the path") from None
     with file:
-        if os.fstat(file.fileno()).st_size != size:
-            raise VideoError(f"{video}: is no longer the file of {size} bytes that was indexed; make the index again")
-        for keyframe, numbers in _stretches(times, wanted):
+        if os.fstat(file.fileno()).st_size != known.file_size:
+            told = f"is no longer the file of {known.file_size} bytes that was indexed; make the index again"
+            raise VideoError(f"{video}: {told}")
+        for keyframe, numbers in _stretches(known, wanted):
             rows = slice(int(packet_of[keyframe]), int(packet_of[numbers].max()) + 1)
             positions, sizes = table.positions[rows], table.sizes[rows]
             begin = int(positions.min())
             data = os.pread(file.fileno(), int((positions + sizes).max()) - begin, begin)
-            places = zip((positions - begin).tolist(), sizes.tolist(), table.numbers[rows].tolist(), strict=True)
-            packets = (_numbered(number, av.Packet(data[place : place + length])) for place, length, number in places)
-            context = _thread.decoders.pop(table[:3], None) or _decoder(*table[:3])
-            for frame in _decoded(context, packets, numbers):
-                yield frame.pts, frame
-            _thread.decoders[table[:3]] = context
-            while len(_thread.decoders) > _KEPT_DECODERS:
-                _thread.decoders.pop(next(iter(_thread.decoders)))
+            places = zip((positions - begin).tolist(), sizes.tolist(), strict=True)
+            packets = (av.Packet(data[place : place + size]) for place, size in places)
+            of_rows = table.numbers[rows].tolist()
+            if (context := decoders.pop(table[:3], None)) is None:
+                context = av.CodecContext.create(table.codec, "r")
+                context.extradata = table.extradata
+                context.colorspace, context.color_range = table.colours
+                context.thread_count = 1
+                context.options = NO_CONCEALING
+            yield from _decoded(context, _numbered(packets, lambda place, _, of=of_rows: of[place]), numbers)
+            decoders[table[:3]] = context
+            while len(decoders) > _KEPT_DECODERS:
+                decoders.pop(next(iter(decoders)))
 
 
-def _numbered(number: int, packet: av.Packet) -> tuple[int, av.Packet]:
-    """A packet whose frame will say its number for its time."""
-    packet.pts = number
-    return number, packet
-
-
-def _from_container(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+def _from_container(video: Path | str, known: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Frames by seeking to the keyframes before them."""
-    number_at = {time: number for number, time in enumerate(times.times.tolist())}
+    number_at = {time: number for number, time in enumerate(known.times.tolist())}
     with opened(video) as (container, stream):
-        for keyframe, numbers in _stretches(times, wanted):
-            container.seek(int(times.times[keyframe]), stream=stream)
-            packets = ((number_at.get(packet.pts, -1), packet) for packet in container.demux(stream) if packet.size)
+        for keyframe, numbers in _stretches(known, wanted):
+            container.seek(int(known.times[keyframe]), stream=stream)
+            packets = _numbered(container.demux(stream), lambda _, packet: number_at.get(packet.pts, -1))
             head = next(packets, None)
-            if head is None or head[0] > keyframe:
+            if head is None or head.pts > keyframe:
                 return
-            for frame in _decoded(stream.codec_context, chain([head], packets), numbers):
-                yield number_at.get(frame.pts, -1), frame
+            yield from _decoded(stream.codec_context, chain([head], packets), numbers)
 
 
-def _past_damage(video: Path | str, times: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+def _from_counted(video: Path | str, known: Timeline, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Frames of a damaged file without times, by counting its packets up to the keyframes before them."""
-    for keyframe, numbers in _stretches(times, wanted):
+    number_at = dict(enumerate(known.numbers.tolist()))
+    for keyframe, numbers in _stretches(known, wanted):
         with opened(video) as (container, stream):
-            packets = map(_numbered, times.numbers.tolist(), (p for p in container.demux(stream) if p.size))
-            rest = dropwhile(lambda one, first=keyframe: one[0] != first, packets)
-            for frame in _decoded(stream.codec_context, rest, numbers):
-                yield frame.pts, frame
+            packets = _numbered(container.demux(stream), lambda place, _: number_at.get(place, -1))
+            rest = dropwhile(lambda packet, first=keyframe: packet.pts != first, packets)
+            yield from _decoded(stream.codec_context, rest, numbers)
 
 
-def _stretches(times: Timeline, wanted: list[int]) -> list[tuple[int, list[int]]]:
+def _numbered(
+    packets: Iterable[av.Packet], number_of: Callable[[int, av.Packet], int], begin: int = 0
+) -> Iterator[av.Packet]:
+    """The packets of frames, whose frames will say for their time what `number_of(place, packet)` is."""
+    for place, packet in enumerate(packet for packet in packets if packet.size):
+        packet.pts = number_of(place, packet)
+        if place >= begin:
+            yield packet
+
+
+def _stretches(known: Timeline, wanted: list[int]) -> list[tuple[int, list[int]]]:
     """(keyframe, wanted frames reached from it); what lies between two stretches is skipped."""
     stretches: list[tuple[int, list[int]]] = []
-    before = times.keyframes[np.searchsorted(times.keyframes, wanted, "right") - 1].tolist()
+    before = known.keyframes[np.searchsorted(known.keyframes, wanted, "right") - 1].tolist()
     for number, keyframe in zip(wanted, before, strict=True):
         if stretches and keyframe <= stretches[-1][1][-1] + 1:
             stretches[-1][1].append(number)
@@ -324,38 +499,94 @@ def _stretches(times: Timeline, wanted: list[int]) -> list[tuple[int, list[int]]
 
 
 def _decoded(
-    context: av.VideoCodecContext, packets: Iterable[tuple[int, av.Packet]], wanted: list[int]
-) -> Iterator[av.VideoFrame]:
-    """The frames that (number, packet) pairs give until all wanted ones are out, and others on the way; they end where
-    the file is damaged."""
+    context: av.VideoCodecContext, packets: Iterable[av.Packet], wanted: list[int]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """(number, frame) of numbered packets until all wanted ones are out, and others on the way; they end where the file
+    is damaged."""
     missing = set(wanted)
 
     def decoded() -> Iterator[av.VideoFrame]:
         with suppress(av.FFmpegError):
-            for number, packet in packets:
+            for packet in packets:
                 # A frame of H.264 that says it is no reference is none: those on the way need no decoding. (HEVC's and
                 # VP9's may be used by others all the same.)
                 if context.name == "h264":
-                    context.skip_frame = "DEFAULT" if number in missing else "NONREF"
-                missing.discard(number)
+                    context.skip_frame = "DEFAULT" if packet.pts in missing else "NONREF"
+                missing.discard(packet.pts)
                 yield from context.decode(packet)
                 if not missing:
                     break
         yield from context.decode(None)  # after an error too: good frames, held back until their turn came
 
     with suppress(av.FFmpegError):
-        yield from sound(decoded(), context)
+        for frame in sound(decoded(), context):
+            yield frame.pts, frame
     context.flush_buffers()
     context.skip_frame = "DEFAULT"
 
 
-def _decoder(codec: str, extradata: bytes, colours: tuple[int, int]) -> av.VideoCodecContext:
-    context = av.CodecContext.create(codec, "r")
-    context.extradata = extradata
-    context.colorspace, context.color_range = colours
-    context.thread_count = 1
-    context.options = NO_CONCEALING
-    return context
+@contextmanager
+def opened(path: Path | str) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Open the first video stream for decoding in the calling thread; FFmpeg's errors become VideoError."""
+    try:
+        # A title in Latin-1 is no reason to refuse a video.
+        with av.open(str(path), metadata_errors="replace") as container:
+            # The cover of a sound file is a video stream to FFmpeg; so are a picture and, for some endings, a text.
+            streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+            if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
+                raise VideoError(f"{path}: is a picture or a text, not a video; give a video file")
+            if not streams:
+                raise VideoError(f"{path}: holds no video stream; give a video file")
+            if streams[0].codec_context is None:
+                raise VideoError(f"{path}: its codec is unknown or damaged; give a video that FFmpeg can decode")
+            # Clips are small and read by many workers: threads inside a decoder would only fight over the cores.
+            streams[0].codec_context.thread_count = 1
+            streams[0].codec_context.options = NO_CONCEALING
+            yield container, streams[0]
+    except av.FFmpegError as error:
+        reason = f"cannot be read as video ({error.strerror}); it is truncated, damaged or no video"
+        raise VideoError(f"{path}: {reason}: fetch or make it again") from None
+
+
+def whole_frames(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Every frame from the start of the file to where it is damaged.
+
+    Errors: av.FFmpegError there; not before the first frame, as a file cut out of a longer one may begin with packets
+    that lack their keyframe.
+    """
+    for other in container.streams:
+        if other is not stream:
+            other.discard = Discard.all
+
+    def decoded() -> Iterator[av.VideoFrame]:
+        begun = False
+        for packet in container.demux(stream):
+            try:
+                for frame in packet.decode():
+                    begun = True
+                    yield frame
+            except av.FFmpegError:
+                if begun:
+                    raise
+
+    yield from sound(decoded(), stream.codec_context, cut=True)
+
+
+def sound(frames: Iterator[av.VideoFrame], context: av.VideoCodecContext, cut: bool = False) -> Iterator[av.VideoFrame]:
+    """The frames up to the first that FFmpeg calls corrupt, and to those shown before it that may refer to it.
+
+    Errors: av.InvalidDataError at a corrupt frame; not at the first of all where a `cut` may have left it so.
+    """
+    held: deque[av.VideoFrame] = deque()
+    for frame in frames:
+        if frame.is_corrupt and not cut:
+            raise av.InvalidDataError(av.error.tag_to_code(b"INDA"), f"frame at {frame.pts} is corrupt")
+        cut = False
+        held.append(frame)
+        # A B-frame may refer to any up to the next that is none; where all are, 16 are the most that a decoder keeps.
+        while len(held) > (context.reorder_depth if frame.pict_type != PictureType.B else 16):
+            yield held.popleft()
+    yield from held
 
 
 class _Thread(threading.local):

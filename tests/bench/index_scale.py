@@ -22,7 +22,7 @@ import pyarrow as pa
 from studylib.datasets.index import load_index, write_index
 from studylib.training.loading import EpochBatches, Part, TrainingClips
 from studylib.training.spec import RunSpec
-from studylib.video.timeline import Timeline, VideoInfo
+from studylib.video.reading import Timeline, VideoInfo
 
 SPORTS1M = 1_133_158
 NAME, CLASSES, FRAMES, DRAWS, WORKERS = "sports1m-synthetic", 487, 7500, 4000, 4

@@ -3,7 +3,7 @@
     STUDY_UCF101=FOLDER python -m tests.bench.preparing [--every 8]
 
 For each setting every 8th of the real videos is scaled and encoded as H.264 without B-frames, then random 8-frame clips
-are read through `read_clip` with timelines at hand. Bytes are files' (one mp4 a video) and relative to the originals;
+are read through `read_clips` with timelines at hand. Bytes are files' (one mp4 a video) and relative to the originals;
 the PSNR is that of the RGB frames at 128x171 that a run reads against those that it reads from the originals: of all
 pixels, and of the worst video. Seconds are CPU time of the process. Encoding is scaling and x264 without decoding the
 original.
@@ -27,8 +27,8 @@ import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from studylib.datasets.preparing import Format, transcode
-from studylib.video.reading import Timeline, read_clip, read_video, scan
-from tests.video_folders import REAL_VIDEOS, SHARED
+from studylib.video.reading import Timeline, read_clips, scan
+from tests.video_folders import REAL_VIDEOS, SHARED, read_video
 
 LENGTH, SIZE = 8, (128, 171)
 CLIPS_A_VIDEO, ROUNDS = 4, 3
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
     if not originals:
         print(f"no videos in {SHARED / 'ucf101_subset'}; set STUDY_UCF101")
         return {}
-    references = [read_video(path, SIZE).numpy() for path in originals]
+    references = [read_video(path, SIZE) for path in originals]
     decoded = {path: decode(path) for path in originals}
     bytes_before, frames = sum(path.stat().st_size for path in originals), sum(map(len, references))
     print(f"{len(originals)} videos, {frames} frames, {bytes_before / frames:.0f} bytes a frame")
@@ -90,10 +90,7 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
                 file.write_bytes(encode(*decoded[path], setting))
             encoding = time.process_time() - begun
             timelines = [scan(file) for file in files]
-            errors = [
-                error(read_video(file, SIZE, known).numpy(), frames)
-                for file, known, frames in zip(files, timelines, references, strict=True)
-            ]
+            errors = [error(read_video(file, SIZE), frames) for file, frames in zip(files, references, strict=True)]
             mean = np.average(errors, weights=[len(frames) for frames in references])
             size, spent = sum(file.stat().st_size for file in files), seconds_a_clip(files, timelines)
             told = f"{setting.pixels:8} {setting.gop:3} {setting.crf:3} {setting.preset:8} {setting.tune:15}"
@@ -148,17 +145,17 @@ def encode(frames: list[av.VideoFrame], rate: float, setting: Setting) -> bytes:
 
 
 def seconds_a_clip(files: list[Path], timelines: list[Timeline]) -> float:
-    """CPU time of `read_clip` for random clips of all files, the best of a few rounds over the same clips."""
+    """CPU time of `read_clips` for random clips of all files, the best of a few rounds over the same clips."""
     rng, times = np.random.default_rng(0), []
     clips = [
-        (file, int(rng.integers(known.info.num_frames - LENGTH + 1)), LENGTH, SIZE, known)
+        (file, [int(rng.integers(known.info.num_frames - LENGTH + 1))], LENGTH, SIZE, known)
         for _ in range(CLIPS_A_VIDEO)
         for file, known in zip(files, timelines, strict=True)
     ]
     for _ in range(ROUNDS):
         begun = time.process_time()
         for clip in clips:
-            read_clip(*clip)
+            read_clips(*clip)
         times.append(time.process_time() - begun)
     return min(times) / len(clips)
 

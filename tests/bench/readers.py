@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from studylib.video.reading import Timeline, read_clip
+from studylib.video.reading import Timeline, read_clips
 
 LENGTH, SIZE = 8, (128, 171)
 
@@ -19,8 +19,8 @@ Reader = Callable[[int, int], object]  # (number of the video, first frame) -> L
 
 
 def our_reader(paths: list[Path], timelines: list[Timeline]) -> Reader:
-    """`read_clip` with a timeline from an index."""
-    return lambda i, start: read_clip(paths[i], start, LENGTH, SIZE, timelines[i])
+    """`read_clips` with a timeline from an index."""
+    return lambda i, start: read_clips(paths[i], [start], LENGTH, SIZE, timelines[i])
 
 
 def optional(module: str, package: str) -> ModuleType | None:

@@ -30,7 +30,7 @@ from studylib.datasets.preparing import Format, transcode
 from studylib.training.loading import Part, training_loader
 from studylib.training.spec import RunSpec
 from studylib.video.clips import starts_for_test
-from studylib.video.reading import Timeline, VideoInfo, read_clip, read_clips, scan
+from studylib.video.reading import Timeline, VideoInfo, read_clips, scan
 from tests.bench.readers import LENGTH, SIZE, Reader, optional, our_reader, peers, random_clips, seconds
 from tests.bench.reading_steps import break_down, decoder_rate, ffmpeg_rate
 from tests.video_folders import REAL_VIDEOS, SHARED
@@ -143,8 +143,8 @@ def compare_tests(paths: list[Path], timelines: list[Timeline], rounds: int) -> 
     ]
     videos = [(i,) for i in range(0, len(paths), 4)]
     readers: dict[str, Callable[[int], object]] = {
-        "read_clips, one pass": lambda i: read_clips(paths[i], starts[i], LENGTH, SIZE, timelines[i]),
-        "ten times read_clip": lambda i: [read_clip(paths[i], s, LENGTH, SIZE, timelines[i]) for s in starts[i]],
+        "one pass": lambda i: read_clips(paths[i], starts[i], LENGTH, SIZE, timelines[i]),
+        "ten passes": lambda i: [read_clips(paths[i], [s], LENGTH, SIZE, timelines[i]) for s in starts[i]],
     }
     if codec := optional("torchcodec.decoders", "torchcodec"):
         resize = importlib.import_module("torchcodec.transforms").Resize(SIZE)

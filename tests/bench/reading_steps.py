@@ -88,7 +88,7 @@ def break_down(name: str, paths: list[Path], timelines: list[Timeline], rate: fl
 
 
 def frames_of(path: Path, known: Timeline, wanted: list[int]) -> Iterable[tuple[int, av.VideoFrame]]:
-    """Decoded frames as `reading.decode` gets them first."""
+    """Decoded frames as `reading` gets them first."""
     way = reading._from_packets if known.packets is not None else reading._from_container
     return way(path, known, wanted)
 

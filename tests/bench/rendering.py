@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from studylib.datasets import pantomime
-from studylib.video.reading import read_video, write_video
+from studylib.video import reading
 
 VIDEOS = 16
 
@@ -24,9 +24,9 @@ def main(_arguments: Sequence[str] = ()) -> None:
             marks = [time.perf_counter()]
             video = pantomime.frames(classes[number % len(classes)], "train", number)
             marks.append(time.perf_counter())
-            write_video(path, video, 16)
+            reading.write_video(path, video, 16)
             marks.append(time.perf_counter())
-            read_video(path, (64, 86))
+            list(reading.frames(path, (64, 86)))
             marks.append(time.perf_counter())
             for name, begun, ended in zip(seconds, marks, marks[1:], strict=False):
                 seconds[name] += ended - begun

@@ -14,9 +14,8 @@ from studylib.datasets.__main__ import main
 from studylib.datasets.index import HOW_TO_PART, DatasetError, Index, load_index
 from studylib.training.loading import open_parts
 from studylib.training.spec import RunSpec
-from studylib.video.reading import read_clip
 from tests.trainings import TINY
-from tests.video_folders import put_lines, put_video
+from tests.video_folders import put_lines, put_video, read_clip
 
 pytestmark = pytest.mark.usefixtures("data_root")
 

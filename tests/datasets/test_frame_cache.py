@@ -18,8 +18,9 @@ import pytest
 from studylib.datasets import frame_cache
 from studylib.datasets.frame_cache import open_frames
 from studylib.datasets.index import Index, write_index
-from studylib.video.reading import VideoError, read_clip, write_video
+from studylib.video.reading import VideoError, write_video
 from tests.made_videos import files_limited_to
+from tests.video_folders import read_clip
 from tests.waiting import wait_for
 
 SIZE = (24, 32)
@@ -62,7 +63,7 @@ def test_a_cached_clip_is_the_clip_of_the_file(index: Index) -> None:
     cache = open_frames(index, SIZE)
     for row, length in enumerate(LENGTHS):
         for start, step in itertools.product((0, 1, length // 2, length - 1), (1, 4)):  # some run past the end
-            expected = read_clip(index.path(f"{row}.mp4"), start, 8, SIZE, step=step).numpy()
+            expected = read_clip(index.path(f"{row}.mp4"), start, 8, SIZE, step=step)
             np.testing.assert_array_equal(cache.clip(row, start, 8, step), expected)
     np.testing.assert_array_equal(cache.clip(2, 3, 4, 4), cache.clip(2, 0, 20)[[3, 7, 11, 15]])
     np.testing.assert_array_equal(cache.clip(0, 3, 4, 4), cache.clip(0, 0, 12)[[3, 7, 11, 11]])  # not the next video's
@@ -75,7 +76,7 @@ def test_a_cache_of_another_index_is_built_anew(index: Index, tmp_path: Path) ->
     old = open_frames(index, SIZE)
     old_clip = old.clip(0, 0, 8)
     another = make_index(tmp_path, (9, 9))
-    new, expected = open_frames(another, SIZE), read_clip(index.path("1.mp4"), 0, 8, SIZE).numpy()
+    new, expected = open_frames(another, SIZE), read_clip(index.path("1.mp4"), 0, 8, SIZE)
     np.testing.assert_array_equal(new.clip(1, 0, 8), expected)
     np.testing.assert_array_equal(old.clip(0, 0, 8), old_clip)  # whoever reads the old one goes on undisturbed
     os.truncate(new.path, 1000)  # one that was cut short is no cache either

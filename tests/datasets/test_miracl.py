@@ -11,8 +11,7 @@ import pytest
 from studylib.datasets import miracl
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
-from studylib.video.reading import read_video
-from tests.video_folders import SHARED
+from tests.video_folders import SHARED, read_video
 
 pytestmark = pytest.mark.usefixtures("data_root")
 
@@ -55,7 +54,7 @@ def pixels(path: Path) -> np.ndarray:
 def test_a_video_shows_every_frame_once_and_unscaled_with_its_edge_repeated_around_it(crops: Path) -> None:
     index = make(crops)
     row = index.table["path"].to_pylist().index("F04/words/01/03.mkv")
-    shown = read_video(index.video(row)[0], (22, 30)).numpy()
+    shown = read_video(index.video(row)[0], (22, 30))
     pictures = sorted((crops / "F04/words/01/03").iterdir())
     assert len(shown) == len(pictures) == index.table["num_frames"][row].as_py()
     for frame, picture in zip(shown, map(pixels, pictures), strict=True):

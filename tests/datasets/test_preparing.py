@@ -19,8 +19,9 @@ from studylib.datasets import folder, preparing
 from studylib.datasets.index import DatasetError, Index, write_index
 from studylib.datasets.preparing import Format, compare, prepare
 from studylib.datasets.production import journal_line
-from studylib.video.reading import VideoError, encode, probe, read_clips, read_video, scan, write_video
+from studylib.video.reading import VideoError, encode, read_clips, scan, write_video
 from tests.made_videos import NUM_FRAMES, Kind, encode_kind, files_limited_to, make, number_shown, numbered_frames
+from tests.video_folders import read_video
 from tests.waiting import wait_for
 
 SMALL = Format(resolution=28)  # 32 x 43
@@ -31,7 +32,7 @@ FIVE = {f"{number}.mp4": list(range(6 + number)) for number in range(5)}
 def index_of(root: Path, name: str = "five", **columns: list) -> Index:
     """The videos in `root`/videos as they are now."""
     paths = sorted(path.name for path in (root / "videos").iterdir())
-    infos = [probe(root / "videos" / path) for path in paths]
+    infos = [scan(root / "videos" / path).info for path in paths]
     facts = {key: [getattr(info, key) for info in infos] for key in ("num_frames", "fps", "width", "height")}
     parts = {"split1": ["train", "test", *["test"] * (len(paths) - 2)][: len(paths)]}
     columns = {"path": paths, "label": [0] * len(paths), **facts, **parts, **columns}
@@ -47,7 +48,7 @@ def shown(index: Index) -> dict[str, list[int]]:
     numbers = {}
     for row, path in enumerate(index.table["path"].to_pylist()):
         video, known = index.video(row)
-        clip = read_clips(video, [0], known.info.num_frames, SMALL.size, known)[0].numpy()
+        clip = read_clips(video, [0], known.info.num_frames, SMALL.size, known)[0]
         numbers[path] = [number_shown(frame) for frame in clip]
     return numbers
 
@@ -115,9 +116,7 @@ def test_the_index_tells_how_like_a_video_is_to_its_original(tmp_path: Path) -> 
     video = np.stack([np.clip(np.stack([f, f * 0.9, 250 - f], -1), 0, 255).astype(np.uint8) for f in smooth])
     write_video(tmp_path / "videos" / "smooth.mp4", video, 25, crf=10)
     index = prepare(index_of(tmp_path, "smooth"), workers=1)
-    before, after = (
-        read_video(path, (128, 171)).numpy() for path in (tmp_path / "videos/smooth.mp4", index.video(0)[0])
-    )
+    before, after = (read_video(path, (128, 171)) for path in (tmp_path / "videos/smooth.mp4", index.video(0)[0]))
     psnr = index.table["psnr"][0].as_py()
     assert index.name == "smooth-128x171"
     assert psnr == pytest.approx(10 * np.log10(255**2 / np.mean((before.astype(float) - after) ** 2)), abs=0.01)

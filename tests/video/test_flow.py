@@ -78,9 +78,3 @@ def test_the_number_of_opencvs_threads_does_not_change_the_flow() -> None:
         flows.append(flow_clip(frames).tobytes())
     cv2.setNumThreads(before)
     assert flows[0] == flows[1] == flows[2]
-
-
-def test_what_is_no_clip_of_frames_is_refused() -> None:
-    for shape, kind in (((1, 64, 86, 3), np.uint8), ((4, 64, 86), np.uint8), ((4, 64, 86, 3), np.float32)):
-        with pytest.raises(ValueError, match=r"flow is taken of frames uint8 RGB \(at least 2, H, W, 3\), not"):
-            flow_clip(np.zeros(shape, kind))
