@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from studylib.video.parallel import available_cores
+from studylib.video.machine import available_cores
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,10 @@ import numpy as np
 from tqdm import tqdm
 
 from studylib.datasets.index import Index
-from studylib.video.environment import number
 from studylib.video.faults import LARGEST_SHARE
 from studylib.video.files import locked, write_text
 from studylib.video.flow import FARNEBACK, flow_video
-from studylib.video.parallel import available_cores, machine_memory
+from studylib.video.machine import available_cores, machine_memory, number
 from studylib.video.reading import VideoError, clip_frames, decode_into
 
 log = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from studylib.datasets.building import report as report_of_index
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
 from studylib.datasets.lists import Lists
 from studylib.video.files import locked, write_bytes
-from studylib.video.parallel import in_processes
+from studylib.video.machine import in_processes
 from studylib.video.reading import encode, frames
 
 CLASSES = {

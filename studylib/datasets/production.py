@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from studylib.datasets.index import DatasetError
 from studylib.video.files import write_text
-from studylib.video.parallel import in_processes
+from studylib.video.machine import in_processes
 
 Record = TypeVar("Record")
 _FEW = 32  # fewer jobs than this show no progress in a log

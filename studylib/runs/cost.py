@@ -36,7 +36,7 @@ from studylib.training.provenance import of_code
 from studylib.training.run_files import RunFolderError, read_metrics
 from studylib.training.spec import RunSpec, SpecError, load_spec
 from studylib.video.clips import clip_span, scaled_size
-from studylib.video.parallel import available_cores
+from studylib.video.machine import available_cores
 
 PASSES = 3  # forward, and backward for the input and for the weights
 CHECKPOINTS = 3  # files kept: the newest two and the best

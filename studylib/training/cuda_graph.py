@@ -20,7 +20,7 @@ from studylib.training.devices import Processes
 from studylib.training.loading import Batch
 from studylib.training.session import Session
 from studylib.training.spec import RunSpec
-from studylib.video.environment import switched_on
+from studylib.video.machine import switched_on
 
 WARM_UP = 3  # steps before the capture
 # Of a batch; by how many places they differ in steps that are compared.

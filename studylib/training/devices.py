@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from studylib.video.parallel import machine_memory
+from studylib.video.machine import machine_memory
 
 PATIENCE = timedelta(minutes=10)  # with a process that says nothing: longer than any checkpoint takes to write
 

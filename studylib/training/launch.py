@@ -24,9 +24,8 @@ import torch
 from studylib.training.memory import out_of_memory
 from studylib.training.spec import SpecError, load_spec
 from studylib.training.stopping import EXIT_CODE, PATIENCE, STOP_WITH_LAUNCHER
-from studylib.video.environment import number
 from studylib.video.files import user_path
-from studylib.video.parallel import available_cores
+from studylib.video.machine import available_cores, number
 
 # By torchrun of the process that failed first (those it killed itself come after), and by Slurm.
 KILLED = re.compile(r"failed \(exitcode: -9\)|oom[-_]kill")

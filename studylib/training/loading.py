@@ -35,10 +35,9 @@ from studylib.video.clips import (
     scaled_size,
     starts_for_test,
 )
-from studylib.video.environment import number
 from studylib.video.faults import Fault
 from studylib.video.flow import flow_clip
-from studylib.video.parallel import available_cores, end_with_parent
+from studylib.video.machine import available_cores, end_with_parent, number
 from studylib.video.reading import VideoError, read_clips
 
 # Streams of the counter-based generators, so that no two kinds of draw share numbers.

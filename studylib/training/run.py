@@ -41,9 +41,9 @@ from studylib.training.session import SECONDS_BETWEEN_LINES, Progress, Session, 
 from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
 from studylib.training.stopping import EXIT_CODE, Stopped, asked, listen
 from studylib.video.clips import centre_window
-from studylib.video.environment import number
 from studylib.video.faults import Faults, TooManyFaults
 from studylib.video.files import locked, user_path
+from studylib.video.machine import number
 
 PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so
 ERRORS = (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)
@@ -115,7 +115,7 @@ def start(session: Session) -> Progress:
         session.optimizer.load_state_dict(saved["optimizer"])
         progress = Progress.of_state(saved, processes)
         if processes.leads:
-            session.faults.replace(saved["faults"])
+            session.faults = Faults(saved["faults"])
     except CheckpointError:
         raise
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -250,7 +250,7 @@ def predict(session: Session) -> Predictions | None:
     gathered = processes.gather((own, session.faults.rows()))
     if not processes.leads:
         return None
-    session.faults.replace(row for _, rows in gathered for row in rows)
+    session.faults = Faults(row for _, rows in gathered for row in rows)
     session.faults.require_few(part.name, len(part.rows))
     scores = dict(sorted(pair for pairs, _ in gathered for pair in pairs))
     paths, speakers = part.paths, part.speakers

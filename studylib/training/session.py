@@ -16,8 +16,8 @@ from studylib.training.loading import open_parts
 from studylib.training.memory import recompute_blocks
 from studylib.training.provenance import describe, now
 from studylib.training.spec import RunSpec
-from studylib.video.environment import switched_on
 from studylib.video.faults import Faults
+from studylib.video.machine import switched_on
 
 MOMENTUM = 0.9  # Nesterov, VMZ
 SECONDS_BETWEEN_LINES = 10  # that say how far an epoch or the test at the end is

@@ -21,8 +21,6 @@ def clip_span(clip_length: int, step: int = 1) -> int:
 
 def last_start(num_frames: int, clip_length: int, step: int = 1) -> int:
     """The latest first frame of a clip that lies inside the video, 0 where the clip spans more than the video."""
-    if num_frames < 1 or clip_length < 1 or step < 1:
-        raise ValueError(f"num_frames {num_frames}, clip_length {clip_length} and step {step} must be at least 1")
     return max(0, num_frames - clip_span(clip_length, step))
 
 
@@ -88,17 +86,10 @@ def frames_in_order(order: str, clip_length: int, rng: np.random.Generator) -> n
 
 def centre_window(size: tuple[int, int], crop: int) -> tuple[int, int]:
     """(top, left) of the middle crop x crop window of frames of `size` = (height, width)."""
-    _require_fit(size, crop)
     return size[0] - crop >> 1, size[1] - crop >> 1
 
 
 def random_window(size: tuple[int, int], crop: int, rng: np.random.Generator) -> tuple[int, int]:
     """(top, left) of a crop x crop window drawn evenly, one place for the whole clip."""
-    _require_fit(size, crop)
     top, left = (int(rng.integers(0, whole - crop + 1)) for whole in size)
     return top, left
-
-
-def _require_fit(size: tuple[int, int], crop: int) -> None:
-    if min(size) < crop:
-        raise ValueError(f"a {crop} x {crop} crop does not fit into frames of {size[0]} x {size[1]}")

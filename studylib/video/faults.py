@@ -31,23 +31,15 @@ class Faults:
 
     def __init__(self, rows: Iterable[tuple[str, str, str, int]] = ()) -> None:
         """`rows` of a checkpoint, or of several processes: clips of the same video add up."""
-        self.replace(rows)
-
-    def replace(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
-        """Go on from `rows`."""
         self._found: dict[tuple[str, str], tuple[str, int]] = {}
-        for row in rows:
-            self._count(*row)
-
-    def _count(self, part: str, video: str, reason: str, clips: int) -> None:
-        _, before = self._found.get((part, video), ("", 0))
-        self._found[part, video] = (reason, before + clips)
+        for part, video, reason, clips in rows:
+            _, before = self._found.get((part, video), ("", 0))
+            self._found[part, video] = (reason, before + clips)
 
     def add(self, part: str, faults: Iterable[Fault], videos: int) -> None:
         """Count `faults` of a part that has so many `videos`. Errors: TooManyFaults, see `require_few`."""
-        for fault in faults:
-            self._count(part, *fault, clips=1)
         if faults:
+            self._found = Faults([*self.rows(), *((part, *fault, 1) for fault in faults)])._found
             self.require_few(part, videos)
 
     def require_few(self, part: str, videos: int) -> None:

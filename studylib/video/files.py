@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # what flock says where there are none
 SILENT = 150.0  # seconds; other machines may see a minute later that a file was touched
@@ -88,9 +88,18 @@ def locked(path: Path, occupied: str, patience: float | None = None) -> Iterator
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     latest, waiting = time.monotonic() + (float("inf") if patience is None else patience), False
-    mark = _Mark(path)
-    with path.open("a") as file, closing(mark):
-        while not _flock(file, mark):
+    with path.open("a") as file, closing(_Mark(path)) as mark:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise OSError(error.errno, f"{path}: cannot be locked ({error.strerror})") from error
+                if mark.take():
+                    break
             if not waiting:
                 print(f"{occupied}; waiting for it", flush=True)
             elif time.monotonic() > latest:
@@ -98,19 +107,6 @@ def locked(path: Path, occupied: str, patience: float | None = None) -> Iterator
             waiting = True
             time.sleep(0.2)
         yield
-
-
-def _flock(file: IO, mark: "_Mark") -> bool:
-    """Take the system's lock of an open file, or its mark where there are no locks, unless another process has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise OSError(error.errno, f"{file.name}: cannot be locked ({error.strerror})") from error
-        return mark.take()
-    return True
 
 
 class _Mark:

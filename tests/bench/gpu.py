@@ -36,7 +36,7 @@ from studylib.training.epoch import train_step
 from studylib.training.loading import Batch, Part, training_loader
 from studylib.training.session import make_optimizer
 from studylib.video.clips import scaled_size
-from studylib.video.parallel import available_cores
+from studylib.video.machine import available_cores
 from tests.bench.child import Job
 from tests.bench.multiply_adds import of_step
 from tests.bench.processes import rate

@@ -13,7 +13,7 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from studylib.video.parallel import available_cores
+from studylib.video.machine import available_cores
 from tests.bench.child import Job, job, run
 from tests.bench.steps import GEOMETRIES
 

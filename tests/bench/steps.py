@@ -16,7 +16,7 @@ from studylib.training.epoch import train_step
 from studylib.training.loading import Batch
 from studylib.training.session import make_optimizer
 from studylib.training.spec import RunSpec
-from studylib.video.parallel import available_cores
+from studylib.video.machine import available_cores
 
 Step = Callable[[], object]
 

@@ -58,7 +58,7 @@ def extension():
 @pytest.fixture
 def one_core(monkeypatch):
     """A machine with one core, where it stands before `build`."""
-    monkeypatch.setattr("studylib.video.parallel.available_cores", lambda: 1)
+    monkeypatch.setattr("studylib.video.machine.available_cores", lambda: 1)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from studylib import REPOSITORY
 from studylib.datasets import building, production
-from studylib.video.parallel import in_processes
+from studylib.video.machine import in_processes
 from studylib.video.reading import scan
 from tests.video_folders import put_video
 

@@ -14,7 +14,7 @@ from studylib import REPOSITORY
 from studylib.training import launch as launching
 from studylib.training.launch import RunFailed, RunStopped, command, ending, environment, launch
 from studylib.training.spec import RunSpec
-from studylib.video.parallel import available_cores
+from studylib.video.machine import available_cores
 from tests.trainings import TINY as SMALL
 from tests.trainings import said
 from tests.waiting import PATIENCE, wait_for

@@ -21,8 +21,8 @@ from studylib.training.evaluation import clip_top1, read_predictions, video_top_
 from studylib.training.loading import open_parts, training_loader
 from studylib.training.session import Session, TrainingError, learning_rate, make_optimizer
 from studylib.training.spec import RunSpec
-from studylib.video.environment import number
 from studylib.video.files import locked
+from studylib.video.machine import number
 from tests.trainings import TINY, saved_state, start
 
 

@@ -1,7 +1,4 @@
-"""Call one function on many jobs in worker processes: videos are written, probed and transcoded so.
-
-Processes, because PyAV holds Python's lock while it demuxes and muxes. Call from a script, not from a worker.
-"""
+"""What a machine gives: cores, memory, numbers and switches of its environment, and processes for one job each."""
 
 import multiprocessing
 import os
@@ -15,7 +12,7 @@ from itertools import islice
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 
@@ -37,34 +34,56 @@ def machine_memory() -> int:
     return memory
 
 
+def number(
+    name: str, takes: str, default: Any, least: int = 0, kind: type = int, environ: Mapping[str, str] = os.environ
+) -> Any:
+    """The number, an `int` or a `float`, that a variable holds; `default` where it is not set or empty.
+
+    `least` is the smallest that it takes; the largest is finite.
+    Errors: ValueError names the variable, what it holds and what it `takes`, "a number of processes from 1 on".
+    """
+    given = environ.get(name, "")
+    if not given:
+        return default
+    try:
+        if least <= (value := kind(given)) < float("inf"):
+            return value
+    except ValueError:
+        pass
+    raise ValueError(f"{name}: {given!r} is not {takes}")
+
+
+def switched_on(name: str) -> bool:
+    """Whether a variable is 1; 0 is off, and so is one that is not set or empty. Errors: ValueError for others."""
+    given = os.environ.get(name) or "0"
+    if given not in ("0", "1"):
+        raise ValueError(f"{name}: {given!r} is neither 0 nor 1")
+    return given == "1"
+
+
 def in_processes(
     function: Callable[..., Result], jobs: Mapping[Key, tuple], workers: int | None = None
 ) -> Iterator[tuple[Key, Result]]:
     """Call `function(*arguments)` for every job, in any order; gives (key, result) of each as it is done.
 
-    `function` stands at the top of a module, so that other processes can call it. With one worker, or one job, it is
-    called in this process. `workers` is by default one for each core. Close the iterator to stop early: jobs that have
-    not begun are then never begun.
+    In worker processes, as PyAV holds Python's lock while it demuxes and muxes: by default one for each core, none
+    where one would do. `function` stands at the top of a module of this package, so that they can call it. Close the
+    iterator to stop early: jobs that have not begun are then never begun.
 
     Errors: whatever `function` raises; OSError when a worker process was killed.
     """
-    if (workers := min(workers or available_cores(), len(jobs))) > 1:
-        yield from _in_pool(function, jobs, workers)
+    if (workers := min(workers or available_cores(), len(jobs))) <= 1:
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            for key, arguments in jobs.items():
+                yield key, function(*arguments)
+        finally:
+            cv2.setNumThreads(threads)
         return
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        for key, arguments in jobs.items():
-            yield key, function(*arguments)
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def _in_pool(function: Callable[..., Result], jobs: Mapping[Key, tuple], workers: int) -> Iterator[tuple[Key, Result]]:
-    spawn = _OwnFunctions() if function.__module__ != "__main__" else multiprocessing.get_context("spawn")
     waiting = iter(jobs.items())
     under_way: dict[Future, Key] = {}
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(workers, mp_context=_OwnFunctions(), initializer=_start_worker) as pool:
         try:
             while True:
                 # A few jobs ahead for each worker, not all: a million futures would cost gigabytes.
