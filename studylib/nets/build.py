@@ -4,17 +4,49 @@ A network is a choice of convolution for each of the five groups conv1..conv5 of
 Parameter names follow torchvision (`stem`, `layer1..4`, `conv1.0`, `downsample`, `fc`), so its weights load by name.
 """
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from studylib.nets.onednn import Conv3d
 from studylib.nets.table import BLOCKS, INITIALISATIONS, NETS, PRINTED_NAMES, UNCHANGED, VARIANTS, Variant
 
 TEMPORAL_EXTENT = 3  # t, section 3.3
 BN_EPS = 1e-3  # VMZ's spatial BN; the paper does not say
-BN_MOMENTUM = 0.1  # PyTorch's meaning; Caffe2 writes the complement, 0.9
 # Filters of the convolutions beside 64 of the first one; a pooling follows each group.
 C3D_GROUPS: dict[str, tuple[int, ...]] = {"1": (64,), "2": (128,), "3": (256, 256), "4": (512, 512), "5": (512, 512)}
 C3D_DROPOUT = 0.5
+
+
+class Conv3d(nn.Conv3d):
+    """`nn.Conv3d` that does not multiply padding on a CPU where hardly a frame is left.
+
+    With 1 or 2 frames, which is conv4 and conv5 at 8 frames, a third or two of the temporal taps fall on zeros. Left to
+    pad by itself, oneDNN skips them, but its weight gradient there is slow in fp32, and garbage in bf16 for 2 frames;
+    see `precision`. Without gradients fp32 is left to oneDNN.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N_in, T, H, W) -> (B, N_out, T', H', W'); on a CPU T of 1 or 2 goes by `frames_as_channels`."""
+        if self.padding[0] and x.shape[2] <= 2 and x.device.type == "cpu":
+            autocast = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+            if torch.bfloat16 in (x.dtype, autocast):
+                return frames_as_channels(x, self.weight.to(torch.bfloat16), self.stride, self.padding)
+            if self.training and torch.is_grad_enabled():
+                return frames_as_channels(x, self.weight, self.stride, self.padding)
+        return super().forward(x)
+
+
+def frames_as_channels(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: tuple[int, ...]) -> Tensor:
+    """A 3D convolution, of kernel 3 in time and padded by 1, of one or two frames: as a 2D one of all frames at once.
+
+    Each output frame is a row of blocks, the taps that meet a frame: of two frames [[w1, w2], [w0, w1]], of one [[w1]].
+    """
+    frames, t = x.shape[2], padding[0]
+    outputs = (frames + 2 * t - weight.shape[2]) // stride[0] + 1
+    taps = [[weight[:, :, i - o * stride[0] + t] for i in range(frames)] for o in range(outputs)]
+    rows = torch.cat([torch.cat(row, 1) for row in taps]).contiguous(memory_format=torch.channels_last)
+    y = F.conv2d(torch.cat(x.unbind(2), 1), rows, None, stride[1:], padding[1:])  # (B, outputs * N_out, H', W')
+    return torch.stack(y.chunk(outputs, 1), 2).contiguous(memory_format=torch.channels_last_3d)
 
 
 def middle_channels(n_in: int, n_out: int, t: int = TEMPORAL_EXTENT, d: int = 3) -> int:
@@ -28,8 +60,8 @@ def stem_middle_channels(width: int, filters: float = 45) -> int:
 
 
 def batch_norm(channels: int) -> nn.BatchNorm3d:
-    """Batch normalisation after a convolution; statistics per GPU."""
-    return nn.BatchNorm3d(channels, eps=BN_EPS, momentum=BN_MOMENTUM)
+    """Batch normalisation after a convolution; statistics per GPU. PyTorch's momentum of 0.1 is Caffe2's 0.9."""
+    return nn.BatchNorm3d(channels, eps=BN_EPS)
 
 
 def plain_convolution(n_in: int, n_out: int, t: int, d: int, stride_t: int = 1, stride_s: int = 1) -> Conv3d:
@@ -46,20 +78,13 @@ def inner(channels: int, variant: Variant) -> list[nn.Module]:
 
 
 def convolution(
-    kind: str,
-    n_in: int,
-    n_out: int,
-    stride_t: int = 1,
-    stride_s: int = 1,
-    variant: Variant = UNCHANGED,
-    block_in: int | None = None,
+    kind: str, n_in: int, n_out: int, stride: tuple[int, int], block_in: int, variant: Variant
 ) -> nn.Module:
     """One convolution of a residual block, 3 wide: "2d", "3d" or "2+1d" (with its inner BN and ReLU, section 3.5).
 
-    Args:
-        block_in: input channels of the block, which a rule of M once a block reads; None for `n_in`.
+    `stride` is (temporal, spatial); `block_in` the input channels of the block, which a rule of M once a block reads.
     """
-    t = TEMPORAL_EXTENT
+    t, (stride_t, stride_s) = TEMPORAL_EXTENT, stride
     if kind == "2d":
         return plain_convolution(n_in, n_out, 1, 3, 1, stride_s)
     if kind == "3d":
@@ -68,7 +93,7 @@ def convolution(
     if variant.order in ("parallel", "skip"):
         return TwoPaths(n_in, n_out, stride_t, stride_s, variant)
     temporal_first = variant.order == "temporal_first"
-    m_in = block_in if variant.midplanes == "per_block" and block_in is not None else n_in
+    m_in = block_in if variant.midplanes == "per_block" else n_in
     if variant.midplanes == "n_out":
         middle = n_out
     else:  # as many weights as in t x d x d; where the two factors change places, so do N_in and N_out
@@ -89,13 +114,13 @@ class TwoPaths(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, stride_t: int, stride_s: int, variant: Variant) -> None:
         super().__init__()
-        t, self.parallel = TEMPORAL_EXTENT, variant.order == "parallel"
+        self.parallel = variant.order == "parallel"
         if self.parallel:  # each branch strides in time and in space
             spatial = plain_convolution(n_in, n_out, 1, 3, stride_t, stride_s)
-            self.temporal = plain_convolution(n_in, n_out, t, 1, stride_t, stride_s)
+            self.temporal = plain_convolution(n_in, n_out, TEMPORAL_EXTENT, 1, stride_t, stride_s)
         else:
             spatial = plain_convolution(n_in, n_out, 1, 3, 1, stride_s)
-            self.temporal = plain_convolution(n_out, n_out, t, 1, stride_t)
+            self.temporal = plain_convolution(n_out, n_out, TEMPORAL_EXTENT, 1, stride_t)
         self.spatial = nn.Sequential(spatial, *inner(n_out, variant))
         self.frame_step = 1 if self.parallel else stride_t
 
@@ -105,9 +130,7 @@ class TwoPaths(nn.Module):
         return y[:, :, :: self.frame_step] + self.temporal(x if self.parallel else y)
 
 
-def stem_convolution(
-    kind: str, in_channels: int, width: int, clip_length: int, variant: Variant = UNCHANGED
-) -> nn.Sequential:
+def stem_convolution(kind: str, in_channels: int, width: int, clip_length: int, variant: Variant) -> nn.Sequential:
     """conv1: 7 wide, stride 1 x 2 x 2, BN and ReLU, and no max-pooling after it (Table 1)."""
     t = TEMPORAL_EXTENT
     # (temporal extent, temporal padding) of the one convolution, or of the spatial one in (2+1)D
@@ -133,17 +156,15 @@ class BasicBlock(nn.Module):
 
     def __init__(self, kind: str, n_in: int, n_out: int, downsample: bool, variant: Variant = UNCHANGED) -> None:
         super().__init__()
-        stride_t, stride_s = block_stride(kind, downsample)
-        relu = nn.ReLU(inplace=True)
-        first = convolution(kind, n_in, n_out, stride_t, stride_s, variant=variant)
-        second = convolution(kind, n_out, n_out, variant=variant, block_in=n_in)
-        self.conv1 = nn.Sequential(first, batch_norm(n_out), relu)
+        stride = block_stride(kind, downsample)
+        first = convolution(kind, n_in, n_out, stride, n_in, variant)
+        second = convolution(kind, n_out, n_out, (1, 1), n_in, variant)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv1 = nn.Sequential(first, batch_norm(n_out), self.relu)
         self.conv2 = nn.Sequential(second, batch_norm(n_out))
-        self.relu = relu
         self.downsample = None
         if downsample or n_in != n_out:
-            projection = plain_convolution(n_in, n_out, 1, 1, stride_t, stride_s)
-            self.downsample = nn.Sequential(projection, batch_norm(n_out))
+            self.downsample = nn.Sequential(plain_convolution(n_in, n_out, 1, 1, *stride), batch_norm(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N_in, T, H, W) -> (B, N_out, T', H', W'); ReLU after the sum."""

@@ -47,10 +47,25 @@ def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
     if device.type == "meta":
         device = torch.device("cpu")
         net = deepcopy(net).to_empty(device=device)
+    with warnings.catch_warnings():  # importing fvcore calls a part of torch that is deprecated
+        warnings.simplefilter("ignore", FutureWarning)
+        from fvcore.nn import FlopCountAnalysis
+        from fvcore.nn.jit_handles import conv_flop_count, get_shape
+
+    def convolution(inputs: list[Any], outputs: list[Any]) -> int:
+        x, weight, y = map(get_shape, (*inputs[:2], outputs[0]))
+        return conv_flop_count([1, *x[1:]], weight, y)
+
+    def fc(inputs: list[Any], _outputs: list[Any]) -> int:
+        return prod(get_shape(inputs[1]))
+
     was_training = net.training
-    net.eval()
     try:
-        flops = _flops_by_module(net, torch.zeros(0, *clip_shape, device=device))
+        analysis = FlopCountAnalysis(net.eval(), torch.zeros(0, *clip_shape, device=device))
+        # without warnings about every BN, ReLU and addition: not to count them is the convention
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        analysis.set_op_handle("aten::_convolution", convolution, "aten::linear", fc)
+        flops = {name: int(of["_convolution"] + of["linear"]) for name, of in analysis.by_module_and_operator().items()}
     finally:
         net.train(was_training)
     counted = {name: m for name, m in net.named_modules() if isinstance(m, nn.Conv3d | nn.Linear)}
@@ -113,28 +128,3 @@ def calls(
         for hook in hooks:
             hook.remove()
     return noted
-
-
-def _flops_by_module(net: nn.Module, no_clips: torch.Tensor) -> dict[str, int]:
-    """Multiply-adds of convolutions and FC layers in each module for one clip.
-
-    Args:
-        no_clips: (0, C, T, H, W).
-    """
-    with warnings.catch_warnings():  # importing fvcore calls a part of torch that is deprecated
-        warnings.simplefilter("ignore", FutureWarning)
-        from fvcore.nn import FlopCountAnalysis
-        from fvcore.nn.jit_handles import conv_flop_count, get_shape
-
-    def convolution(inputs: list[Any], outputs: list[Any]) -> int:
-        x, weight, y = map(get_shape, (*inputs[:2], outputs[0]))
-        return conv_flop_count([1, *x[1:]], weight, y)
-
-    def fc(inputs: list[Any], _outputs: list[Any]) -> int:
-        return prod(get_shape(inputs[1]))
-
-    # without warnings about every BN, ReLU and addition: not to count them is the convention
-    analysis = FlopCountAnalysis(net, no_clips).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    analysis.set_op_handle("aten::_convolution", convolution, "aten::linear", fc)
-    counted = ("_convolution", "linear")
-    return {name: int(sum(of[c] for c in counted)) for name, of in analysis.by_module_and_operator().items()}

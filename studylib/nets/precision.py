@@ -1,7 +1,7 @@
 """bf16 is checked before it is trusted.
 
 bf16 autocast doubles the speed of training on a CPU that computes in bf16, but oneDNN's gradients have been wrong for
-some shapes (see `onednn.Conv3d`). `choose_precision` compares every convolution of the net that is about to be
+some shapes (see `build.Conv3d`). `choose_precision` compares every convolution of the net that is about to be
 trained, at the shapes it will see, with fp32, and falls back to fp32 with a message when one is off.
 """
 

@@ -2,8 +2,7 @@
 
 A file does not say the epsilon of its batch normalisation, and it matters: torchvision's is 1e-5, VMZ's and ours 1e-3.
 Loading sets it in the net's BN layers; our checkpoints carry it, so that a run that goes on, or another that starts
-from it, computes the same function. A file of another epsilon can be written all the same: the running variance takes
-up the difference.
+from it, computes the same function.
 
 VMZ's released files (facebookresearch/VMZ) are Caffe2 blobs in a Python-2 pickle. The blobs of a residual block are
 named by its number, counted from 0 through the whole net, and the convolution's, 1 or 2: `comp_3_conv_1_middle_w` is
@@ -13,10 +12,9 @@ the spatial convolution of the first (2+1)D convolution of the fourth block. Sha
 
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +33,6 @@ VMZ_PARAMETER = re.compile(
     r"|(conv1(_middle)?_spatbn_relu|comp_\d+_spatbn_\d(_middle)?|shortcut_projection_\d+_spatbn)_(s|b|rm|riv)"
 )
 _REALS = (np.float16, np.float32, np.float64)
-_VMZ_HEAD = re.compile(r"last_out_L\d+_([wb])")
 
 
 class WeightsError(ValueError):
@@ -62,7 +59,13 @@ def read_weights(path: Path | str) -> Weights:
     if not path.is_file():
         raise WeightsError(f"{path.name}: no such file in {path.parent}; put it there")
     if path.suffix == ".pkl":
-        return Weights(parameters_of(read_blobs(path)), "vmz", BN_EPS, path.name)
+        parameters = {
+            # a file's classifier is called by its classes; here by none, so that other classes are a matter of shape
+            re.sub(r"^last_out_L\d+", "last_out", name): torch.from_numpy(blob.astype("float32"))
+            for name, blob in read_blobs(path).items()
+            if isinstance(name, str) and VMZ_PARAMETER.fullmatch(name) and getattr(blob, "dtype", None) in _REALS
+        }
+        return Weights(parameters, "vmz", BN_EPS, path.name)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # foreign bytes stop the reader in many ways
@@ -88,7 +91,12 @@ def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> No
         WeightsError: names the first missing, unexpected and ill-shaped tensors; nothing has been copied then.
     """
     state = net.state_dict()
-    theirs = _names_in_file(net, weights)
+    theirs = {name: name for name in state if not name.endswith(COUNTER)}  # name in the net -> name in the file
+    if weights.form == "vmz":
+        try:
+            theirs = blob_names(net) | {"fc.weight": "last_out_w", "fc.bias": "last_out_b"}
+        except WeightsError as error:
+            raise WeightsError(f"{weights.name}: {error}") from None
     wanted = {theirs[name]: tensor for name, tensor in state.items() if name in theirs}
     given = {name: tensor for name, tensor in weights.tensors.items() if not name.endswith(COUNTER)}
     if new_head:
@@ -128,17 +136,6 @@ def _advice(net: nn.Module, name: str, in_file: torch.Size, in_net: torch.Size) 
     return None
 
 
-def _names_in_file(net: nn.Module, weights: Weights) -> dict[str, str]:
-    """Name of each parameter and running statistic in the net's state dict -> its name in a file of that form."""
-    if weights.form != "vmz":
-        return {name: name for name in net.state_dict() if not name.endswith(COUNTER)}
-    try:
-        # a file's classifier is called by its classes; here by none, so that other classes are a matter of shape
-        return blob_names(net) | {"fc.weight": "last_out_w", "fc.bias": "last_out_b"}
-    except WeightsError as error:
-        raise WeightsError(f"{weights.name}: {error}") from None
-
-
 def bn_eps(net: nn.Module) -> float:
     """The epsilon of the net's BN layers, which is one for all (C3D has none)."""
     return next((module.eps for module in net.modules() if isinstance(module, nn.BatchNorm3d)), BN_EPS)
@@ -157,50 +154,35 @@ def blob_names(net: nn.Module) -> dict[str, str]:
     Raises:
         WeightsError: the net has convolutions that VMZ's form has no names for.
     """
-    if not hasattr(net, "stem"):
-        kind = type(net).__name__
-        raise WeightsError(f"VMZ's form of {kind} is not known here; it holds the networks of Table 2 only")
-    names = dict(_blobs_of(net.stem, "stem", "conv1", "conv1{middle}_spatbn_relu"))
-    number = 0
-    for group in range(1, 5):
-        for k, block in enumerate(getattr(net, f"layer{group}")):
-            prefix = f"layer{group}.{k}"
-            for j in (1, 2):
-                conv, name = getattr(block, f"conv{j}"), f"{prefix}.conv{j}"
-                norm = f"comp_{number}_spatbn_{j}{{middle}}"
-                names |= _blobs_of(conv, name, f"comp_{number}_conv_{j}", norm)
-            if block.downsample is not None:
-                shortcut = f"shortcut_projection_{number}"
-                names |= _blobs_of(block.downsample, f"{prefix}.downsample", shortcut, f"{shortcut}_spatbn")
-            number += 1
-    classes = net.fc.out_features
-    names |= {"fc.weight": f"last_out_L{classes}_w", "fc.bias": f"last_out_L{classes}_b"}
-    unnamed = [name for name in net.state_dict() if name not in names and not name.endswith("num_batches_tracked")]
+    names, number = {}, 0
+
+    def add(name: str, conv: str, norm: str) -> None:
+        """Names within conv + BN; of (2+1)D the first convolution and its BN are the `middle` ones."""
+        kinds = (nn.Conv3d, nn.BatchNorm3d)
+        parts = [(f"{name}.{key}", m) for key, m in net.get_submodule(name).named_modules() if isinstance(m, kinds)]
+        if [type(part) is nn.BatchNorm3d for _, part in parts] not in ([False, True], [False, True, False, True]):
+            return
+        for i in range(0, len(parts), 2):
+            middle = "_middle" if len(parts) == 4 and i == 0 else ""
+            names[f"{parts[i][0]}.weight"] = f"{conv}{middle}_w"
+            for ours, theirs in VMZ_BN_PARTS.items():
+                names[f"{parts[i + 1][0]}.{ours}"] = f"{norm.format(middle=middle)}_{theirs}"
+
+    if hasattr(net, "stem"):
+        add("stem", "conv1", "conv1{middle}_spatbn_relu")
+        for group in range(1, 5):
+            for k, block in enumerate(getattr(net, f"layer{group}")):
+                for j in (1, 2):
+                    add(f"layer{group}.{k}.conv{j}", f"comp_{number}_conv_{j}", f"comp_{number}_spatbn_{j}{{middle}}")
+                if block.downsample is not None:
+                    shortcut = f"shortcut_projection_{number}"
+                    add(f"layer{group}.{k}.downsample", shortcut, f"{shortcut}_spatbn")
+                number += 1
+    names |= {f"fc.{part}": f"last_out_L{net.fc.out_features}_{part[0]}" for part in ("weight", "bias")}
+    unnamed = [name for name in net.state_dict() if name not in names and not name.endswith(COUNTER)]
     if unnamed:
         raise WeightsError(f"VMZ's form has no name for {unnamed[0]}; it holds the networks of Table 2 only")
     return names
-
-
-def _blobs_of(module: nn.Module, name: str, conv: str, norm: str) -> Iterator[tuple[str, str]]:
-    """Names within conv + BN; of (2+1)D the first convolution and its BN are the `middle` ones."""
-    kinds = (nn.Conv3d, nn.BatchNorm3d)
-    parts = [(f"{name}.{key}", part) for key, part in module.named_modules() if isinstance(part, kinds)]
-    if [type(part) is nn.BatchNorm3d for _, part in parts] not in ([False, True], [False, True, False, True]):
-        raise WeightsError(f"VMZ's form has no name for {name}; it holds the networks of Table 2 only")
-    for i in range(0, len(parts), 2):
-        middle = "_middle" if len(parts) == 4 and i == 0 else ""
-        yield f"{parts[i][0]}.weight", f"{conv}{middle}_w"
-        for ours, theirs in VMZ_BN_PARTS.items():
-            yield f"{parts[i + 1][0]}.{ours}", f"{norm.format(middle=middle)}_{theirs}"
-
-
-def parameters_of(blobs: dict[str, Any]) -> dict[str, Tensor]:
-    """The parameters among a file's blobs; the classifier is named `last_out`, whatever its classes."""
-    return {
-        _VMZ_HEAD.sub(r"last_out_\1", name): torch.from_numpy(blob.astype("float32"))
-        for name, blob in blobs.items()
-        if isinstance(name, str) and VMZ_PARAMETER.fullmatch(name) and getattr(blob, "dtype", None) in _REALS
-    }
 
 
 def read_blobs(path: Path) -> dict[str, np.ndarray]:

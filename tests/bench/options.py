@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from studylib.nets.onednn import Conv3d, cpu_bf16_is_on
+from studylib.nets.build import Conv3d
 from studylib.training.devices import choose
 from studylib.training.memory import recompute_blocks
 from studylib.training.session import make_optimizer
@@ -42,7 +42,7 @@ class TimePaddedBefore(Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         t, h, w = self.padding
-        if t and cpu_bf16_is_on(x):
+        if t and torch.is_autocast_enabled("cpu"):
             return F.conv3d(F.pad(x, (0, 0, 0, 0, t, t)), self.weight, self.bias, self.stride, (0, h, w))
         return super().forward(x)
 

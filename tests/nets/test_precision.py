@@ -5,9 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from studylib.nets import onednn, precision
-from studylib.nets.build import Conv3d, build_net
-from studylib.nets.onednn import frames_as_channels
+from studylib.nets import build, precision
+from studylib.nets.build import Conv3d, build_net, frames_as_channels
 from tests.bench.same_gradients import LARGEST_RATIO, compare, gradients
 
 CPU = torch.device("cpu")
@@ -74,7 +73,7 @@ def seen(monkeypatch):
         frames.append(x.shape[2])
         return frames_as_channels(x, weight, stride, padding)
 
-    monkeypatch.setattr(onednn, "frames_as_channels", note)
+    monkeypatch.setattr(build, "frames_as_channels", note)
     return frames
 
 
@@ -97,7 +96,7 @@ def test_in_fp32_a_step_does_not_multiply_padding_either_and_has_the_same_gradie
     _, found = gradients(net, clips.double(), labels, "fp32")
     assert seen == [2, 2, 2, 2, 1, 1, 1]
     assert all(torch.equal(g, found[name]) for name, g in gradients(net, clips.double(), labels, "fp32")[1].items())
-    monkeypatch.setattr(onednn.Conv3d, "forward", nn.Conv3d.forward)
+    monkeypatch.setattr(Conv3d, "forward", nn.Conv3d.forward)
     _, wanted = gradients(net, clips.double(), labels, "fp32")
     assert len(seen) == 14
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-8)  # the loss is taken of floats
@@ -120,6 +119,6 @@ def test_gradients_without_one_tap_in_time_are_found_to_be_wrong(monkeypatch):
         kept = torch.tensor([1.0, 1.0, 0.0], dtype=weight.dtype).view(3, 1, 1)
         return frames_as_channels(x, weight * kept, stride, padding)
 
-    monkeypatch.setattr(onednn, "frames_as_channels", without_last_tap)
+    monkeypatch.setattr(build, "frames_as_channels", without_last_tap)
     found = compare("r3d", *clips_and_labels(), classes=5, width=16)
     assert min(found.ratios.values()) > LARGEST_RATIO

@@ -48,16 +48,6 @@ def test_torchvisions_weights_give_torchvisions_scores(theirs, ours, tmp_path):
     error = float((scores(net) - scores(reference)).abs().max() / scores(reference).abs().max())
     assert error < 1e-5
 
-    # and back into torchvision's own net, of one whose epsilon is VMZ's too
-    save_torchvision(net, tmp_path / "back.pth")
-    back = torch.load(tmp_path / "back.pth", weights_only=True)
-    assert all(torch.equal(tensor, back[name]) for name, tensor in reference.state_dict().items())
-    own = randomised(build_net(ours, num_classes=7))
-    assert bn_eps(own) == 1e-3
-    save_torchvision(own, tmp_path / "own.pth")
-    reference.load_state_dict(torch.load(tmp_path / "own.pth", weights_only=True))
-    assert torch.allclose(scores(reference), scores(own), rtol=1e-4, atol=1e-4 * float(scores(own).abs().max()))
-
 
 @pytest.mark.parametrize("name", NETS)
 def test_every_net_comes_back_from_vmzs_form_bit_for_bit(name, tmp_path):
