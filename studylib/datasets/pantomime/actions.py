@@ -58,6 +58,7 @@ class Draw:
     side: str  # of one-sided movements
 
     def __call__(self, low: float, high: float) -> float:
+        """A number drawn evenly from `low` on and below `high`."""
         return self.rng.uniform(low, high)
 
 
