@@ -146,10 +146,6 @@ def make(name: str, folder: Path) -> Path:
     return folder / name
 
 
-def encode(path: Path, codec: str, options: dict[str, str], frames: np.ndarray, **container_options: str) -> None:
-    encode_kind(path, Kind(codec, options, container_options=container_options), frames)
-
-
 def encode_kind(path: Path, kind: Kind, frames: np.ndarray) -> None:
     """Write upright RGB `frames` (T, H, W, 3) to `path`."""
     options = {"threads": "1", **kind.options}

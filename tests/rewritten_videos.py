@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import av
 
-from tests.made_videos import KINDS, NUM_FRAMES, encode, make, numbered_frames
+from tests.made_videos import KINDS, NUM_FRAMES, Kind, encode_kind, make, numbered_frames
 
 Change = Callable[[int, av.Packet], av.Packet | None]
 
@@ -131,7 +131,7 @@ def twice(source: Path, target: Path) -> None:
 
 def followed_by_a_larger_picture(source: Path, target: Path) -> None:
     larger = target.with_name(f"larger_{target.name}")
-    encode(larger, "libx264", {"g": "12"}, numbered_frames(NUM_FRAMES, 144, 192))
+    encode_kind(larger, Kind("libx264", {"g": "12"}), numbered_frames(NUM_FRAMES, 144, 192))
     target.write_bytes(source.read_bytes() + larger.read_bytes())
 
 

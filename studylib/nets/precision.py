@@ -21,11 +21,9 @@ def bf16_is_native(device: torch.device) -> bool:
     """Whether the device computes in bf16 itself; emulation is right but slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if torch.backends.cpu.get_cpu_capability() == "DEFAULT":  # no vector unit known to torch
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()) or (
-        not torch.backends.cpu.get_cpu_capability().startswith("AVX") and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    if torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -36,17 +34,10 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def choose_precision(
     asked: str, net: nn.Module, clip_shape: tuple[int, int, int, int], batch_size: int, device: torch.device
 ) -> tuple[str, str]:
-    """The precision to train in, and one line that says why.
+    """The precision to train in, "bf16" or "fp32" as `asked` where that is native and right, and a line that says why.
 
-    Args:
-        asked: "bf16" or "fp32".
-        net: the network on `device`.
-        clip_shape: (C, T, H, W) of one clip.
-        batch_size: clips a step; the fault depends on shapes, so the check uses the run's own.
-        device: where it will run.
-
-    Returns:
-        ("bf16" | "fp32", reason)
+    The fault depends on shapes: `net`, on `device`, is checked with batches of the run's own, `batch_size` clips of
+    `clip_shape` = (C, T, H, W).
     """
     if asked == "fp32":
         return "fp32", "fp32 as asked"

@@ -41,6 +41,7 @@ _MOST_BYTES = 4096
 _TIMED_CONTAINERS = {"mov", "mp4", "matroska", "webm"}
 _ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1"}
 _CHECKED_PACKETS = 8
+_NO_TIME = -(2**63)
 # Containers that keep a frame's bytes together; in others, streams, a parser looks for where each begins.
 _FRAMING_CONTAINERS = _TIMED_CONTAINERS | {"avi", "flv"}
 # The same bytes on every processor: FFmpeg's other paths round differently from one instruction set to another.
@@ -183,8 +184,7 @@ def decode_into(video: Path | str, out: np.ndarray, known: Timeline | None = Non
 
 
 def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path | str, step: int = 1) -> np.ndarray:
-    """Frame numbers of the clips at `starts`, (N, T): `start`, `start + step`, ..., and the one place of the rule that
-    the last frame is repeated.
+    """Frame numbers of clips, (N, T): `start`, `start + step`, ...; the one place where the last frame is repeated.
 
     Errors: ValueError naming `path` for no start, a start outside the video, or a length or step that is not positive.
     """
@@ -196,13 +196,13 @@ def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path 
     return np.minimum(np.asarray(starts, np.int64)[:, None] + step * np.arange(length), num_frames - 1)
 
 
-def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21, preset: str = "veryfast") -> None:
+def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21) -> None:
     """Write uint8 RGB `frames` (T, H, W, 3), H and W even, as H.264 mp4 (yuv420p) on one thread, whole or not at all.
 
     Errors: OSError (a full disk, say) naming the file, an earlier file staying intact.
     """
     # Into memory first: the file is then written by Python, which reports every failed write.
-    write_bytes(Path(path), encode(frames, *frames.shape[1:3], fps, {"crf": str(crf), "preset": preset}))
+    write_bytes(Path(path), encode(frames, *frames.shape[1:3], fps, {"crf": str(crf), "preset": "veryfast"}))
 
 
 def encode(
@@ -254,8 +254,9 @@ def scan(path: Path | str) -> Timeline:
             if packet.stream_index == stream.index:
                 if packet.is_keyframe and len(contents) < _CHECKED_PACKETS:
                     contents[packet.pos] = bytes(packet)
+                place = (_NO_TIME if packet.pts is None else packet.pts, packet.pos or 0, packet.size)
                 flags = (packet.is_keyframe, packet.is_discard, packet.is_corrupt)
-                packets.append((packet.pts, packet.pos, packet.size, *flags, packet.has_sidedata("new_extradata")))
+                packets.append((*place, *flags, packet.has_sidedata("new_extradata")))
         kinds = set(container.format.name.split(","))
         # The table of an mp4 tells where each frame's bytes are, of frames behind an edit's end too.
         beyond = "mov" in kinds and any(entry.pos + entry.size > file_size for entry in stream.index_entries)
@@ -269,29 +270,20 @@ def scan(path: Path | str) -> Timeline:
         in_place = all(
             pos is not None and os.pread(file.fileno(), len(data), pos) == data for pos, data in contents.items()
         )
-    pts, positions, sizes, keys, discarded, corrupt, other_head = list(zip(*packets, strict=True)) or [()] * 7
+    columns = np.array(packets, np.int64).reshape(-1, 7).T.copy()
+    times, positions, sizes, keys, discarded, corrupt, other_head = columns
     if not packets or corrupt[-1] or beyond or cut or end < 0.95 * duration:
         raise VideoError(f"{path}: truncated, ends after {len(packets)} frames; fetch or make it again")
-    times = np.array([-1 if time is None else time for time in pts], np.int64)
-    if not (
-        kinds & _TIMED_CONTAINERS
-        and one_a_packet
-        and None not in pts
-        and len(np.unique(times)) == len(times)
-        # A file cut out of a longer one may begin with frames that cannot be decoded.
-        and keys[0]
-        and times[0] == times.min()
-        and not any(discarded)
-        and not any(corrupt)
-    ):
+    timed = kinds & _TIMED_CONTAINERS and one_a_packet and _NO_TIME not in times
+    # A file cut out of a longer one may begin with frames that cannot be decoded.
+    from_keyframe = keys[0] and times[0] == times.min()
+    if not (timed and from_keyframe and len(np.unique(times)) == len(times)) or discarded.any() or corrupt.any():
         return _counted(path, fps)
     order = np.argsort(times, kind="stable")  # packet numbers in the order of showing
     numbers = np.argsort(order)
-    keyframes = np.sort(numbers[np.array(keys)])
-    table = None
-    if in_place and not any(other_head):
-        places = (np.array([place or 0 for place in column], np.int64) for column in (positions, sizes))
-        table = Packets(codec, extradata, colours, numbers, *places)
+    keyframes = np.sort(numbers[keys > 0])
+    placed = in_place and not other_head.any()
+    table = Packets(codec, extradata, colours, numbers, positions, sizes) if placed else None
     with opened(path) as (container, stream):
         first = next(container.decode(stream), None)
         return _as_shown(path, first, len(times), fps, times=times[order], keyframes=keyframes, packets=table)
@@ -339,11 +331,9 @@ def _past_damage(path: Path, fps: float) -> Timeline | None:
 
 
 def _shown_from(path: Path, head: int) -> tuple[av.VideoFrame | None, list[int], int | None, int]:
-    """What is shown when decoding begins at the packet `head`, up to the next damage.
-
-    The first frame; the places of all frames' packets; how many packets lie ahead of the next frame that is no B-frame,
-    None where none is shown; how many frames the decoder holds back.
-    """
+    """What is shown when decoding begins at the packet `head`, up to the next damage: the first frame; the places of all
+    frames' packets; how many packets lie ahead of the next frame that is no B-frame, None where none is shown; how many
+    frames the decoder holds back."""
     first, places, ahead = None, [], 1 if head == 0 else None
     with opened(path) as (container, stream), suppress(av.FFmpegError):
         context = stream.codec_context

@@ -71,10 +71,3 @@ def test_random_clips_are_drawn_independently_and_every_start_is_as_likely_as_an
     counts = np.bincount(clips.random_starts(17, 8, 10_000, np.random.default_rng(3)))  # 0 to 9, deviation 30
     assert len(counts) == 10
     assert np.abs(counts - 1000).max() < 5 * 30
-
-
-def test_ten_even_clips_of_8_frames_leave_gaps_where_those_of_48_overlap():
-    """What section 4.3 explains the fall of video accuracy by: long clips show the same frames again."""
-    for length, covered in ((8, 80), (48, 250)):  # of ten seconds; 48: 480 frames, each seen about twice
-        starts = clips.uniform_starts(250, length, 10)
-        assert len({start + k for start in starts.tolist() for k in range(length)}) == covered
