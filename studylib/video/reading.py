@@ -331,9 +331,9 @@ def _past_damage(path: Path, fps: float) -> Timeline | None:
 
 
 def _shown_from(path: Path, head: int) -> tuple[av.VideoFrame | None, list[int], int | None, int]:
-    """What is shown when decoding begins at the packet `head`, up to the next damage: the first frame; the places of all
-    frames' packets; how many packets lie ahead of the next frame that is no B-frame, None where none is shown; how many
-    frames the decoder holds back."""
+    """What is shown when decoding begins at the packet `head`, up to the next damage: the first frame; the places of
+    all frames' packets; how many packets lie ahead of the next frame that is no B-frame, None where none is shown; how
+    many frames the decoder holds back."""
     first, places, ahead = None, [], 1 if head == 0 else None
     with opened(path) as (container, stream), suppress(av.FFmpegError):
         context = stream.codec_context

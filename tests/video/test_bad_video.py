@@ -13,8 +13,7 @@ import pytest
 from av.stream import Disposition
 
 from studylib.video.reading import Timeline, VideoError, scan, write_video
-from tests.made_videos import KINDS, decode_from_start, files_limited_to, make, numbered_frames
-from tests.rewritten_videos import make_any, overwritten
+from tests.made_videos import KINDS, decode_from_start, files_limited_to, make, numbered_frames, overwritten
 from tests.video_folders import read_clip, read_video
 
 SIZE = (36, 45)
@@ -123,7 +122,7 @@ def test_a_truncated_stream_that_counts_no_frames_is_one_error_or_read_to_its_en
 @pytest.mark.parametrize("name", ["edited_start.mp4", "edited_end.mp4", "b_frames.mp4", "wrong_times.avi"])
 def test_a_file_without_its_last_kilobyte_is_never_read_as_whole(tmp_path: Path, name: str) -> None:
     """The end of an AVI file is its index, of an mp4 its table or, with the table first, its last frames."""
-    good = make_any(name, tmp_path)
+    good = make(name, tmp_path)
     path = tmp_path / f"cut_{name}"
     path.write_bytes(good.read_bytes()[:-1000])
     with pytest.raises(VideoError):
@@ -141,7 +140,7 @@ def test_a_file_without_its_last_kilobyte_is_never_read_as_whole(tmp_path: Path,
 def test_one_damaged_frame_costs_its_group_of_frames_and_no_more(tmp_path: Path, name: str, packet: int) -> None:
     """Decoders that notice would fill the gap with what is around it. The groups are of 12 frames; the last of the one
     before may wait for a damaged keyframe."""
-    good, path = make_any(name, tmp_path), tmp_path / f"damaged_{name}"
+    good, path = make(name, tmp_path), tmp_path / f"damaged_{name}"
     overwritten(good, packet, 255, path)
     known, lost = scan(path), []
     assert known.info == scan(good).info

@@ -10,13 +10,13 @@ from studylib.video.reading import Timeline, read_clips, scan, write_video
 from tests.made_videos import (
     KINDS,
     NUM_FRAMES,
+    REWRITTEN,
     decode_by_opencv,
     decode_from_start,
     make,
     number_shown,
     numbered_frames,
 )
-from tests.rewritten_videos import REWRITTEN, make_any, numbers_of
 from tests.video_folders import REAL_VIDEOS, read_clip, read_video
 
 SIZE = (36, 45)
@@ -46,7 +46,7 @@ def test_the_usual_codecs_are_among_those_tested() -> None:
 
 @pytest.mark.parametrize("name", [*KINDS, *REWRITTEN, *real_videos()], ids=lambda name: Path(name).name)
 def test_frame_i_is_the_ith_that_decoding_from_the_start_gives(videos: Path, name: str | Path) -> None:
-    path = name if isinstance(name, Path) else make_any(name, videos)
+    path = name if isinstance(name, Path) else make(name, videos)
     expected = decode_from_start(path, SIZE)
     known, n = scan(path), len(expected)
     assert known.info.num_frames == n
@@ -62,10 +62,11 @@ def test_frame_i_is_the_ith_that_decoding_from_the_start_gives(videos: Path, nam
 
 @pytest.mark.parametrize("name", [*KINDS, *REWRITTEN])
 def test_the_frames_show_their_numbers_upright(videos: Path, name: str) -> None:
-    path = make_any(name, videos)
-    info, numbers = scan(path).info, numbers_of(name)
+    path = make(name, videos)
+    source, _, numbers = REWRITTEN.get(name, (name, None, list(range(NUM_FRAMES))))
+    info = scan(path).info
     assert info.num_frames == len(numbers)
-    assert (info.height, info.width) == KINDS[REWRITTEN[name].source if name in REWRITTEN else name].size
+    assert (info.height, info.width) == KINDS[source].size
     frames = read_video(path, (info.height, info.width))
     assert [number_shown(frame) for frame in frames] == numbers
     middle = len(numbers) // 2
@@ -75,7 +76,7 @@ def test_the_frames_show_their_numbers_upright(videos: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*OPENCV_READS, *real_videos()], ids=lambda name: Path(name).name)
 def test_opencv_decodes_the_same_frames_up_to_its_way_of_spreading_colour(videos: Path, name: str | Path) -> None:
-    path = name if isinstance(name, Path) else make_any(name, videos)
+    path = name if isinstance(name, Path) else make(name, videos)
     info, foreign = scan(path).info, decode_by_opencv(path)
     # Frames that OpenCV gives: the number that it says is the header's or a guess from the duration.
     assert len(foreign) == info.num_frames
