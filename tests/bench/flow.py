@@ -11,7 +11,7 @@ import numpy as np
 from studylib.datasets import pantomime
 from studylib.video.clips import scaled_size
 from studylib.video.flow import flow_clip, flow_video
-from studylib.video.reading import read_clips, write_video
+from studylib.video.reading import read_clips, scan, write_video
 from tests.video_folders import REAL_VIDEOS
 
 CLIP, REPEATS = 8, 20
@@ -40,8 +40,9 @@ def _row(videos: list[Path], size: tuple[int, int], folder: Path) -> dict[str, s
     rng = np.random.default_rng(0)
     decode, compute, read = 0.0, 0.0, 0.0
     for video in videos:
-        decode += _milliseconds(lambda start, video=video: read_clips(video, [start], CLIP + 1, size), rng)
-        frames = read_clips(video, [0], 41, size)[0]
+        known = scan(video)
+        decode += _milliseconds(lambda start, it=(video, known): read_clips(it[0], [start], CLIP + 1, size, it[1]), rng)
+        frames = read_clips(video, [0], 41, size, known)[0]
         compute += _milliseconds(lambda start, frames=frames: flow_clip(frames[start : start + CLIP + 1]), rng)
         path = folder / "flow.f16"
         flows = flow_video(frames)
@@ -70,7 +71,3 @@ def _milliseconds(function: Callable[[int], object], rng: np.random.Generator) -
     for start in starts:
         function(start)
     return 1e3 * (time.process_time() - begun) / REPEATS
-
-
-if __name__ == "__main__":
-    main()

@@ -5,10 +5,10 @@ gradient with regard to the clip is nobody's: neither has to be computed.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from studylib.nets.build import build_net
-from studylib.nets.complexity import count
+from studylib.nets.complexity import calls, count
 from studylib.training.spec import RunSpec
 
 PASSES = 3  # forward, gradient of the input, gradient of the weights
@@ -39,24 +39,15 @@ def of_step(spec: RunSpec, classes: int) -> tuple[int, int]:
 def needed(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:
     """Multiply-adds of convolutions and FC that forward and backward pass of a clip (C, T, H, W) need."""
     total = 0
-
-    def add(layer: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
-        nonlocal total
+    layers = [(name, m) for name, m in net.named_modules() if isinstance(m, nn.Conv3d | nn.Linear)]
+    for _, layer, inputs, _ in calls(net, clip_shape, layers):
         # the first layer that is called is the one on the clip
         passes = PASSES - (total == 0)
         if isinstance(layer, nn.Linear):
             total += passes * layer.weight.numel()
-            return
+            continue
         pairs = layer.in_channels * layer.out_channels // layer.groups
-        for args in zip(inputs[0].shape[2:], layer.kernel_size, layer.stride, layer.padding, strict=True):
+        for args in zip(inputs[1:], layer.kernel_size, layer.stride, layer.padding, strict=True):
             pairs *= taps_inside(*args)
         total += passes * pairs
-
-    hooks = [m.register_forward_hook(add) for m in net.modules() if isinstance(m, nn.Conv3d | nn.Linear)]
-    try:
-        with torch.no_grad():
-            net.eval()(torch.zeros(1, *clip_shape, device=next(net.parameters()).device))
-    finally:
-        for hook in hooks:
-            hook.remove()
     return total

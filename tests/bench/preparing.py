@@ -168,9 +168,3 @@ def error(one: np.ndarray, other: np.ndarray) -> float:
 def decibel(mean_square: float) -> float:
     """PSNR of 8-bit values."""
     return 10 * math.log10(255**2 / max(mean_square, 1e-9))
-
-
-if __name__ == "__main__":
-    import sys
-
-    main(sys.argv[1:])

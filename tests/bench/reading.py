@@ -192,9 +192,3 @@ def loader_rate(name: str, paths: list[Path], folder: Path) -> dict:
     workers = loader.num_workers
     print(f"{name}: the training loader gives {rate:.0f} clips/s with {workers} workers, {rate / workers:.0f} a worker")
     return {"videos": name, "workers": workers, "clips_per_second": rate, "a_worker": rate / workers}
-
-
-if __name__ == "__main__":
-    import sys
-
-    main(sys.argv[1:])

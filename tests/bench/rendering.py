@@ -34,7 +34,3 @@ def main(_arguments: Sequence[str] = ()) -> None:
     for name, total in seconds.items():
         print(f"{name:18} {1e3 * total / frames:6.2f} ms/frame")
     print(f"{size / VIDEOS / 1024:.0f} KiB a video")
-
-
-if __name__ == "__main__":
-    main()
