@@ -1,6 +1,6 @@
 """What the settings of prepared videos cost and give: bytes, likeness, clips/s and encoded frames/s of one core.
 
-    STUDY_UCF101=FOLDER python -m tests.bench.preparing [--every 8]
+    STUDY_UCF101=FOLDER python -m tests.bench preparing [--every 8]
 
 For each setting every 8th of the real videos is scaled and encoded as H.264 without B-frames, then random 8-frame clips
 are read through `read_clips` with timelines at hand. Bytes are files' (one mp4 a video) and relative to the originals;

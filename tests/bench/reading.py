@@ -1,6 +1,6 @@
 """Random 8-frame clips at 128x171 from real videos: clips/s of one process and one thread, ours beside other readers.
 
-    STUDY_UCF101=FOLDER python -m tests.bench.reading [--rounds 5] [--videos 197] [--keep FOLDER]
+    STUDY_UCF101=FOLDER python -m tests.bench reading [--rounds 5] [--videos 197] [--keep FOLDER]
 
 FOLDER holds `ucf101_subset/<class>/<video>.mp4`. Each reader opens a file anew for each clip, as a shuffled dataset
 makes it do; ours knows the file's timeline, as an index keeps it. Readers take turns within a round, all on the same
