@@ -37,28 +37,31 @@ SHAPES = {
 }
 
 
-def kept(runs: pd.DataFrame) -> dict[int, Filters]:
-    """Seed -> the filters of a plan's complete runs of R(2+1)D-18 that kept them, of the first split.
+def kept(runs: pd.DataFrame) -> dict[str, Filters]:
+    """Training ("seed 0", of several splits "seed 0, split 1") -> the filters of a plan's complete runs of R(2+1)D-18
+    that kept them.
 
     Args:
         runs: `results.table(plan)`.
     """
     shown = runs[runs["experiment"].isin(FILTER_EXPERIMENTS) & (runs["net"] == "R(2+1)D") & (runs["depth"] == 18)]
-    done = shown[(shown["state"] == "complete") & (shown["split"] == 1)]
-    found = {int(row["seed"]): read_conv1(row["result"].folder) for _, row in done.iterrows()}
-    return {seed: filters for seed, filters in found.items() if filters is not None}
+    several = shown["split"].nunique() > 1
+    done = shown[shown["state"] == "complete"].sort_values(["seed", "split"])
+    names = "seed " + done["seed"].astype(str) + (", split " + done["split"].astype(str) if several else "")
+    found = {name: read_conv1(run.folder) for name, run in zip(names, done["result"], strict=True)}
+    return {name: filters for name, filters in found.items() if filters is not None}
 
 
-def numbers(filters: Mapping[int, Filters]) -> pd.DataFrame:
-    """Of each seed: range and deviation of the weights, the share within Figure 6's scale, shapes over time, steady
+def numbers(filters: Mapping[str, Filters]) -> pd.DataFrame:
+    """Of each training: range and deviation of the weights, the share within Figure 6's scale, shapes over time, steady
     energy, in percent.
 
     Args:
         filters: of `kept`.
     """
     rows = []
-    for seed, (spatial, temporal) in filters.items():
-        row: dict[str, float] = {"seed": seed}
+    for training, (spatial, temporal) in filters.items():
+        row: dict[str, str | float] = {"training": training}
         for kind, weights in (("spatial", spatial), ("temporal", temporal)):
             row |= {f"{kind}, largest": np.abs(weights).max(), f"{kind}, deviation": weights.std()}
             row[f"{kind}, within {LARGEST_WEIGHT:g}"] = 100 * within(weights)
@@ -157,16 +160,16 @@ def figure6(filters: Filters) -> Figure:
         return figure
 
 
-def other_seeds(filters: Mapping[int, Filters]) -> Figure:
-    """The same of several networks, smaller: a row a seed, spatial filters left and temporal ones right."""
+def others(filters: Mapping[str, Filters]) -> Figure:
+    """The same of several trainings, smaller: a row each, spatial filters left and temporal ones right."""
     with matplotlib.rc_context(STYLE):
-        pictures = {seed: _pictures(own) for seed, own in filters.items()}
+        pictures = {training: _pictures(own) for training, own in filters.items()}
         heights = [max(WIDTH / 2 * _shape(picture) for picture in own) for own in pictures.values()]
         size = (WIDTH, sum(heights) + 0.5 * len(heights))
         figure, grid = plt.subplots(len(pictures), 2, figsize=size, height_ratios=heights, squeeze=False)
-        for row, (seed, own) in zip(grid, pictures.items(), strict=True):
+        for row, (training, own) in zip(grid, pictures.items(), strict=True):
             for axes, picture, kind in zip(row, own, ("spatial", "temporal"), strict=True):
-                _show(axes, picture, f"seed {seed}, {kind}")
+                _show(axes, picture, f"{training}, {kind}")
         plt.close(figure)
         return figure
 

@@ -104,15 +104,15 @@ def test_the_titles_tell_the_numbers_of_the_arrays():
     assert b.get_title(loc="left").startswith("(b) 16 temporal filters, each 11 channels")
 
 
-def test_numbers_are_those_of_the_arrays_a_row_a_seed():
+def test_numbers_are_those_of_the_arrays_a_row_a_training():
     spatial, temporal = drawn(seed=2)
-    table = filters.numbers({0: drawn(), 2: (spatial, temporal)}).set_index("seed")
-    assert table.loc[2, "spatial, within 0.3"] == pytest.approx(100 * np.mean(np.abs(spatial) <= 0.3))
-    assert table.loc[2, "sum"] == pytest.approx(100 * filters.shares(temporal).loc["sum", "energy"])
+    table = filters.numbers({"a": drawn(), "b": (spatial, temporal)}).set_index("training")
+    assert table.loc["b", "spatial, within 0.3"] == pytest.approx(100 * np.mean(np.abs(spatial) <= 0.3))
+    assert table.loc["b", "sum"] == pytest.approx(100 * filters.shares(temporal).loc["sum", "energy"])
     assert table[list(SHAPES)].sum(axis=1).tolist() == pytest.approx([100, 100])
 
 
-def test_recorded_runs_of_the_network_and_first_split_are_shown():
+def test_recorded_runs_of_the_network_are_shown():
     shown = filters.kept(results.table("mini"))
     assert len(shown) == 10
     assert all(spatial.shape[2:] == (1, 7, 7) for spatial, _ in shown.values())
