@@ -20,9 +20,9 @@ C3D_DROPOUT = 0.5
 class Conv3d(nn.Conv3d):
     """`nn.Conv3d` that does not multiply padding on a CPU where hardly a frame is left.
 
-    With 1 or 2 frames, which is conv4 and conv5 at 8 frames, a third or two of the temporal taps fall on zeros. Left to
-    pad by itself, oneDNN skips them, but its weight gradient there is slow in fp32, and garbage in bf16 for 2 frames;
-    see `precision`. Without gradients fp32 is left to oneDNN.
+    With 1 or 2 frames, which is conv4 and conv5 at 8 frames, a third or two of the temporal taps fall on zeros. oneDNN
+    skips them, but its weight gradient there is slow in fp32, and garbage in bf16 for 2 frames. Without gradients fp32
+    is left to it.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -159,9 +159,9 @@ class BasicBlock(nn.Module):
         stride = block_stride(kind, downsample)
         first = convolution(kind, n_in, n_out, stride, n_in, variant)
         second = convolution(kind, n_out, n_out, (1, 1), n_in, variant)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv1 = nn.Sequential(first, batch_norm(n_out), self.relu)
+        self.conv1 = nn.Sequential(first, batch_norm(n_out), nn.ReLU(inplace=True))
         self.conv2 = nn.Sequential(second, batch_norm(n_out))
+        self.relu = self.conv1[2]
         self.downsample = None
         if downsample or n_in != n_out:
             self.downsample = nn.Sequential(plain_convolution(n_in, n_out, 1, 1, *stride), batch_norm(n_out))
