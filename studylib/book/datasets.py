@@ -12,7 +12,7 @@ import pandas as pd
 from studylib.book import benchmarks
 from studylib.book.tables import prose
 from studylib.datasets.index import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
-from studylib.datasets.official import published_counts
+from studylib.datasets.lists import published_counts
 from studylib.datasets.pantomime import frames
 from studylib.datasets.preparing import Format
 from studylib.runs.cost import FLOW_BYTES, RGB_BYTES, dataset_sizes

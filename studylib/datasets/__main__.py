@@ -3,12 +3,11 @@
 import argparse
 import inspect
 import sys
-from pathlib import Path
 
-from studylib.datasets import folder, miracl, pantomime
-from studylib.datasets.building import build, report
+from studylib.datasets import miracl, pantomime
+from studylib.datasets.building import build, build_from_folders, report
 from studylib.datasets.index import PARTS, DatasetError
-from studylib.datasets.official import READERS
+from studylib.datasets.lists import READERS, folders
 from studylib.datasets.preparing import Format, prepare
 from studylib.datasets.preparing import report as report_prepared
 from studylib.video.files import user_path
@@ -18,7 +17,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with one line on stderr when it did not, 130 after Ctrl-C."""
     args = parser().parse_args(arguments)
     try:
-        args.name, args.data_root = name_and_data_root(args.out, args.name, args.default_name)
         _run(args)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -27,20 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; what is done stays: call again to go on", file=sys.stderr)
         return 130
     return 0
-
-
-def name_and_data_root(out: Path | None, name: str | None, default: str | None) -> tuple[str, Path | None]:
-    """The name of the index and its data root (None: the usual one) by --out DATA_ROOT/NAME and --name.
-
-    Errors: DatasetError when they contradict each other or neither is given and there is no default.
-    """
-    if out is None:
-        if (name or default) is None:
-            raise DatasetError("give the index a name: --name NAME, or --out DATA_ROOT/NAME")
-        return name or default, None
-    if name not in (None, default, out.name):
-        raise DatasetError(f"--out {out} and --name {name} are two names for one index; give one of them")
-    return out.name, out.absolute().parent
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     for name, reader in READERS.items():
         about = getattr(reader.read, "func", reader.read)
         of_own_videos(name, about, name).add_argument("--lists", type=user_path, required=True, help=reader.lists)
-    of_folder = of_own_videos("folder", folder, None)
+    of_folder = of_own_videos("folder", folders, None)
     of_folder.add_argument("--part", choices=PARTS, help="put all videos in this part (default: by folders, else test)")
     of_folder.add_argument("--classes", type=user_path, help="file of the class names in the order of their numbers")
     of_lips = command("miracl", miracl, None)
@@ -87,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> None:
+    given, args.data_root = args.name, args.out and args.out.absolute().parent
+    args.name = args.out.name if args.out else given or args.default_name
+    if args.name is None:
+        raise DatasetError("give the index a name: --name NAME, or --out DATA_ROOT/NAME")
+    if given not in (None, args.default_name, args.name):
+        raise DatasetError(f"--out {args.out} and --name {given} are two names for one index; give one of them")
     if args.resolution is not None and not args.prepare:  # first: the index may take hours
         raise DatasetError("--resolution says how videos are prepared: give --prepare, too")
     if args.resolution is not None and args.resolution < 16:
@@ -100,7 +90,7 @@ def _run(args: argparse.Namespace) -> None:
     else:
         where["only_present"] = args.only_present
         if args.dataset == "folder":
-            index = folder.make(args.name, args.root, args.part, args.classes, **where)
+            index = build_from_folders(args.name, args.root, args.part, args.classes, **where)
         else:
             index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **where)
         print(report(index))

@@ -1,12 +1,13 @@
 """Make an index from lists: the part that is the same for every dataset.
 
-Lists -> files (`lists`) -> what is in them (`probe_all`) -> an index of what is there, and a `report` of what is not.
-Probing reads the packets of every video once, in parallel. Its journal has a line for each video that could be read,
-with the file's size and time, by which a changed file is told. An unreadable one is tried again by each call: what was
-wrong may have been the disk.
+Files are found by one walk over the root and matched by key: no path of a list is ever joined to the root, so none can
+lead out of it. Probing reads the packets of every video once, in parallel; what is there becomes an index, what is not
+a line of the `report`.
 """
 
 import base64
+import os
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,20 +16,102 @@ import pandas as pd
 import pyarrow as pa
 
 from studylib.datasets.index import HOW_TO_PART, OPTIONAL, DatasetError, Index, index_folder, write_index
-from studylib.datasets.lists import Lists, Walk, match, pass_over, passed_over_lines, walk
-from studylib.datasets.official import published_counts
+from studylib.datasets.lists import KEYS, TEST_FOLDERS, Listed, Lists, folders, published_counts, spelling
 from studylib.datasets.production import complete, read_journal
-from studylib.video.files import locked, on_disk
+from studylib.video.files import locked, name_of, on_disk
 from studylib.video.reading import VideoError, scan
 
 MIN_FRAMES = 8  # the paper's shortest clip
 JOURNAL_VERSION = 2  # raise it with any change of what a scan gives
 _FEW = 32  # files that are sooner read than processes are started
-_UNREADABLE_SHOWN = 20  # all of them are in the manifest
+_PRINTED, _NAMED = 20, 1000  # files of one kind that a report names, and the manifest
+# Of two files of one video the earlier ending wins: the official file before its conversion.
+ENDINGS = (
+    ".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".flv", ".3gp", ".mpg", ".mpeg", ".wmv", ".ogv", ".ts", ".gif",
+    ".m2ts", ".mts", ".m2v", ".mpe", ".vob", ".asf", ".f4v", ".3g2", ".divx", ".ogm", ".rm", ".rmvb", ".mxf", ".dv",
+)  # fmt: skip
+
+
+def walk(root: Path) -> tuple[list[str], dict[str, dict]]:
+    """The video files under `root`, relative to it, with forward slashes, sorted, and what is passed over. Links to
+    folders are followed, but not in circles.
+
+    Errors: DatasetError when `root` is no folder, or one that cannot be read.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder; --root is the folder under which the videos lie")
+    videos: list[str] = []
+    passed_over: dict[str, dict] = {}
+    waiting: list[tuple[str, tuple]] = [("", ())]
+    while waiting:
+        prefix, above = waiting.pop()
+        folder = on_disk(root, prefix)
+        try:
+            status = folder.stat()
+            if (identity := (status.st_dev, status.st_ino)) in above:
+                continue
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            if not prefix:
+                raise DatasetError(f"{root}: cannot be read ({error.strerror}); check --root") from error
+            pass_over(passed_over, f"folders that cannot be read ({error.strerror})", [prefix])
+            continue
+        for entry in entries:
+            path = prefix + name_of(entry.name)
+            is_folder = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112 (takes an entry)
+            if entry.name.startswith("."):
+                pass_over(passed_over, "hidden, as their names begin with a dot", [path])
+            elif is_folder:
+                waiting.append((f"{path}/", (*above, identity)))
+            elif _ending(path) not in ENDINGS:
+                pass_over(passed_over, "their names have no ending of a video", [path])
+            elif "\\" in path or _printable(path) != path:
+                pass_over(passed_over, "rename them: a name must be UTF-8 and hold no backslash", [path])
+            else:
+                videos.append(path)
+    return sorted(videos), passed_over
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 (a million times)
+
+
+def _printable(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()
+
+
+def pass_over(passed_over: dict[str, dict], reason: str, paths: Iterable[str]) -> None:
+    """Add to {reason: {"files": how many, "names": the first thousand paths}}."""
+    for path in paths:
+        entry = passed_over.setdefault(reason, {"files": 0, "names": []})
+        entry["files"] += 1
+        if len(entry["names"]) < _NAMED:
+            entry["names"].append(_printable(path))
+
+
+def _passed_over_lines(passed_over: dict[str, dict]) -> list[str]:
+    """A line for each reason."""
+    return [
+        f"{entry['files']} passed over, {reason}: {', '.join(sorted(entry['names'])[:_PRINTED])}"
+        + (", ... (more in manifest.json)" if entry["files"] > _PRINTED else "")
+        for reason, entry in sorted(passed_over.items())
+    ]
+
+
+def _rank(path: str, video: Listed, classes: tuple[str, ...]) -> tuple:
+    """The lower, the better a file is as that of a video: first a replacement of a corrupt one, as Kinetics-400 is
+    distributed, then the one whose folders name its class and part, then the earlier ending, then the first."""
+    *above, file = path.split("/")
+    replaces = any(folder.lower().startswith("replacement") for folder in above)
+    of_class = {spelling(classes[label]) for label in video.labels} & set(map(spelling, above))
+    part_folders = {"train": ("train",), "test": TEST_FOLDERS}.get(video.parts[0])
+    of_part = part_folders is None or set(part_folders) & set(above)
+    return not replaces, (not of_class) + (not of_part), ENDINGS.index(_ending(file)), path
 
 
 class Probed(NamedTuple):
-    """A readable video, as a line of the journal."""
+    """A readable video, as a line of the journal. By size and time a changed file is told; what cannot be read is tried
+    again by each call: what was wrong may have been the disk."""
 
     version: int
     path: str  # relative to the root
@@ -46,8 +129,7 @@ def probe_all(
 ) -> tuple[dict[str, Probed], dict[str, str]]:
     """Probe the files `paths`, relative to `root`: ({path: what it is}, {path: why it cannot be read}), in order.
 
-    Errors: OSError when a worker process was killed or the journal cannot be written; what is done stays in the
-    journal and the next call goes on from there. So it does after Ctrl-C or a kill.
+    Errors: OSError as of `complete`; the next call goes on from there.
     """
     jobs, reasons = {}, {}
     for path in paths:
@@ -91,12 +173,12 @@ def build(
     only_present: bool = False,
     workers: int | None = None,
     data_root: Path | str | None = None,
-    walked: Walk | None = None,
+    walked: tuple[list[str], dict[str, dict]] | None = None,
 ) -> Index:
     """Write the index `name` of the listed videos that are under `root` and can be read.
 
     Labels are the lists' numbers; with `only_present` they are numbered over the classes that have a video. Videos
-    with fewer than `MIN_FRAMES` frames are kept and counted. `walked` is what is under `root` where that is known.
+    with fewer than `MIN_FRAMES` frames are kept and counted. `walked` is what `walk` gave where it is known.
     Called again after a kill it goes on where it was stopped; a second process waits for the first.
 
     Errors: DatasetError when the folder is wrong or no listed video is there; OSError when the disk is full or a
@@ -104,17 +186,23 @@ def build(
     """
     root, folder = Path(root), index_folder(name, data_root)
     videos, passed_over = walked or walk(root)
-    found = match(lists, videos)
-    pass_over(passed_over, "in no list" if lists.sha256 else f"not as {lists.expected}", found.not_listed)
+    found, not_listed = defaultdict(list), []  # {key: paths, the best first}
+    for path in videos:
+        key = KEYS[lists.key](path)
+        (found[key] if key in lists.videos else not_listed).append(path)
+    for key, paths in found.items():
+        paths.sort(key=lambda path, video=lists.videos[key]: _rank(path, video, lists.classes))
+    found = dict(sorted(found.items(), key=lambda item: item[1]))
+    pass_over(passed_over, "in no list" if lists.sha256 else f"not as {lists.expected}", not_listed)
     nothing = f"{root}: none of the {len(lists.videos)} listed videos is here"
-    if not found.files:
+    if not found:
         expected = f"{nothing}; they are expected as {lists.expected}"
-        raise DatasetError("; ".join([expected, *passed_over_lines(passed_over)]))
+        raise DatasetError("; ".join([expected, *_passed_over_lines(passed_over)]))
     with locked(folder / ".lock", f"{name}: another process is making this index"):
         taken: dict[str, Probed] = {}
         unreadable: dict[str, str] = {}
-        for rank in range(max(map(len, found.files.values()))):  # the next best files of those that cannot be read
-            files = {key: paths[rank] for key, paths in found.files.items() if key not in taken and rank < len(paths)}
+        for rank in range(max(map(len, found.values()))):  # the next best files of those that cannot be read
+            files = {key: paths[rank] for key, paths in found.items() if key not in taken and rank < len(paths)}
             if not files:
                 break
             probed, reasons = probe_all(root, files.values(), folder / "probed.jsonl", workers)
@@ -123,23 +211,41 @@ def build(
         if not taken:
             path, reason = next(iter(unreadable.items()))
             raise DatasetError(f"{nothing} and can be read: {len(unreadable)} cannot, such as {path}: {reason}")
-        for key, paths in found.files.items():
+        for key, paths in found.items():
             used = taken[key].path if key in taken else paths[0]
             for path in set(paths) - {used}:
                 pass_over(passed_over, unreadable.pop(path, "further files of a listed video"), [path])
         classes, columns = _columns(lists, taken, only_present)
         facts = lists.facts() | {
             "lists_sha256": lists.sha256,
-            "found": len(found.files),
-            "missing": len(lists.videos) - len(found.files),
+            "found": len(found),
+            "missing": len(lists.videos) - len(found),
             "unreadable": unreadable,
             "too_short": sum(video.num_frames < MIN_FRAMES for video in taken.values()),
             "min_frames": MIN_FRAMES,
-            "duplicates": found.duplicates,
-            "not_listed": len(found.not_listed),
+            "duplicates": sum(len(paths) - 1 for paths in found.values()),
+            "not_listed": len(not_listed),
         }
         facts |= {"passed_over": passed_over} if passed_over else {}
         return write_index(name, root, classes, columns, facts, data_root)
+
+
+def build_from_folders(
+    name: str, root: Path | str, part: str | None = None, classes: Path | str | None = None, **options: object
+) -> Index:
+    """`build` of the videos in folders that are named like their classes (`lists.folders`); options as there.
+
+    With `part` ("train", "test") all videos are in that part of split 1; without, they are in those that the folders
+    train and test (or val) tell, and where there are none in "test". Labels follow the lines of the file `classes`;
+    without one, the folders' names in alphabetical order.
+    Errors: DatasetError naming the folder or the file that is wrong, or when no video is there.
+    """
+    videos, passed_over = walk(Path(root))
+    lists = folders(Path(root), videos, part, classes)
+    if not lists.videos:
+        elsewhere = f"{root}: no video in {lists.expected}, and {len(videos)} elsewhere below"
+        raise DatasetError("; ".join([elsewhere, *_passed_over_lines(passed_over)]))
+    return build(name, root, lists, walked=(videos, passed_over), **options)
 
 
 def _columns(lists: Lists, taken: dict[str, Probed], only_present: bool) -> tuple[list[str], dict[str, list]]:
@@ -163,12 +269,23 @@ def _columns(lists: Lists, taken: dict[str, Probed], only_present: bool) -> tupl
 
 def report(index: Index) -> str:
     """What the command prints of an index that `build` made: what is there and what is not, beside published counts."""
-    facts, published = index.facts, published_counts(index.facts["dataset"])
+    facts, counts, published = index.facts, index.counts(), published_counts(index.facts["dataset"])
     lines = [f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes, index in {index.folder}"]
-    lines += [f"  {split}: {n['train']} train, {n['test']} test" for split, n in index.counts().items()]
-    if facts["dataset"] == "folder" and not all(index.counts()["split1"].values()):
+    lines += [f"  {split}: {n['train']} train, {n['test']} test" for split, n in counts.items()]
+    if facts["dataset"] == "folder" and not all(counts["split1"].values()):
         lines.append(f"  to train and test, {HOW_TO_PART}")
-    lines += ["", *_parts_table(index, published).splitlines(), ""]
+    rows = []  # of each part: videos by the lists, in the index, and as published
+    for split, listed in facts["listed_in_part"].items():
+        indexed = counts[split] | {"neither": len(index.table) - sum(counts[split].values())}
+        before = "" if len(counts) == 1 else f"{split} "
+        shown = {"train": "train", "test": facts["test_name"], "neither": "neither"}
+        rows += [(before + shown[part], listed[part], indexed[part]) for part in shown if listed[part]]
+    if len(rows) > 1:
+        rows.append(("all", facts["listed"], len(index.table)))
+    table = pd.DataFrame(rows, columns=["part", "listed", "in the index"])
+    table["published"] = [published.get(part, ("-",))[0] for part in table["part"]]
+    texts = table.map(lambda cell: f"{cell:,}" if isinstance(cell, int) else cell)
+    lines += ["", *texts.to_string(index=False).splitlines(), ""]
     lines += [
         f"  of {facts['listed']} listed {facts['missing']} are missing and {len(facts['unreadable'])} unreadable "
         f"(left out), {facts['not_listed']} files are in no list",
@@ -181,7 +298,7 @@ def report(index: Index) -> str:
         "lines_without_label": "lines name no class and are left out",
     }
     lines += [f"  {facts[key]} {text}" for key, text in where_any.items() if facts[key]]
-    lines += [f"  {line}" for line in passed_over_lines(facts.get("passed_over", {}))]
+    lines += [f"  {line}" for line in _passed_over_lines(facts.get("passed_over", {}))]
     lines += unreadable_lines(facts["unreadable"], index)
     sources = dict.fromkeys(source for _, source in published.values())
     lines.append(f"  published: {'; '.join(sources) or 'no count is known here'}")
@@ -190,22 +307,6 @@ def report(index: Index) -> str:
 
 def unreadable_lines(unreadable: dict[str, str], index: Index) -> list[str]:
     """A line for each of the first videos that cannot be read, and where all are named."""
-    lines = [f"    {path}: {reason}" for path, reason in list(unreadable.items())[:_UNREADABLE_SHOWN]]
+    lines = [f"    {path}: {reason}" for path, reason in list(unreadable.items())[:_PRINTED]]
     more = len(unreadable) - len(lines)
     return lines + [f"    and {more} more: {index.folder / 'manifest.json'} names them"] * (more > 0)
-
-
-def _parts_table(index: Index, published: dict[str, tuple[int, str]]) -> str:
-    """A row for each part: videos by the lists, in the index, and as published."""
-    facts, rows = index.facts, []
-    for split, listed in facts["listed_in_part"].items():
-        indexed = index.counts()[split]
-        indexed["neither"] = len(index.table) - sum(indexed.values())
-        before = "" if len(facts["listed_in_part"]) == 1 else f"{split} "
-        shown = {"train": "train", "test": facts["test_name"], "neither": "neither"}
-        rows += [(before + shown[part], listed[part], indexed[part]) for part in shown if listed[part]]
-    if len(rows) > 1:
-        rows.append(("all", facts["listed"], len(index.table)))
-    table = pd.DataFrame(rows, columns=["part", "listed", "in the index"])
-    table["published"] = [published.get(part, ("-",))[0] for part in table["part"]]
-    return table.map(lambda cell: f"{cell:,}" if isinstance(cell, int) else cell).to_string(index=False)

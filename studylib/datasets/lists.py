@@ -1,29 +1,57 @@
-"""What the official lists of a dataset say, and which files they are found in. No video is looked into here.
+"""What the lists of a dataset say: the official ones of Kinetics, Sports-1M, UCF101 and HMDB51, or folders.
 
-A reader (`official`, `folder`, `miracl`) turns lists into one `Lists`; `building` does the rest for all of them. Files
-are found by one walk over the root and matched by key: no path of a list is ever joined to the root, so none can lead
-out of it.
+Each reader makes one `Lists` and names file, line and what was expected in a DatasetError; `building` does the rest.
+Its docstring is the help of its command.
 """
 
+import csv
+import difflib
 import hashlib
-import os
+import io
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
+
+import pandas as pd
 
 from studylib.datasets.index import DatasetError
 from studylib.video.files import name_of, on_disk
 
-# Of two files of one video the earlier ending wins: the official file before its conversion.
-ENDINGS = (
-    ".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".flv", ".3gp", ".mpg", ".mpeg", ".wmv", ".ogv", ".ts", ".gif",
-    ".m2ts", ".mts", ".m2v", ".mpe", ".vob", ".asf", ".f4v", ".3g2", ".divx", ".ogm", ".rm", ".rmvb", ".mxf", ".dv",
-)  # fmt: skip
 TEST_FOLDERS = ("test", "val", "validate", "validation")
-_PRINTED, _NAMED = 20, 1000  # files passed over for one reason that are printed, and named in the manifest
+SPLITS = (1, 2, 3)  # of UCF101 and HMDB51
+KINETICS_PARTS = {"train": "train", "val": "test", "validate": "test", "validation": "test", "test": ""}
+KINETICS_HEADER = "label,youtube_id,time_start,time_end,split"
+_SECONDS = (r"[0-9]{1,6}", "must be a whole number of seconds")
+_KINETICS_RULES = {
+    "youtube_id": (r"[A-Za-z0-9_-]{11}", "must be 11 letters, digits, '-' or '_'"),
+    "time_start": _SECONDS,
+    "time_end": _SECONDS,
+    "split": ("|".join(KINETICS_PARTS), f"must be one of {', '.join(KINETICS_PARTS)}"),
+}
+SPORTS1M_PARTITIONS = {"train": "train_partition.txt", "test": "test_partition.txt"}  # train first: its lines hold
+_SPORTS1M_LINE = re.compile(
+    r"(?:https?://)?(?:www\.|m\.)?(?:youtube\.com/watch\?(?:[^\s#]*&)?v=|youtu\.be/)([A-Za-z0-9_-]{11})(?:[&?#]\S*)?"
+    r"\s+([0-9]+(?:,[0-9]+)*)"
+)
+HMDB51_PARTS = {"0": "", "1": "train", "2": "test"}
+
+
+def without_ending(name: str) -> str:
+    """A file name up to its last dot."""
+    return name.rpartition(".")[0] or name
+
+
+# How the key of a video is read off its path. YouTube's ids tell upper from lower case; folder and file names of
+# UCF101 and HMDB51 differ by nothing else, and copies of them are spelt in more than one way.
+KEYS = {
+    "path": without_ending,
+    "stem": lambda path: without_ending(path.rpartition("/")[2]),
+    "folder/stem": lambda path: without_ending("/".join(path.split("/")[-2:])).casefold(),
+}
 
 
 class Listed(NamedTuple):
@@ -50,22 +78,18 @@ class Lists:
     without_label: int = 0  # lines that name no class, as those of hidden tests: left out
     sha256: str = ""  # over the lists' names and contents, whatever their line ends
 
-    def add(self, key: str, labels: tuple[int, ...], parts: tuple[str, ...]) -> None:
-        """Add what one line says of a video."""
-        video = Listed(labels, parts)
-        first = self.videos.setdefault(key, video)
-        if first is not video:
-            self.repeated += first == video
-            self.conflicting += first != video
-
-    def add_to_split(self, place: str, name: str, label: int, split: int, part: str) -> None:
-        """Add what a line of one split's list says of a file. Errors: DatasetError for a video in two parts."""
+    def add(self, place: str, name: str, labels: tuple[int, ...], part: str, split: int = 1) -> None:
+        """Add what one line says of a file. Errors: DatasetError for one in both parts of one of several splits."""
         key = KEYS[self.key](name)
-        parts = self.videos.get(key, Listed((label,), (None,) * self.num_splits)).parts
-        if parts[split - 1] not in (None, part):
+        video = self.videos.setdefault(key, Listed(labels, (None,) * self.num_splits))
+        if (told := video.parts[split - 1]) is None:
+            self.videos[key] = video._replace(parts=(*video.parts[: split - 1], part, *video.parts[split:]))
+        elif self.num_splits > 1 and told != part:
             raise DatasetError(f"{place}: '{name}' has another part in split {split} by an earlier line")
-        self.repeated += parts[split - 1] is not None
-        self.videos[key] = Listed((label,), (*parts[: split - 1], part, *parts[split:]))
+        else:
+            same = (video.labels, told) == (labels, part)
+            self.repeated += same
+            self.conflicting += not same
 
     def part_counts(self) -> dict[str, dict[str, int]]:
         """{"split1": {"train": 9537, "test": 3783, "neither": 0}, ...}."""
@@ -116,11 +140,6 @@ def is_plain_name(name: str) -> bool:
     return name not in ("", ".", "..") and not re.search(r"[/\\\x00]", name)
 
 
-def without_ending(name: str) -> str:
-    """A file name up to its last dot."""
-    return name.rpartition(".")[0] or name
-
-
 def spelling(name: str) -> str:
     """A class name as it compares: "Riding_a_bike", "riding a bike" and '"riding a bike"' are one."""
     return re.sub(r"[\s_]+", " ", re.sub("[\"'’]", "", name)).strip().casefold()
@@ -131,125 +150,204 @@ def numbers_by_spelling(classes: Iterable[str]) -> dict[str, int]:
     return {spelling(name): number for number, name in enumerate(classes)}
 
 
-# How the key of a video is read off its path. YouTube's ids tell upper from lower case; folder and file names of
-# UCF101 and HMDB51 differ by nothing else, and copies of them are spelt in more than one way.
-KEYS = {
-    "path": without_ending,
-    "stem": lambda path: without_ending(path.rpartition("/")[2]),
-    "folder/stem": lambda path: without_ending("/".join(path.split("/")[-2:])).casefold(),
-}
+def kinetics(path: Path, num_classes: int) -> Lists:
+    """Kinetics-400, -600 and -700 (Kay et al., 2017) by their official lists: clips of 10 seconds from YouTube.
 
+    The lists are csv files (label, youtube_id, time_start, time_end, split, seconds); the videos are named
+    <youtube_id>_<start:06d>_<end:06d> and lie anywhere under the root, usually in {train,val}/<class>/ with spaces or
+    underscores in the class. The paper trains on "train" and tests on "validate"; clips of the hidden test set are in
+    neither part of the split. Many clips are gone from YouTube: what is missing is counted and left out.
 
-class Walk(NamedTuple):
-    """What lies below a root."""
-
-    videos: list[str]  # paths of the video files, relative to the root, with forward slashes, sorted
-    passed_over: dict[str, dict]  # as `pass_over` makes it
-
-
-def walk(root: Path) -> Walk:
-    """The video files under `root`, and what is passed over. Links to folders are followed, but not in circles.
-
-    Errors: DatasetError when `root` is no folder, or one that cannot be read.
+    Labels are the places of the class names in alphabetical order, which is what released weights speak in. Those of
+    Kinetics-400 are known, so that a list of some of the classes gives the same numbers; those of the others are the
+    lists' own and must be complete.
     """
-    if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder; --root is the folder under which the videos lie")
-    videos: list[str] = []
-    passed_over: dict[str, dict] = {}
-    waiting: list[tuple[str, tuple]] = [("", ())]
-    while waiting:
-        prefix, above = waiting.pop()
-        folder = on_disk(root, prefix)
-        try:
-            status = folder.stat()
-            if (identity := (status.st_dev, status.st_ino)) in above:
-                continue
-            entries = list(os.scandir(folder))
-        except OSError as error:
-            if not prefix:
-                raise DatasetError(f"{root}: cannot be read ({error.strerror}); check --root") from error
-            pass_over(passed_over, f"folders that cannot be read ({error.strerror})", [prefix])
+    csv_files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    if not csv_files:
+        raise DatasetError(f"{path}: no csv file here; --lists is {READERS['kinetics400'].lists}")
+    rows = [row for file in csv_files for row in _kinetics_rows(file)]
+    if num_classes == 400:
+        from torchvision.models.video import R3D_18_Weights  # torch takes seconds to import
+
+        classes = tuple(R3D_18_Weights.KINETICS400_V1.meta["categories"])
+    else:
+        classes = tuple(sorted({label for _, label, _, _ in rows if label}))
+    if len(classes) != num_classes:
+        raise DatasetError(
+            f"{path}: names {len(classes)} classes where Kinetics-{num_classes} has {num_classes}, and their order "
+            "numbers the labels: put the complete official list of a part (validate.csv) beside it"
+        )
+    numbers = numbers_by_spelling(classes)
+    expected = "<youtube_id>_<start:06d>_<end:06d>.mp4 (or .mkv, .webm, ...) in any folder"
+    lists = Lists(f"Kinetics-{num_classes}", classes, "stem", expected, test_name="val", sha256=hash_of(csv_files))
+    for place, label, key, part in rows:
+        if not label:
+            lists.without_label += 1
             continue
-        for entry in entries:
-            path = prefix + name_of(entry.name)
-            is_folder = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112 (takes an entry)
-            if is_folder and not entry.name.startswith("."):
-                waiting.append((f"{path}/", (*above, identity)))
-            elif reason := _unfit(path):
-                pass_over(passed_over, reason, [path])
-            else:
-                videos.append(path)
-    return Walk(sorted(videos), passed_over)
+        if (number := numbers.get(spelling(label))) is None:
+            close = difflib.get_close_matches(label, classes, 1)
+            like = f"; is it {close[0]!r}?" if close else ""
+            raise DatasetError(f"{place}: {label!r} is no class of Kinetics-{num_classes}{like}")
+        lists.add(place, key, (number,), part)
+    return lists
 
 
-def _unfit(path: str) -> str | None:
-    """Why a file is no video of a dataset, by its name alone."""
-    name = path.rpartition("/")[2]
-    if name.startswith("."):
-        return "hidden, as their names begin with a dot"
-    if _ending(name) not in ENDINGS:
-        return "their names have no ending of a video"
-    if "\\" in path or _printable(path) != path:
-        return "rename them: a name must be UTF-8 and hold no backslash"
-    return None
+def _kinetics_rows(file: Path) -> Iterator[tuple[str, str, str, str]]:
+    """(file:line, label, key, part) of each row; a hidden test's have no label."""
+    reader = csv.DictReader(io.StringIO(read_text(file), newline=""), skipinitialspace=True)
+    header = reader.fieldnames or []
+    if not set(_KINETICS_RULES) <= set(header):
+        raise DatasetError(f"{file}:1: expected the official header {KINETICS_HEADER}, not {','.join(header)[:80]!r}")
+    for line in reader:
+        place, row = f"{file}:{reader.line_num}", {c: (line.get(c) or "").strip() for c in KINETICS_HEADER.split(",")}
+        for column, (pattern, rule) in _KINETICS_RULES.items():
+            if not re.fullmatch(pattern, row[column]):
+                raise DatasetError(f"{place}: {column} {row[column]!r} {rule}")
+        if not row["label"] and row["split"] != "test":
+            raise DatasetError(f"{place}: no label; expected {KINETICS_HEADER}")
+        key = f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}"
+        yield place, row["label"], key, KINETICS_PARTS[row["split"]]
 
 
-def _ending(path: str) -> str:
-    return os.path.splitext(path)[1].lower()  # noqa: PTH122 (a million times)
+def sports1m(folder: Path) -> Lists:
+    """Sports-1M (Karpathy et al., 2014) by its official lists: 1,133,158 YouTube videos, 487 classes, several a video.
+
+    The lists are labels.txt (a class a line, the first has number 0) and train_partition.txt and test_partition.txt,
+    whose lines are "URL label[,label...]". The videos are named <youtube_id> and lie anywhere under the root. `label`
+    of the index is the first of a video's labels, `labels` holds all. A video of both partitions is trained on only,
+    so that none is tested on that was trained on.
+    """
+    names = next((folder / name for name in ("labels.txt", "sports1m_labels.txt") if (folder / name).exists()), None)
+    if names is None:
+        raise DatasetError(f"{folder}: no labels.txt here; --lists is the {READERS['sports1m'].lists}")
+    classes = tuple(name for _, name in read_lines(names))
+    expected = "<youtube_id>.mp4 (or .flv, .webm, ...) in any folder"
+    lists = Lists("Sports-1M", classes, "stem", expected, several_labels=True)
+    for part, partition in SPORTS1M_PARTITIONS.items():
+        for place, line in read_lines(folder / partition):
+            match = _SPORTS1M_LINE.fullmatch(line)
+            if not match:
+                raise DatasetError(
+                    f"{place}: expected 'https://www.youtube.com/watch?v=<id> label[,label...]', not '{line}'"
+                )
+            labels = tuple(dict.fromkeys(map(int, match[2].split(","))))
+            if max(labels) >= len(classes):
+                raise DatasetError(f"{place}: label {max(labels)} must be 0 to {len(classes) - 1} by {names.name}")
+            lists.add(place, match[1], labels, part)
+    lists.sha256 = hash_of([names, *(folder / partition for partition in SPORTS1M_PARTITIONS.values())])
+    return lists
 
 
-def _printable(path: str) -> str:
-    return path.encode(errors="backslashreplace").decode()
+def ucf101(folder: Path) -> Lists:
+    """UCF101 (Soomro et al., 2012) by its official lists: 13,320 videos, 101 classes, 3 splits (Table 5 of the paper).
+
+    The videos lie in a folder for each class, as official `.avi` files or converted; the lists are classInd.txt,
+    trainlist01-03.txt and testlist01-03.txt ("UCF101TrainTestSplits-RecognitionTask"), and classInd.txt numbers the
+    labels. A part of the videos is enough: what is missing is counted and left out.
+    """
+    classes: dict[str, int] = {}  # {class: number from 0} by lines such as "1 ApplyEyeMakeup"
+    for place, line in read_lines(folder / "classInd.txt"):
+        words = line.split()
+        if len(words) != 2 or words[0] != str(len(classes) + 1) or words[1] in classes or not is_plain_name(words[1]):
+            raise DatasetError(f"{place}: expected '{len(classes) + 1} <Class>', not '{line}'")
+        classes[words[1]] = len(classes)
+    expected = "<Class>/v_<Class>_gNN_cNN with the ending .avi, .mp4, ..."
+    lists = Lists("UCF101", tuple(classes), "folder/stem", expected, num_splits=len(SPLITS))
+    split_lists = {folder / f"{part}list{n:02d}.txt": (n, part) for n in SPLITS for part in ("train", "test")}
+    for file, (split, part) in split_lists.items():
+        for place, line in read_lines(file):
+            path, *number = line.split()
+            a_class, _, video = path.partition("/")
+            if a_class not in classes or not is_plain_name(video):
+                raise DatasetError(f"{place}: expected '<Class>/<video>' with a class of classInd.txt, not '{path}'")
+            if number and number[0] != str(classes[a_class] + 1):
+                raise DatasetError(f"{place}: label {number[0]} is not that of {a_class} in classInd.txt")
+            lists.add(place, path, (classes[a_class],), part, split)
+    lists.sha256 = hash_of([folder / "classInd.txt", *split_lists])
+    return lists
 
 
-def pass_over(passed_over: dict[str, dict], reason: str, paths: Iterable[str]) -> None:
-    """Add to {reason: {"files": how many, "names": the first thousand paths}}."""
+def hmdb51(folder: Path) -> Lists:
+    """HMDB51 (Kuehne et al., 2011) by its official lists: 6,766 videos, 51 classes, 3 splits (Table 5 of the paper).
+
+    The videos lie in a folder for each class, as official `.avi` files or converted; the lists are the 153 files
+    <class>_test_split<1-3>.txt ("test_train_splits"). Each split trains on 70 and tests on 30 videos of a class; those
+    it leaves out have the part "" in it. The classes have no official numbers: they count in alphabetical order.
+    """
+    names = [name_of(file.name) for file in folder.glob("*_test_split[123].txt")]
+    classes = sorted({name.removesuffix(".txt")[: -len("_test_split1")] for name in names})
+    if not classes:
+        raise DatasetError(f"{folder}: no <class>_test_split<1-3>.txt here; --lists is their folder")
+    lists = Lists("HMDB51", tuple(classes), "folder/stem", "<class>/<name>.avi (or .mp4, ...)", num_splits=len(SPLITS))
+    split_lists = []
+    for label, a_class in enumerate(classes):
+        for split in SPLITS:
+            split_lists.append(on_disk(folder, f"{a_class}_test_split{split}.txt"))
+            for place, line in read_lines(split_lists[-1]):
+                name, _, number = line.rpartition(" ")  # a name may hold anything but a slash
+                if not is_plain_name(name.strip()) or number not in HMDB51_PARTS:
+                    raise DatasetError(f"{place}: expected '<name>.avi 0', '... 1' or '... 2', not '{line}'")
+                lists.add(place, f"{a_class}/{name.strip()}", (label,), HMDB51_PARTS[number], split)
+    lists.sha256 = hash_of(split_lists)
+    return lists
+
+
+def folders(root: Path, paths: list[str], part: str | None = None, classes: Path | str | None = None) -> Lists:
+    """Videos in a folder for each class, without official lists: ROOT/[train|test/]<class>/<video>.
+
+    Where the root holds a folder `train` and one of `test`, `val`, `validate` or `validation`, and videos lie in
+    folders of theirs only, these are the parts; else all videos are in one part, `--part`. Beside a folder `test` the
+    videos of a validation folder are in neither part. Class numbers are what weights trained elsewhere speak in: a file
+    of class names, a line each, gives their order.
+
+    `paths` are the videos below `root`. Errors: DatasetError when a folder is no line of the file `classes`.
+    """
+    there = [name for name in ("train", *TEST_FOLDERS) if (root / name).is_dir()]
+    flat = any(path.count("/") == 1 and path.split("/")[0] in there for path in paths)
+    part_of = {"": part or "test"}  # {"train/": "train", ...}
+    if not part and "train" in there and len(there) > 1 and not flat:
+        tested = ["test"] if "test" in there else there[1:]
+        part_of = {f"{name}/": "train" if name == "train" else "test" if name in tested else "" for name in there}
+    places = []  # (path, folder, part)
     for path in paths:
-        entry = passed_over.setdefault(reason, {"files": 0, "names": []})
-        entry["files"] += 1
-        if len(entry["names"]) < _NAMED:
-            entry["names"].append(_printable(path))
+        prefix = next((prefix for prefix in part_of if path.startswith(prefix)), None)
+        folder, _, file = path.removeprefix(prefix or "").partition("/")
+        if prefix is not None and file and "/" not in file:
+            places.append((path, folder, part_of[prefix]))
+    expected = "<class>/<video>, or {train,test}/<class>/<video>"
+    present = sorted({folder for _, folder, _ in places})
+    if classes is None:
+        names, numbers = tuple(present), {name: number for number, name in enumerate(present)}
+    else:
+        names = tuple(name for _, name in read_lines(Path(classes)))
+        by_spelling = numbers_by_spelling(names)
+        numbers = {name: by_spelling.get(spelling(name)) for name in present}
+        numbers |= {name: number for number, name in enumerate(names)}
+        if unknown := [name for name in present if numbers[name] is None]:
+            raise DatasetError(f"{classes}: has no class {unknown[0]!r}, which is a folder of {root}")
+    lists = Lists("folder", names, "path", expected)
+    for path, folder, of_part in places:
+        lists.videos.setdefault(without_ending(path), Listed((numbers[folder],), (of_part,)))
+    return lists
 
 
-def passed_over_lines(passed_over: dict[str, dict]) -> list[str]:
-    """A line for each reason."""
-    return [
-        f"{entry['files']} passed over, {reason}: {', '.join(sorted(entry['names'])[:_PRINTED])}"
-        + (", ... (more in manifest.json)" if entry["files"] > _PRINTED else "")
-        for reason, entry in sorted(passed_over.items())
-    ]
+def published_counts(dataset: str) -> dict[str, tuple[int, str]]:
+    """{part: (videos, source)} of a dataset; empty where no count is known."""
+    counts = pd.read_csv(files("studylib.datasets") / "dataset_counts.csv").query("dataset == @dataset")
+    return {row.part: (int(row.videos), row.source) for row in counts.itertuples()}
 
 
-class Found(NamedTuple):
-    """Which files each listed video has, and how many others there are."""
+class Reader(NamedTuple):
+    """What reads the official lists of a command's dataset, and which files these are."""
 
-    files: dict[str, list[str]]  # key -> paths relative to the root, the best first; in the order of these
-    duplicates: int  # further files of a video that has one
-    not_listed: list[str]  # files that are of no listed video
-
-
-def match(lists: Lists, paths: list[str]) -> Found:
-    """Give each listed video its files. The best is a replacement of a corrupt one, as Kinetics-400 is distributed,
-    then the one whose folders name its class and part, then the earlier ending, then the first."""
-    key_of, not_listed = KEYS[lists.key], []
-    files: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        if (key := key_of(path)) in lists.videos:
-            files[key].append(path)
-        else:
-            not_listed.append(path)
-    for key, some in files.items():
-        if len(some) > 1:
-            some.sort(key=lambda path, video=lists.videos[key]: _rank(path, video, lists.classes))
-    duplicates = sum(len(some) - 1 for some in files.values())
-    return Found(dict(sorted(files.items(), key=lambda item: item[1])), duplicates, not_listed)
+    read: Callable[[Path], Lists]
+    lists: str
 
 
-def _rank(path: str, video: Listed, classes: tuple[str, ...]) -> tuple:
-    """The lower, the better a file is as that of a video."""
-    *folders, file = path.split("/")
-    replaces = any(folder.lower().startswith("replacement") for folder in folders)
-    of_class = {spelling(classes[label]) for label in video.labels} & set(map(spelling, folders))
-    part_folders = {"train": ("train",), "test": TEST_FOLDERS}.get(video.parts[0])
-    of_part = part_folders is None or set(part_folders) & set(folders)
-    return not replaces, (not of_class) + (not of_part), ENDINGS.index(_ending(file)), path
+_CSV_FILES = "the official csv file, or a folder of them (train.csv, validate.csv, ...)"
+READERS = {
+    **{f"kinetics{n}": Reader(partial(kinetics, num_classes=n), _CSV_FILES) for n in (400, 600, 700)},
+    "sports1m": Reader(sports1m, "folder with labels.txt, train_partition.txt and test_partition.txt"),
+    "ucf101": Reader(ucf101, "folder with classInd.txt, trainlist01.txt, testlist01.txt, ..."),
+    "hmdb51": Reader(hmdb51, "folder with the files <class>_test_split<1-3>.txt"),
+}

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from studylib.datasets.building import MIN_FRAMES
 from studylib.datasets.building import report as report_of_index
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
-from studylib.datasets.lists import Lists
+from studylib.datasets.lists import Listed, Lists
 from studylib.video.files import locked, write_bytes
 from studylib.video.machine import in_processes
 from studylib.video.reading import encode, frames
@@ -167,7 +167,7 @@ def read(root: Path, task: str, validation: bool = False) -> Lists:
         parts = tuple("test" if speaker in fold else "train" for fold in folds)
         for label in range(len(lists.classes)):
             for take in range(1, TAKES + 1):
-                lists.add(f"{speaker}/{task}/{label + 1:02d}/{take:02d}", (label,), parts)
+                lists.videos[f"{speaker}/{task}/{label + 1:02d}/{take:02d}"] = Listed((label,), parts)
     return lists
 
 

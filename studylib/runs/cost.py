@@ -23,7 +23,7 @@ import torch
 from studylib import REPOSITORY
 from studylib.datasets.frame_cache import default_budget
 from studylib.datasets.index import DatasetError, load_index
-from studylib.datasets.official import published_counts
+from studylib.datasets.lists import published_counts
 from studylib.datasets.pantomime.actions import VOCABULARIES
 from studylib.datasets.pantomime.knobs import KNOBS
 from studylib.nets.complexity import Complexity, count_by_name

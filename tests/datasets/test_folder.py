@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from studylib import REPOSITORY
-from studylib.datasets import folder
 from studylib.datasets.__main__ import main
+from studylib.datasets.building import build_from_folders
 from studylib.datasets.index import HOW_TO_PART, DatasetError, Index, load_index
 from studylib.training.loading import open_parts
 from studylib.training.spec import RunSpec
@@ -44,15 +44,15 @@ def parts(index: Index) -> dict[str, str]:
 
 
 def test_the_folders_are_the_classes_in_alphabetical_order(root: Path) -> None:
-    index = folder.make("mine", root)
+    index = build_from_folders("mine", root)
     assert index.classes == ("jump high", "wave")
     assert labelled(index) == {"jump high/c.webm": "jump high", "wave/a.mp4": "wave", "wave/b.mp4": "wave"}
     assert set(parts(index).values()) == {"test"}
-    assert set(parts(folder.make("mine", root, part="train")).values()) == {"train"}
+    assert set(parts(build_from_folders("mine", root, part="train")).values()) == {"train"}
 
 
 def test_folders_train_and_val_are_the_parts(parted: Path) -> None:
-    index = folder.make("mine", parted)
+    index = build_from_folders("mine", parted)
     assert index.classes == ("bow", "jump", "wave")
     assert parts(index) == {
         "train/jump/b.mp4": "train",
@@ -62,25 +62,25 @@ def test_folders_train_and_val_are_the_parts(parted: Path) -> None:
     }
     assert labelled(index)["train/wave/a.mp4"] == labelled(index)["val/wave/a.mp4"] == "wave"
     put_video(parted / "test" / "wave" / "d.mp4")  # beside it, validation is in neither part
-    index = folder.make("mine", parted)
+    index = build_from_folders("mine", parted)
     assert [row["split1"] for row in index.table.to_pylist()] == ["test", "train", "train", "", ""]
 
 
 def test_a_file_of_names_gives_the_order_whichever_way_the_folders_are_spelt(root: Path, tmp_path: Path) -> None:
     names = put_lines(tmp_path / "names.txt", "wave", "bow", "jump_high")
-    index = folder.make("mine", root, classes=names)
+    index = build_from_folders("mine", root, classes=names)
     assert index.classes == ("wave", "bow", "jump_high")
     assert labelled(index)["jump high/c.webm"] == "jump_high"
-    assert folder.make("mine", root, classes=names, only_present=True).classes == ("wave", "jump_high")
+    assert build_from_folders("mine", root, classes=names, only_present=True).classes == ("wave", "jump_high")
     with pytest.raises(DatasetError, match=r"few\.txt: has no class 'jump high', which is a folder of"):
-        folder.make("mine", root, classes=put_lines(tmp_path / "few.txt", "wave"))
+        build_from_folders("mine", root, classes=put_lines(tmp_path / "few.txt", "wave"))
 
 
 def test_links_are_followed_but_not_in_circles(root: Path) -> None:
     (root / "greet").symlink_to(root / "wave")
     (root / "wave" / "up").symlink_to(root)
     (root / "wave" / "gone.mp4").symlink_to(root / "nowhere.mp4")
-    index = folder.make("mine", root)
+    index = build_from_folders("mine", root)
     assert {"greet/a.mp4", "wave/a.mp4"} <= labelled(index).keys()
     assert index.facts["unreadable"]["wave/gone.mp4"].startswith("broken link")
 
@@ -93,12 +93,12 @@ def passed_over(index: Index) -> dict[str, str]:
 
 
 def test_folders_without_a_video_are_no_classes(root: Path) -> None:
-    before = folder.make("mine", root)
+    before = build_from_folders("mine", root)
     assert (before.facts["duplicates"], before.facts["not_listed"]) == (0, 0)
     for path in ("__MACOSX/wave/._a.mp4", "empty/read.me", "bow/raw/c.mp4", "wave/.thumbs/a.mp4", "wave/a.mkv"):
         put_video(root / path)
     (root / "nothing").mkdir()
-    index = folder.make("mine", root)
+    index = build_from_folders("mine", root)
     assert (index.classes, labelled(index)) == (before.classes, labelled(before))
     assert passed_over(before) == {}
     assert (index.facts["duplicates"], index.facts["not_listed"]) == (1, 1)
@@ -117,7 +117,7 @@ def test_folders_without_a_video_are_no_classes(root: Path) -> None:
 def test_what_is_passed_over_is_named_and_changes_no_hash(
     root: Path, name: bytes, shown: str, capsys: pytest.CaptureFixture
 ) -> None:
-    before = folder.make("mine", root).manifest_hash
+    before = build_from_folders("mine", root).manifest_hash
     (root / "wave" / os.fsdecode(name)).write_bytes(b"video")
     assert main(["folder", "--root", str(root), "--name", "mine"]) == 0
     index = load_index("mine")
@@ -136,11 +136,11 @@ def test_a_folder_that_may_not_be_read_stops_nothing(root: Path, monkeypatch: py
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    index = folder.make("mine", root)
+    index = build_from_folders("mine", root)
     assert index.classes == ("jump high", "wave")
     assert passed_over(index) == {"lost+found/": "folders that cannot be read (Permission denied)"}
     with pytest.raises(DatasetError, match=r"locked: cannot be read \(Permission denied\)"):
-        folder.make("mine", root.rename(root.with_name("locked")))
+        build_from_folders("mine", root.rename(root.with_name("locked")))
 
 
 def test_an_index_is_the_same_whatever_the_locale(root: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_an_index_is_the_same_whatever_the_locale(root: Path, tmp_path: Path) ->
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(REPOSITORY)}
     subprocess.run([*command, "--prepare", "--workers", "1"], env=os.environ | locale, check=True)
     index, made = load_index("mine", tmp_path / "c"), load_index("mine-128x171", tmp_path / "c")
-    assert index.manifest_hash == folder.make("mine", root).manifest_hash
+    assert index.manifest_hash == build_from_folders("mine", root).manifest_hash
     assert labelled(made)["grüßen/日本.mp4"] == "grüßen"
     assert list(passed_over(index)) == ["grüßen/ß.txt"]
     for video, known in [of.video(row) for of in (index, made) for row in range(len(of.table))]:
@@ -169,12 +169,12 @@ def test_a_folder_of_one_part_says_how_to_make_two(root: Path, capsys: pytest.Ca
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none" / "wave").mkdir(parents=True)
     with pytest.raises(DatasetError, match=r"none: no video in <class>/<video>"):
-        folder.make("mine", tmp_path / "none")
+        build_from_folders("mine", tmp_path / "none")
     (tmp_path / "none" / "wave" / "a.mp4").touch()
     with pytest.raises(DatasetError, match=r"can be read: 1 cannot, such as wave/a\.mp4: empty file"):
-        folder.make("mine", tmp_path / "none")
+        build_from_folders("mine", tmp_path / "none")
     with pytest.raises(DatasetError, match=r"nowhere: no such folder"):
-        folder.make("mine", tmp_path / "nowhere")
+        build_from_folders("mine", tmp_path / "nowhere")
 
 
 def test_out_is_the_folder_of_the_index(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from studylib import REPOSITORY
 from studylib.datasets import __main__ as command
-from studylib.datasets import folder, preparing
+from studylib.datasets import preparing
+from studylib.datasets.building import build_from_folders
 from studylib.datasets.index import DatasetError, Index, write_index
 from studylib.datasets.preparing import Format, compare, prepare
 from studylib.datasets.production import journal_line
@@ -76,7 +77,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def prepared(originals: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
     before = contents(originals)
-    index = prepare(folder.make("mine", originals, data_root=tmp_path_factory.mktemp("data"), workers=1), SMALL)
+    index = prepare(build_from_folders("mine", originals, data_root=tmp_path_factory.mktemp("data"), workers=1), SMALL)
     assert contents(originals) == before
     return index
 

@@ -84,10 +84,10 @@ def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkey
 
 WITHOUT_GUARD = """
 import sys
-from studylib.datasets import folder
+from studylib.datasets.building import build_from_folders
 from studylib.datasets.preparing import Format, prepare
 print("script begins")
-index = folder.make("mine", sys.argv[1], data_root=sys.argv[2], workers=2)
+index = build_from_folders("mine", sys.argv[1], data_root=sys.argv[2], workers=2)
 print(len(prepare(index, Format(resolution=32), workers=2).table))
 """
 

@@ -10,7 +10,7 @@ from studylib import REPOSITORY
 from studylib.datasets.__main__ import main
 from studylib.datasets.building import build
 from studylib.datasets.index import DatasetError, Index, load_index
-from studylib.datasets.official import READERS, kinetics, published_counts
+from studylib.datasets.lists import READERS, kinetics, published_counts
 from studylib.runs.results import load_run
 from tests.video_folders import OFFICIAL, SHARED, needs_official_lists, put_lines, put_video, rows_by_stem, table_rows
 
