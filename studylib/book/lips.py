@@ -85,7 +85,7 @@ def gaps(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def expected_half_width(gaps: pd.DataFrame, seeds: int, folds: int = 5) -> float:
-    """Half the width, in points, of the interval (`stats.speakers`) of two networks' gap in a study of all speakers.
+    """Half the width, in points, of `intervals.speakers_interval` of two networks' gap in a study of all speakers.
 
     The speakers of a pair share its two runs. What the pairs' means differ by, beyond what so few speakers explain, is
     taken as the runs' variance, which more seeds make smaller; the spread of the speakers within a pair as their own,

@@ -23,8 +23,7 @@ import numpy as np
 from studylib.claims.published import CLOSE
 from studylib.runs.magnitudes import signed
 from studylib.stats.estimates import Outcomes, combined
-from studylib.stats.intervals import student_quantile
-from studylib.stats.seeds import freedom
+from studylib.stats.intervals import freedom, student_quantile
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_RUN, UNDECIDABLE = "not run", "cannot be decided here"
@@ -162,7 +161,7 @@ def over_seeds(what: str, plus: Sequence[Sequence[float]], minus: Sequence[Seque
     if min(map(len, groups)) == 1:
         return Part(what, points, nan, nan, covers_seeds=False)
     variances = [own.var(ddof=1) / len(own) for own in groups]
-    degrees = freedom(variances, list(map(len, groups)))
+    degrees = freedom(variances, [len(own) - 1 for own in groups])
     half = 0.0 if isinf(degrees) else student_quantile(0.975, degrees) * sqrt(sum(variances))
     return Part(what, points, *possible(points - half, points + half), ABOVE, degrees)
 

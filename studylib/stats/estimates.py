@@ -2,9 +2,9 @@
 
 A network has runs of one or several seeds, and of one or several splits. What an interval covers follows from them:
 
-* videos and seeds, crossed (`seeds`), where the network, or every network of a difference, has two seeds or more;
+* videos and seeds (`crossed_interval`), where the network, or every network of a difference, has two seeds or more;
 * the test videos alone where one has a single seed, of which nothing tells how far another would have come out;
-* speakers (`speakers`) where the dataset names them: its splits are folds of other people.
+* speakers (`speakers_interval`) where the dataset names them: its splits are folds of other people.
 
 Over splits the plain mean counts. A video that two splits test is drawn once.
 """
@@ -17,10 +17,8 @@ from math import inf
 import numpy as np
 
 from studylib.runs.results import Run
-from studylib.stats import speakers
-from studylib.stats.intervals import NotComparable
-from studylib.stats.seeds import crossed_interval
-from studylib.training.evaluation import Predictions, clips_named_right, named_right, wilson
+from studylib.stats.intervals import NotComparable, crossed_interval, speakers_interval
+from studylib.training.evaluation import Predictions, clips_named_right, named_right, together, wilson
 
 Scores = Mapping[int, Mapping[int, Predictions]]  # seed -> split, or fold -> predictions
 Network = Iterable[Run] | Scores | Mapping[int, Predictions]  # the last: of one split
@@ -144,7 +142,7 @@ def combined(networks: Sequence[Outcomes], signs: Sequence[int]) -> Estimate:
     values, seeds = [own.values for own in networks], tuple(own.seeds for own in networks)
     points = sum(sign * own.mean(0) for own, sign in zip(values, signs, strict=True))  # (V,) or (S,)
     if one.folds is not None:
-        ends = speakers.interval([sign * own for own, sign in zip(values, signs, strict=True)], one.folds)
+        ends = speakers_interval([sign * own for own, sign in zip(values, signs, strict=True)], one.folds)
     else:
         ends = crossed_interval(values, signs)
     unit = SPEAKERS if one.folds is not None else SEEDS if min(map(len, values)) > 1 else VIDEOS
@@ -192,7 +190,7 @@ def outcomes(network: Network, measure: Measure = "video_top1") -> Outcomes:
         if _tested(splits) != _tested(first):
             raise NotComparable(f"seed {seed} was not tested on the same videos, labels and classes as the others")
     if all(predictions.speakers for predictions in first.values()):
-        values, folds = speakers.by_speaker(scores, points)
+        values, folds = _by_speaker(scores, points)
         return Outcomes(values, tuple(scores), _tested(first), folds)
     place = {video: i for i, video in enumerate(dict.fromkeys(v for p in first.values() for v in p.videos))}
     rows = []
@@ -205,6 +203,30 @@ def outcomes(network: Network, measure: Measure = "video_top1") -> Outcomes:
             np.add.at(row, [place[video] for video in predictions.videos], weight * (x - x.mean()))
         rows.append(row + np.mean(means))
     return Outcomes(np.stack(rows), tuple(scores), _tested(first))
+
+
+def _by_speaker(scores: Scores, points: Callable[[Predictions], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A network's numbers by seed and speaker, (n, S), whose mean over the speakers is what is measured of the seed:
+    that of all test clips together; and the fold in which each speaker is tested, (S,).
+
+    Raises:
+        NotComparable: a speaker who is tested in two folds, or folds of other classes.
+    """
+    rows = []
+    for folds in scores.values():
+        fold_of: dict[str, int] = {}
+        for fold, predictions in folds.items():
+            for speaker in set(predictions.speakers):
+                if fold_of.setdefault(speaker, fold) != fold:
+                    raise NotComparable(f"{speaker} is tested in folds {fold_of[speaker]} and {fold}: give one of them")
+        if len({predictions.classes for predictions in folds.values()}) > 1:
+            raise NotComparable("the folds have other classes; they are not of one dataset")
+        sample = together(list(folds.values()))
+        values = points(sample)
+        names, of_speaker = np.unique(sample.speakers, return_inverse=True)
+        parts = np.bincount(of_speaker, values - values.mean())  # of each speaker's clips, which may be unequally many
+        rows.append(values.mean() + len(names) / len(values) * parts)
+    return np.stack(rows), np.array([fold_of[name] for name in names])
 
 
 def _tested(splits: Mapping[int, Predictions]) -> tuple:
@@ -239,9 +261,10 @@ def split_mean(scores: Scores, k: int = 1) -> Estimate:
     spreads = [np.std(list(own.values())) * np.sqrt(len(own)) for own in right]
     for i, j in combinations(range(len(right)), 2):
         mean_i, mean_j = (np.mean(list(right[n].values())) for n in (i, j))
-        together = sum((right[i][v] - mean_i) * (right[j][v] - mean_j) for v in right[i].keys() & right[j].keys())
-        if together:
-            correlation[i, j] = correlation[j, i] = together / (spreads[i] * spreads[j])
+        shared = right[i].keys() & right[j].keys()
+        covariance = sum((right[i][v] - mean_i) * (right[j][v] - mean_j) for v in shared)
+        if covariance:
+            correlation[i, j] = correlation[j, i] = covariance / (spreads[i] * spreads[j])
     down, up = (float(np.sqrt(d @ correlation @ d)) / len(p) for d in (p - low, high - p))
     mean = float(p.mean())
     return Estimate(mean, mean - down, mean + up, VIDEOS, inf, ((seed,),), sum(map(len, right)))

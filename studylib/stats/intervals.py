@@ -1,14 +1,16 @@
-"""Intervals of measured proportions, and agreement of rankings."""
+"""95% intervals of sums of networks' accuracies: over videos and seeds, and over speakers; agreement of rankings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isinf, sqrt
+from math import inf, isinf, nan, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
 from scipy.stats import kendalltau
 
 Z95 = float(ndtri(0.975))
+FEW = 20  # distinct values, of which each is counted
+DRAWS_A_COUNT = 25  # values are drawn in the time in which one distinct value is counted
 
 
 class NotComparable(ValueError):
@@ -23,6 +25,140 @@ def student_quantile(probability: float, degrees: float) -> float:
     return float(ndtri(probability) if isinf(degrees) else stdtrit(degrees, probability))
 
 
+def crossed_interval(
+    outcomes: Sequence[np.ndarray], signs: Sequence[int], resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float, float]:
+    """95% interval of the sum over networks of sign times mean outcome: (low, high, degrees of freedom).
+
+    A measured accuracy depends on which seeds were trained and on which videos were tested; every seed is tested on
+    every video, so the two draws are crossed. Of network g, seed s and video v the outcome (right or not, or the share
+    of the clips that are right) is taken as
+
+        outcome = mean_g + a_gs + u_gv + e_gsv
+
+    with a the seed's own part, u the video's, the same in all seeds, and e what only this seed makes of this video. All
+    are drawn at random; the seeds of one network apart from those of another, whatever their numbers. The difference of
+    two networks, or a difference of differences, is a sum of the networks' means with signs.
+
+    A bootstrap over videos and seeds. A resample draws as many videos as there are, with replacement, all networks and
+    seeds on the same ones; and of each network as many seeds as it has. Two things are mended for few seeds:
+
+    * The mean of n seeds drawn with replacement from n varies (n - 1) / n as much as it should, two thirds for three:
+      the seeds' deviations from their mean are drawn sqrt(n / (n - 1)) times as large.
+    * The variance between a few seeds is itself a guess: the resamples' distances from the measured value are
+      stretched by Student's t over the normal quantile, 1.96, with Satterthwaite's degrees of freedom: n - 1 for the
+      seeds of each network, whose variances need not be the same, and V - 1 for the videos.
+
+    What only one seed makes of a video (e) is counted twice, in the spread of the seeds' means and in that of the
+    videos' means over seeds: the interval is rather too wide than too narrow, and the more so the less the seeds
+    differ. In simulated studies (three seeds with a deviation of 0 to 3 points, 1,000 or 2,000 videos) it covered the
+    truth in 94 to 99 of a hundred, and in 93 where the seeds of one network differed six times as much as the other's.
+    A network of one seed adds no spread of seeds. Where nothing in the outcomes differs, the interval has no width.
+
+    Args:
+        outcomes: of each network (n seeds, V videos), in points: 100 for right, 0 for wrong.
+        signs: of each network, 1 or -1.
+    """
+    rng = np.random.default_rng(seed)
+    per_video = sum(sign * own.mean(0) for own, sign in zip(outcomes, signs, strict=True))  # (V,)
+    variances, degrees = [per_video.var(ddof=1) / len(per_video)], [len(per_video) - 1]
+    drawn = resampled_means(per_video - per_video.mean(), resamples, rng)
+    for own, sign in zip(outcomes, signs, strict=True):
+        if (n := len(own)) > 1:
+            means = own.mean(1)
+            variances, degrees = [*variances, means.var(ddof=1) / n], [*degrees, n - 1]
+            drawn += sign * resampled_means(sqrt(n / (n - 1)) * (means - means.mean()), resamples, rng)
+    of_sum = freedom(variances, degrees)
+    low, high = per_video.mean() + student_quantile(0.975, of_sum) / Z95 * np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high), of_sum
+
+
+def freedom(variances: Sequence[float], degrees: Sequence[float]) -> float:
+    """Satterthwaite's degrees of freedom of a sum of variances that have so many each: (sum of variances)^2 / sum of
+    (variance^2 / degrees); infinite where nothing varies."""
+    parts = [(variance, own) for variance, own in zip(variances, degrees, strict=True) if variance > 0]
+    if not parts:
+        return inf
+    return sum(variance for variance, _ in parts) ** 2 / sum(variance**2 / own for variance, own in parts)
+
+
+def resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(resamples,): means of as many of the (N,) values as there are, drawn with replacement.
+
+    A resample matters only by how often each distinct value is in it, and outcomes have few: right or wrong, in a
+    mean over a few seeds or clips. That is exact, and as fast for a million videos as for a hundred. Where many values
+    are distinct, as of scores, the values themselves are drawn.
+    """
+    distinct, times = np.unique(np.round(values, 9), return_counts=True)  # what differs in the last bits is the same
+    if len(distinct) > max(FEW, len(values) / DRAWS_A_COUNT):
+        at_once = max(1, 1_000_000 // len(values))  # resamples, to keep what is drawn within 16 MB
+        sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+        return np.concatenate([values[rng.integers(len(values), size=(size, len(values)))].mean(1) for size in sizes])
+    order = np.lexsort((-distinct, -abs(distinct)))  # large before small: the recorded numbers were drawn in this order
+    distinct, share = distinct[order], times[order] / len(values)
+    at_once = max(1, 1_000_000 // len(distinct))  # resamples, to keep the counts within 8 MB
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    return np.concatenate([rng.multinomial(len(values), share, size) @ distinct / len(values) for size in sizes])
+
+
+def speakers_interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[float, float, float]:
+    """(low, high, degrees of freedom) of the sum over networks of their means; nan of one seed in one fold, of which
+    nothing tells how another run would have come out.
+
+    On MIRACL-VC1 the unit that is drawn is the speaker, not the clip: clips of one person go together. Every speaker is
+    tested in one fold, by networks that never saw them, and a network has a run of each fold and seed. Of speaker p in
+    fold f and seed s, accuracy is taken as
+
+        accuracy = mean + P_p + R_fs + E_ps
+
+    with P the speaker's own part, R the run's, which the speakers of its fold share, and E the rest. The mean over S
+    speakers in F folds and n seeds then has the variance P / S + R / (F n) + E / (S n). The spread of the speakers'
+    means over seeds has all of P and E in it but too little of R; what is missing is added from the spread of a fold's
+    seeds. Degrees of freedom are Satterthwaite's. Where a network has one seed, no spread of seeds can be seen, and the
+    folds are the only replicates of its runs: the interval is Student's t over their means, with F - 1 degrees of
+    freedom.
+
+    Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 94 to 98 of 100 cases; Student's t
+    over the speakers' means alone, which takes speakers of a fold for independent, would cover 86 to 95.
+
+    Args:
+        values: of each network (n seeds, S speakers), in points, with its sign.
+        folds: (S,) in which each speaker is tested.
+    """
+    per_speaker = sum(own.mean(0) for own in values)  # (S,)
+    numbers, of_fold = np.unique(folds, return_inverse=True)
+    if min(map(len, values)) == 1 and len(numbers) == 1:
+        return nan, nan, nan
+    if min(map(len, values)) == 1:
+        means = np.bincount(of_fold, per_speaker) / np.bincount(of_fold)
+        terms = [(means.var(ddof=1) / len(means), len(means) - 1)]
+    else:
+        terms = [(per_speaker.var(ddof=1) / len(per_speaker), len(per_speaker) - 1)]
+        terms += [_missing_of_runs(own, of_fold, len(numbers)) for own in values]
+    variances, degrees = zip(*terms, strict=True)
+    of_sum = freedom(variances, degrees)
+    points, reach = float(per_speaker.mean()), student_quantile(0.975, of_sum) * sqrt(sum(variances))
+    return points - reach, points + reach, of_sum
+
+
+def _missing_of_runs(values: np.ndarray, of_fold: np.ndarray, folds: int) -> tuple[float, int]:
+    """What the spread of the speakers lacks of the variance of a network's runs, R, and its degrees of freedom.
+
+    Args:
+        values: (n seeds, S speakers).
+        of_fold: (S,) numbers of the folds, from 0.
+    """
+    n, speakers = values.shape
+    m = speakers / folds  # speakers a fold
+    cells = np.stack([values[:, of_fold == fold].mean(1) for fold in range(folds)], 1)  # (n, F)
+    within = values - cells[:, of_fold]
+    rest = within - within.mean(0)  # E alone
+    of_rest = (rest**2).sum() / ((n - 1) * (speakers - folds))
+    of_run = max(0.0, cells.var(0, ddof=1).mean() - of_rest / m)
+    # the speakers' spread has 1 - (m - 1) / (S - 1) of the m R that is in the mean over the speakers of a fold
+    return (m - 1 + (m - 1) / (speakers - 1)) * of_run / (speakers * n), folds * (n - 1)
+
+
 def difference_margin(a: float, b: float, videos: int) -> float:
     """95% half-width, in points, of the difference of two accuracies (percent), each on `videos` videos.
 
@@ -33,8 +169,7 @@ def difference_margin(a: float, b: float, videos: int) -> float:
     return 100 * Z95 * sqrt((p * (1 - p) + q * (1 - q)) / videos)
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(NamedTuple):
     """Kendall's tau of two rankings of the same items, with a 95% interval."""
 
     tau: float

@@ -7,13 +7,12 @@ from math import sqrt
 import numpy as np
 
 from studylib.stats.estimates import Measure, Network, outcomes
-from studylib.stats.intervals import NotComparable, student_quantile
-from studylib.stats.seeds import freedom
+from studylib.stats.intervals import NotComparable, freedom, student_quantile
 
 
 @dataclass(frozen=True)
 class Variances:
-    """Variances of the parts of an outcome, points squared (`seeds` has the model)."""
+    """Variances of the parts of an outcome, points squared (`intervals.crossed_interval` has the model)."""
 
     of_seeds: tuple[float, ...]  # a, of each network
     of_rest: tuple[float, ...]  # e, of each network
@@ -69,7 +68,7 @@ def mean_variances(studies: Sequence[Variances]) -> Variances:
 
 
 def expected_half_width(known: Variances, videos: int, seeds: Sequence[int]) -> float:
-    """Half the width, in points, of `seeds.crossed_interval` on V `videos` with n_g `seeds` of each network.
+    """Half the width, in points, of `intervals.crossed_interval` on V `videos` with n_g `seeds` of each network.
 
     The interval is expected to be as wide as its parts, in which e is counted twice, say:
 
@@ -85,4 +84,4 @@ def expected_half_width(known: Variances, videos: int, seeds: Sequence[int]) -> 
     of_videos = (known.of_videos + (e / n).sum()) / videos
     of_seeds = np.where(n > 1, (np.array(known.of_seeds) + e / videos) / n, 0)
     parts = [of_videos, *of_seeds]
-    return student_quantile(0.975, freedom(parts, [videos, *seeds])) * sqrt(sum(parts))
+    return student_quantile(0.975, freedom(parts, [videos - 1, *(n - 1)])) * sqrt(sum(parts))

@@ -8,7 +8,7 @@ import pytest
 from studylib.claims.parts import contrast
 from studylib.stats import accuracy, difference
 from studylib.stats.estimates import outcomes
-from studylib.stats.speakers import interval
+from studylib.stats.intervals import speakers_interval
 from studylib.training.evaluation import Predictions, condense, read_predictions, write_predictions
 
 FOLDS = np.repeat(np.arange(5), 3)
@@ -29,14 +29,14 @@ def test_a_difference_is_covered_in_93_to_97_of_100_studies(seeds: tuple[int, in
     for _ in range(studies):
         common, apart = rng.normal(0, 8, 15), rng.normal(0, speaker, 15)
         one, other = (net_of(rng, common + part, run, 100, n) for part, n in zip((apart, 0), seeds, strict=True))
-        low, high, _ = interval([one, -other], FOLDS)
+        low, high, _ = speakers_interval([one, -other], FOLDS)
         covered += low <= 0 <= high
     assert 93 <= 100 * covered / studies <= 97
 
 
 def test_an_accuracy_is_covered_too() -> None:
     rng = np.random.default_rng(0)
-    found = [interval([net_of(rng, rng.normal(0, 8, 15), 2, 100, 3)], FOLDS) for _ in range(1500)]
+    found = [speakers_interval([net_of(rng, rng.normal(0, 8, 15), 2, 100, 3)], FOLDS) for _ in range(1500)]
     assert 93 <= 100 * np.mean([low <= 60 <= high for low, high, _ in found]) <= 97
 
 
@@ -94,4 +94,4 @@ def test_a_rule_takes_speakers_where_they_are_named_and_one_seed_of_five_folds_d
 
 
 def test_one_run_of_one_fold_has_no_interval():
-    assert np.isnan(interval([np.array([[60.0, 70.0]])], np.array([6, 6]))).all()
+    assert np.isnan(speakers_interval([np.array([[60.0, 70.0]])], np.array([6, 6]))).all()

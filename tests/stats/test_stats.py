@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studylib.stats.intervals import Z95, student_quantile
-from studylib.stats.seeds import DRAWS_A_COUNT, FEW, resampled_means
+from studylib.stats.intervals import DRAWS_A_COUNT, FEW, Z95, resampled_means, student_quantile
 
 
 @pytest.mark.parametrize("degrees", [1, 2.3, 30, 1600, inf])
