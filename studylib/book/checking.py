@@ -2,14 +2,13 @@
 
 from html import escape
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 import torchvision
 from matplotlib.figure import Figure
 
-from studylib.book.figures import BLUE, ORANGE, STYLE, VERMILION, WIDTH
+from studylib.book.figures import BLUE, ORANGE, VERMILION, WIDTH, drawn
 from studylib.book.tables import Table, prose
 from studylib.claims import audit, audit_networks
 from studylib.claims.audit import FAILS, HOLDS, ROUNDING
@@ -35,25 +34,24 @@ def decided() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@drawn
 def outcomes_figure(counts: pd.DataFrame) -> Figure:
     """Bars of how many claims of each topic hold.
 
     Args:
         counts: a row a topic, a column an outcome.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 0.5 * len(counts) + 1.3))
-        left = pd.Series(0, counts.index)
-        for outcome, colour in COLOURS.items():
-            bars = axes.barh(counts.index, counts[outcome], left=left, color=colour, label=outcome)
-            labels = [str(number) if number else "" for number in counts[outcome]]
-            axes.bar_label(bars, labels, label_type="center", color="white")
-            left = left + counts[outcome]
-        axes.invert_yaxis()
-        axes.set(xlabel="claims")
-        figure.legend(ncols=len(COLOURS), loc="outside lower center")
-        plt.close(figure)
-        return figure
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.5 * len(counts) + 1.3))
+    left = pd.Series(0, counts.index)
+    for outcome, colour in COLOURS.items():
+        bars = axes.barh(counts.index, counts[outcome], left=left, color=colour, label=outcome)
+        labels = [str(number) if number else "" for number in counts[outcome]]
+        axes.bar_label(bars, labels, label_type="center", color="white")
+        left = left + counts[outcome]
+    axes.invert_yaxis()
+    axes.set(xlabel="claims")
+    figure.legend(ncols=len(COLOURS), loc="outside lower center")
+    return figure
 
 
 def claims_table(rows: pd.DataFrame, caption: str, *columns: str, audit: bool = False) -> Table:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studylib.book.estimates import accuracy, difference, links, runs_of
-from studylib.book.figures import BLUE, STYLE, VERMILION, WIDTH
+from studylib.book.figures import BLUE, VERMILION, WIDTH, drawn
 from studylib.claims.verdicts import clip_correlation
 from studylib.stats import Estimate
 from studylib.stats.estimates import MEASURES, combined, outcomes
@@ -61,22 +60,21 @@ def by_length(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["frames", "GFLOPs", "clip", "video", "gain", "correlation", "runs"])
 
 
+@drawn
 def figure5(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Clip@1 and video@1 against clip length with 95% intervals, a panel for each data.
 
     Args:
         panels: title -> `by_length`, none empty.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.1 * len(panels)), squeeze=False)
-        for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
-            _line(axes, table["frames"], table["clip"], "clip@1", BLUE, "o")
-            _line(axes, table["frames"], table["video"], "video@1", VERMILION, "s")
-            axes.set(title=title, ylabel="accuracy (%)", xticks=table["frames"])
-            axes.margins(x=0.12, y=0.15)
-        grid[-1, 0].set_xlabel("frames of a clip, in training and test")
-        plt.close(figure)
-        return figure
+    figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.1 * len(panels)), squeeze=False)
+    for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
+        _line(axes, table["frames"], table["clip"], "clip@1", BLUE, "o")
+        _line(axes, table["frames"], table["video"], "video@1", VERMILION, "s")
+        axes.set(title=title, ylabel="accuracy (%)", xticks=table["frames"])
+        axes.margins(x=0.12, y=0.15)
+    grid[-1, 0].set_xlabel("frames of a clip, in training and test")
+    return figure
 
 
 def _line(axes: Axes, x: pd.Series, estimates: pd.Series, label: str, colour: str, marker: str) -> None:

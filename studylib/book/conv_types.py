@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from studylib.book.cues import ORDER_BLIND
 from studylib.book.estimates import PLANS, accuracy, difference, links, runs_of, text
-from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, Inline, kind_of, label_points
+from studylib.book.figures import GREY, KINDS, WIDTH, Inline, drawn, kind_of, label_points
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.stats import Estimate
 from studylib.stats.intervals import student_quantile
@@ -63,6 +62,7 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["plan", "net", "clip", "video", "gflops", "runs", "links"])
 
 
+@drawn
 def figure3(panels: Mapping[str, pd.DataFrame], levels: Mapping[str, Mapping[str, float]], alt: str) -> Inline:
     """Accuracy against FLOPs, a panel for each source, so that no axis is shared by different data; each point has
     its numbers for a pointer.
@@ -72,27 +72,25 @@ def figure3(panels: Mapping[str, pd.DataFrame], levels: Mapping[str, Mapping[str
         levels: title -> name of a level -> percent.
     """
     values: dict[str, str] = {}
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.7 * len(panels)), squeeze=False)
-        for number, (axes, (title, table)) in enumerate(zip(grid[:, 0], panels.items(), strict=True)):
-            points = []
-            for row in table.to_dict("records"):
-                colour, marker = KINDS[kind_of(row["net"])]
-                accuracy, percent = row["accuracy"], f"{row['accuracy']}"
-                if isinstance(accuracy, Estimate):
-                    axes.vlines(row["gflops"], accuracy.low, accuracy.high, color=colour, linewidth=1)
-                    accuracy, percent = accuracy.points, text(accuracy)
-                gid = f"point-{number}-{row['net']}"
-                axes.plot(row["gflops"], accuracy, marker, color=colour, markersize=7, gid=gid)
-                values[gid] = f"{row['net']}: {percent}% at {row['gflops']:.3g} GFLOPs"
-                points.append((row["net"], row["gflops"], accuracy))
-            axes.set(title=title, ylabel="video@1 (%)")
-            axes.margins(0.1, 0.15)
-            _draw_levels(axes, levels.get(title, {}))
-            label_points(axes, pd.DataFrame(points, columns=["net", "gflops", "accuracy"]))
-        grid[-1, 0].set_xlabel("GFLOPs of a clip (multiply-adds of convolutions and FC)")
-        plt.close(figure)
-        return Inline(figure, values, alt)
+    figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.7 * len(panels)), squeeze=False)
+    for number, (axes, (title, table)) in enumerate(zip(grid[:, 0], panels.items(), strict=True)):
+        points = []
+        for row in table.to_dict("records"):
+            colour, marker = KINDS[kind_of(row["net"])]
+            accuracy, percent = row["accuracy"], f"{row['accuracy']}"
+            if isinstance(accuracy, Estimate):
+                axes.vlines(row["gflops"], accuracy.low, accuracy.high, color=colour, linewidth=1)
+                accuracy, percent = accuracy.points, text(accuracy)
+            gid = f"point-{number}-{row['net']}"
+            axes.plot(row["gflops"], accuracy, marker, color=colour, markersize=7, gid=gid)
+            values[gid] = f"{row['net']}: {percent}% at {row['gflops']:.3g} GFLOPs"
+            points.append((row["net"], row["gflops"], accuracy))
+        axes.set(title=title, ylabel="video@1 (%)")
+        axes.margins(0.1, 0.15)
+        _draw_levels(axes, levels.get(title, {}))
+        label_points(axes, pd.DataFrame(points, columns=["net", "gflops", "accuracy"]))
+    grid[-1, 0].set_xlabel("GFLOPs of a clip (multiply-adds of convolutions and FC)")
+    return Inline(figure, values, alt)
 
 
 def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
@@ -123,6 +121,7 @@ def mean_histories(found: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(histories).groupby(["plan", "net", "epoch"], as_index=False, sort=False)[columns].mean()
 
 
+@drawn
 def error_curves(means: pd.DataFrame) -> Figure:
     """Training error left, test error right, a row of panels for each plan; each line bears its network's name.
 
@@ -130,25 +129,23 @@ def error_curves(means: pd.DataFrame) -> Figure:
         means: `mean_histories`, with at least one row.
     """
     plans = list(dict.fromkeys(means["plan"]))
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(
-            len(plans), 2, figsize=(WIDTH, 3.6 * len(plans)), sharex="row", sharey="row", squeeze=False
-        )
-        for row, plan in zip(grid, plans, strict=True):
-            for axes, error in zip(row, ("train_error", "test_error"), strict=True):
-                lines = means[means["plan"] == plan].pivot(index="epoch", columns="net", values=error)
-                ends = []
-                for net in lines:
-                    colour, _ = KINDS[kind_of(net)]
-                    axes.plot(lines.index, lines[net], color=colour, linewidth=2)
-                    ends.append((float(lines[net].iloc[-1]), net, colour))
-                _name_lines(axes, lines.index[-1], ends)
-                axes.set(xlabel="epoch", ylim=(0, 100))
-                axes.set_title(f"{PLANS[plan]}:\n{'training' if error == 'train_error' else 'test'} error")
-                axes.xaxis.get_major_locator().set_params(integer=True)
-            row[0].set_ylabel("error (%)")
-        plt.close(figure)
-        return figure
+    figure, grid = plt.subplots(
+        len(plans), 2, figsize=(WIDTH, 3.6 * len(plans)), sharex="row", sharey="row", squeeze=False
+    )
+    for row, plan in zip(grid, plans, strict=True):
+        for axes, error in zip(row, ("train_error", "test_error"), strict=True):
+            lines = means[means["plan"] == plan].pivot(index="epoch", columns="net", values=error)
+            ends = []
+            for net in lines:
+                colour, _ = KINDS[kind_of(net)]
+                axes.plot(lines.index, lines[net], color=colour, linewidth=2)
+                ends.append((float(lines[net].iloc[-1]), net, colour))
+            _name_lines(axes, lines.index[-1], ends)
+            axes.set(xlabel="epoch", ylim=(0, 100))
+            axes.set_title(f"{PLANS[plan]}:\n{'training' if error == 'train_error' else 'test'} error")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        row[0].set_ylabel("error (%)")
+    return figure
 
 
 def _name_lines(axes: Axes, last: float, ends: list[tuple[float, str, str]]) -> None:

@@ -7,7 +7,6 @@ that scores frame by frame and averages, blind to their order, can name the righ
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 
 from studylib import stats
 from studylib.book.estimates import runs_of
-from studylib.book.figures import BLUE, ORANGE, STYLE, VERMILION, WIDTH
+from studylib.book.figures import BLUE, ORANGE, VERMILION, WIDTH, drawn
 from studylib.datasets.pantomime.actions import CUES, VOCABULARIES
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.results import Run
@@ -181,6 +180,7 @@ def named_as_partner(predictions: Predictions, pairs: np.ndarray) -> np.ndarray:
     return (pairs[named] == pairs[predictions.labels]) & ~named_right(predictions)
 
 
+@drawn
 def orders_figure(found: pd.DataFrame, levels: Mapping[str, Mapping[str, float]]) -> Figure:
     """Video accuracy with 95% intervals: a panel a group, a row a network, a mark an order of the frames.
 
@@ -190,24 +190,22 @@ def orders_figure(found: pd.DataFrame, levels: Mapping[str, Mapping[str, float]]
     """
     nets = [net for net in PAPER_NAMES.values() if (found["net"] == net).any()]
     columns = min(2, len(levels))
-    with matplotlib.rc_context(STYLE):
-        shape = (-(-len(levels) // columns), columns)
-        size = (WIDTH, (0.4 * len(nets) + 0.7) * shape[0] + 1)
-        figure, grid = plt.subplots(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
-        for axes, (group, lines) in zip(grid.flat, levels.items(), strict=True):
-            _panel(axes, found[found["group"] == group], nets)
-            for dash, (name, level) in zip(((0, (1, 1.5)), (0, (4, 2))), lines.items(), strict=False):
-                axes.axvline(level, color="black", linewidth=1.2, linestyle=dash, label=name)
-            axes.set(title=group, xlim=(-3, 103), ylim=(len(nets) - 0.5, -0.5), xticks=(0, 25, 50, 75, 100))
-            axes.set_yticks(range(len(nets)), nets)
-            axes.grid(axis="y", visible=False)
-            axes.tick_params(labelbottom=True, left=False)
-        for axes in grid[-1]:
-            axes.set_xlabel("video@1 (%)")
-        handles, names = max((axes.get_legend_handles_labels() for axes in grid.flat), key=lambda both: len(both[1]))
-        figure.legend(handles, names, ncols=2, loc="outside lower center", columnspacing=1.2, handletextpad=0.5)
-        plt.close(figure)
-        return figure
+    shape = (-(-len(levels) // columns), columns)
+    size = (WIDTH, (0.4 * len(nets) + 0.7) * shape[0] + 1)
+    figure, grid = plt.subplots(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for axes, (group, lines) in zip(grid.flat, levels.items(), strict=True):
+        _panel(axes, found[found["group"] == group], nets)
+        for dash, (name, level) in zip(((0, (1, 1.5)), (0, (4, 2))), lines.items(), strict=False):
+            axes.axvline(level, color="black", linewidth=1.2, linestyle=dash, label=name)
+        axes.set(title=group, xlim=(-3, 103), ylim=(len(nets) - 0.5, -0.5), xticks=(0, 25, 50, 75, 100))
+        axes.set_yticks(range(len(nets)), nets)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(labelbottom=True, left=False)
+    for axes in grid[-1]:
+        axes.set_xlabel("video@1 (%)")
+    handles, names = max((axes.get_legend_handles_labels() for axes in grid.flat), key=lambda both: len(both[1]))
+    figure.legend(handles, names, ncols=2, loc="outside lower center", columnspacing=1.2, handletextpad=0.5)
+    return figure
 
 
 def _panel(axes: Axes, table: pd.DataFrame, nets: list[str]) -> None:

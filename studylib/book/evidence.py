@@ -1,11 +1,10 @@
 """Other people's numbers for the paper's networks beside the paper's: rank agreement, and what moves an accuracy."""
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, kind_of
+from studylib.book.figures import GREY, KINDS, WIDTH, drawn, kind_of
 from studylib.claims import published
 from studylib.stats.intervals import rank_agreement
 
@@ -89,20 +88,19 @@ def changes() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["change", "compared", "measure", "mean", "low", "high", "nets"])
 
 
+@drawn
 def scatter() -> Figure:
     """The paper's accuracies against VMZ's at 8 frames, clip and video, a point a net; on the line both are equal."""
     tables = trainings()
-    with matplotlib.rc_context(STYLE):
-        figure, both = plt.subplots(1, 2, figsize=(WIDTH, 4.2))
-        for axes, measure in zip(both, MEASURES.values(), strict=True):
-            x, y = tables[PAPER][measure], tables[VMZ8][measure]
-            for kind, (colour, marker) in KINDS.items():
-                own = x.index.map(kind_of) == kind
-                axes.plot(x[own], y[own], marker, color=colour, label=kind, markersize=7)
-            ends = [min(x.min(), y.min()) - 0.5, max(x.max(), y.max()) + 0.5]
-            axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
-            axes.set(title=measure, xlabel=f"{PAPER} (%)", ylabel=f"{VMZ8} (%)", aspect="equal")
-        handles, labels = both[0].get_legend_handles_labels()
-        figure.legend(handles, labels, ncols=len(labels), loc="outside lower center", handletextpad=0.2)
-        plt.close(figure)
-        return figure
+    figure, both = plt.subplots(1, 2, figsize=(WIDTH, 4.2))
+    for axes, measure in zip(both, MEASURES.values(), strict=True):
+        x, y = tables[PAPER][measure], tables[VMZ8][measure]
+        for kind, (colour, marker) in KINDS.items():
+            own = x.index.map(kind_of) == kind
+            axes.plot(x[own], y[own], marker, color=colour, label=kind, markersize=7)
+        ends = [min(x.min(), y.min()) - 0.5, max(x.max(), y.max()) + 0.5]
+        axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
+        axes.set(title=measure, xlabel=f"{PAPER} (%)", ylabel=f"{VMZ8} (%)", aspect="equal")
+    handles, labels = both[0].get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=len(labels), loc="outside lower center", handletextpad=0.2)
+    return figure

@@ -1,11 +1,12 @@
 """Every plot of the book: functions of tidy tables that return a matplotlib Figure, in one style."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from html import escape
 from math import ceil
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -48,6 +49,21 @@ KINDS = {
     "R3D": (BLUE, "o"),
     "R(2+1)D": (VERMILION, "s"),
 }
+P = ParamSpec("P")
+Drawing = TypeVar("Drawing")  # a Figure, or an Inline with one
+
+
+def drawn(draw: Callable[P, Drawing]) -> Callable[P, Drawing]:
+    """A function that draws in the book's style, out of pyplot's hands: a cell shows its value, once."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> Drawing:
+        with matplotlib.rc_context(STYLE):
+            drawing = draw(*args, **kwargs)
+            plt.close(drawing.figure)
+        return drawing
+
+    return in_style
 
 
 def in_book() -> None:
@@ -100,6 +116,7 @@ def histories(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+@drawn
 def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net", columns: int = 4) -> Figure:
     """Training error (thin) and test error (thick) against epochs, as in Figure 4.
 
@@ -109,23 +126,22 @@ def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net"
         columns: of the legend, fewer for long names.
     """
     table = histories([curves]) if isinstance(curves, Run) else curves
-    with matplotlib.rc_context(STYLE):
-        names = list(dict.fromkeys(table[by]))
-        lines_of_legend = ceil((len(names) + 2) / columns)
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.8 + 0.3 * max(0, lines_of_legend - 2)))
-        lines = []
-        for name, look in looks(names).items():
-            line = look | {"marker": ""}
-            for _, run in table[table[by] == name].groupby("run", sort=False):
-                axes.plot(run["epoch"], run["train_error"], linewidth=1.0, **line)
-                axes.plot(run["epoch"], run["test_error"], linewidth=2.6, **line)
-            lines.append(plt.Line2D([], [], linewidth=2, **line))
-        axes.set(xlabel="epoch", ylabel="error (%)", title=title, ylim=(0, None))
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
-        axes.legend(lines, [*names, "training", "test"], ncols=min(columns, len(names) + 2), loc="upper center",
-                    bbox_to_anchor=(0.5, -0.2))  # fmt: skip
-        return _closed(figure)
+    names = list(dict.fromkeys(table[by]))
+    lines_of_legend = ceil((len(names) + 2) / columns)
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.8 + 0.3 * max(0, lines_of_legend - 2)))
+    lines = []
+    for name, look in looks(names).items():
+        line = look | {"marker": ""}
+        for _, run in table[table[by] == name].groupby("run", sort=False):
+            axes.plot(run["epoch"], run["train_error"], linewidth=1.0, **line)
+            axes.plot(run["epoch"], run["test_error"], linewidth=2.6, **line)
+        lines.append(plt.Line2D([], [], linewidth=2, **line))
+    axes.set(xlabel="epoch", ylabel="error (%)", title=title, ylim=(0, None))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
+    axes.legend(lines, [*names, "training", "test"], ncols=min(columns, len(names) + 2), loc="upper center",
+                bbox_to_anchor=(0.5, -0.2))  # fmt: skip
+    return figure
 
 
 def label_points(axes: Axes, table: pd.DataFrame) -> None:
@@ -166,6 +182,7 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
+@drawn
 def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
     """Accuracy by cue group and net with Wilson intervals, chance, and the level of a net blind to order.
 
@@ -174,28 +191,21 @@ def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
     """
     cues = list(dict.fromkeys(table["cue"]))
     names = list(dict.fromkeys(table["net"]))
-    with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
-        for i, (name, look) in enumerate(looks(names).items()):
-            rows = table[table["net"] == name]
-            x = [cues.index(cue) + 0.5 * ((i + 0.5) / len(names) - 0.5) for cue in rows["cue"]]
-            spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
-            dots = look | {"linestyle": "none"}
-            axes.errorbar(x, rows["accuracy"], spread, capsize=3, label=name, markersize=7, **dots)
-        for column, dash, label in (
-            ("order_blind", (0, (4, 2)), "order-blind: right pair, member guessed"),
-            ("chance", (0, (1, 1.5)), "chance"),
-        ):
-            levels = table.drop_duplicates("cue").set_index("cue").loc[cues, column]
-            axes.hlines(levels, np.arange(len(cues)) - 0.4, np.arange(len(cues)) + 0.4, color="black", linewidth=1.2,
-                        linestyle=dash, label=label)  # fmt: skip
-        axes.set(xticks=range(len(cues)), xticklabels=cues, ylabel="video@1 (%)", ylim=(-3, 105), title=title)
-        axes.grid(axis="x", visible=False)
-        axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.1))
-        return _closed(figure)
-
-
-def _closed(figure: Figure) -> Figure:
-    """Out of pyplot's hands, so that a notebook shows it once, as the value of its cell."""
-    plt.close(figure)
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
+    for i, (name, look) in enumerate(looks(names).items()):
+        rows = table[table["net"] == name]
+        x = [cues.index(cue) + 0.5 * ((i + 0.5) / len(names) - 0.5) for cue in rows["cue"]]
+        spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+        dots = look | {"linestyle": "none"}
+        axes.errorbar(x, rows["accuracy"], spread, capsize=3, label=name, markersize=7, **dots)
+    for column, dash, label in (
+        ("order_blind", (0, (4, 2)), "order-blind: right pair, member guessed"),
+        ("chance", (0, (1, 1.5)), "chance"),
+    ):
+        levels = table.drop_duplicates("cue").set_index("cue").loc[cues, column]
+        axes.hlines(levels, np.arange(len(cues)) - 0.4, np.arange(len(cues)) + 0.4, color="black", linewidth=1.2,
+                    linestyle=dash, label=label)  # fmt: skip
+    axes.set(xticks=range(len(cues)), xticklabels=cues, ylabel="video@1 (%)", ylim=(-3, 105), title=title)
+    axes.grid(axis="x", visible=False)
+    axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.1))
     return figure

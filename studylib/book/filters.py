@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studylib.book.figures import STYLE, WIDTH
+from studylib.book.figures import WIDTH, drawn
 from studylib.claims.published import LARGEST_WEIGHT
 from studylib.claims.verdicts import FILTER_EXPERIMENTS
 from studylib.training.run_files import read_conv1
@@ -145,33 +145,31 @@ def mosaic(tiles: list[np.ndarray], in_a_row: int) -> np.ndarray:
     return whole
 
 
+@drawn
 def figure6(filters: Filters) -> Figure:
     """(a) the spatial and (b) the temporal filters of one network, with the scale of the weights."""
-    with matplotlib.rc_context(STYLE):
-        pictures = _pictures(filters)
-        heights = [WIDTH * _shape(picture) for picture in pictures]
-        figure, (a, b) = plt.subplots(2, 1, figsize=(WIDTH, sum(heights) + 1.7), height_ratios=heights)
-        for axes, picture, title in zip((a, b), pictures, _titles(filters), strict=True):
-            _show(axes, picture, title)
-        scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-LARGEST_WEIGHT, LARGEST_WEIGHT), COLOURS)
-        bar = figure.colorbar(scale, ax=b, orientation="horizontal", extend="both", aspect=40, shrink=0.7, pad=0.04)
-        bar.set_label("weight of a temporal filter")
-        plt.close(figure)
-        return figure
+    pictures = _pictures(filters)
+    heights = [WIDTH * _shape(picture) for picture in pictures]
+    figure, (a, b) = plt.subplots(2, 1, figsize=(WIDTH, sum(heights) + 1.7), height_ratios=heights)
+    for axes, picture, title in zip((a, b), pictures, _titles(filters), strict=True):
+        _show(axes, picture, title)
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-LARGEST_WEIGHT, LARGEST_WEIGHT), COLOURS)
+    bar = figure.colorbar(scale, ax=b, orientation="horizontal", extend="both", aspect=40, shrink=0.7, pad=0.04)
+    bar.set_label("weight of a temporal filter")
+    return figure
 
 
+@drawn
 def others(filters: Mapping[str, Filters]) -> Figure:
     """The same of several trainings, smaller: a row each, spatial filters left and temporal ones right."""
-    with matplotlib.rc_context(STYLE):
-        pictures = {training: _pictures(own) for training, own in filters.items()}
-        heights = [max(WIDTH / 2 * _shape(picture) for picture in own) for own in pictures.values()]
-        size = (WIDTH, sum(heights) + 0.5 * len(heights))
-        figure, grid = plt.subplots(len(pictures), 2, figsize=size, height_ratios=heights, squeeze=False)
-        for row, (training, own) in zip(grid, pictures.items(), strict=True):
-            for axes, picture, kind in zip(row, own, ("spatial", "temporal"), strict=True):
-                _show(axes, picture, f"{training}, {kind}")
-        plt.close(figure)
-        return figure
+    pictures = {training: _pictures(own) for training, own in filters.items()}
+    heights = [max(WIDTH / 2 * _shape(picture) for picture in own) for own in pictures.values()]
+    size = (WIDTH, sum(heights) + 0.5 * len(heights))
+    figure, grid = plt.subplots(len(pictures), 2, figsize=size, height_ratios=heights, squeeze=False)
+    for row, (training, own) in zip(grid, pictures.items(), strict=True):
+        for axes, picture, kind in zip(row, own, ("spatial", "temporal"), strict=True):
+            _show(axes, picture, f"{training}, {kind}")
+    return figure
 
 
 def _pictures(filters: Filters) -> list[np.ndarray]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 
 from studylib.book.cues import classes
 from studylib.book.estimates import runs_of
-from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, kind_of
+from studylib.book.figures import GREY, KINDS, WIDTH, drawn, kind_of
 from studylib.book.gallery import looping
 from studylib.datasets.pantomime import ACTIONS, frames
 from studylib.datasets.pantomime.knobs import at_difficulty
@@ -35,6 +34,7 @@ def main_plan(runs: pd.DataFrame) -> str:
     return [*whole, EVIDENCE[-1]][0]
 
 
+@drawn
 def accuracies(
     printed: pd.DataFrame, ours: Mapping[str, Estimate | None], title: str, levels: Mapping[str, float]
 ) -> Figure:
@@ -47,24 +47,22 @@ def accuracies(
         levels: what a dotted line of the right panel stands for -> percent.
     """
     rows = range(len(printed))[::-1]
-    with matplotlib.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.1), sharey=True)
-        for y, net, paper, vmz in zip(
-            rows, printed["net"], printed["paper_clip_top1"], printed["vmz_clip_top1"], strict=True
-        ):
-            colour, marker = KINDS[kind_of(net)]
-            left.plot(paper, y, marker, color=colour, markersize=7)
-            left.plot(vmz, y, marker, color=colour, markersize=7, markerfacecolor="white")
-            if (found := ours[net]) is not None:
-                spread = [[found.points - found.low], [found.high - found.points]]
-                right.errorbar(found.points, y, xerr=spread, fmt=marker, color=colour, markersize=7, capsize=3)
-        left.set(yticks=rows, yticklabels=printed["net"], title="Kinetics-400, published", xlabel="clip@1 (%)")
-        right.set(title=title, xlabel="clip@1 (%)", ylim=(-0.6, len(printed) + 0.1))
-        for what, level in levels.items():
-            right.axvline(level, color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
-            right.annotate(what, (level, len(printed) - 0.45), ha="center", fontsize=10, color=GREY)
-        plt.close(figure)
-        return figure
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.1), sharey=True)
+    for y, net, paper, vmz in zip(
+        rows, printed["net"], printed["paper_clip_top1"], printed["vmz_clip_top1"], strict=True
+    ):
+        colour, marker = KINDS[kind_of(net)]
+        left.plot(paper, y, marker, color=colour, markersize=7)
+        left.plot(vmz, y, marker, color=colour, markersize=7, markerfacecolor="white")
+        if (found := ours[net]) is not None:
+            spread = [[found.points - found.low], [found.high - found.points]]
+            right.errorbar(found.points, y, xerr=spread, fmt=marker, color=colour, markersize=7, capsize=3)
+    left.set(yticks=rows, yticklabels=printed["net"], title="Kinetics-400, published", xlabel="clip@1 (%)")
+    right.set(title=title, xlabel="clip@1 (%)", ylim=(-0.6, len(printed) + 0.1))
+    for what, level in levels.items():
+        right.axvline(level, color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
+        right.annotate(what, (level, len(printed) - 0.45), ha="center", fontsize=10, color=GREY)
+    return figure
 
 
 def answers(runs: pd.DataFrame, nets: Sequence[str], plan: str = "mini") -> pd.DataFrame:

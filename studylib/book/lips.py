@@ -4,13 +4,12 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studylib.book.figures import BLUE, GREY, STYLE, VERMILION, WIDTH
+from studylib.book.figures import BLUE, GREY, VERMILION, WIDTH, drawn
 from studylib.datasets.miracl import CLASSES, FRAMES_A_WORD, frame_files, read, read_picture
 from studylib.stats.estimates import MEASURES
 from studylib.stats.intervals import student_quantile
@@ -25,44 +24,42 @@ def takes() -> pd.DataFrame:
     return rows.assign(openings=rows["openings"].map(lambda text: np.array(text.split(), float)))
 
 
+@drawn
 def mouth_openings(words: pd.DataFrame, pair: tuple[str, str]) -> Figure:
     """How far the mouth is open in the course of two words: a thin line a take, a thick one their mean.
 
     Args:
         words: rows of `takes`, of one task.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
-        for name, colour in zip(pair, (VERMILION, BLUE), strict=True):
-            own = words.loc[words["class"] == name, "openings"]
-            curves = np.stack([np.interp(PLACES, np.linspace(0, 1, len(o)), o / o.mean()) for o in own])
-            axes.plot(PLACES, curves[::5].T, color=colour, linewidth=0.5, alpha=0.25)
-            axes.plot(PLACES, curves.mean(0), color=colour, linewidth=3)
-            top = int(curves.mean(0).argmax())
-            axes.annotate(name, (PLACES[top], curves.mean(0)[top]), (0, 10), textcoords="offset points", color=colour)
-        axes.set(xlabel="course of the word", ylabel="height of the crop / its mean", ylim=(0.4, 1.8))
-        plt.close(figure)
-        return figure
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    for name, colour in zip(pair, (VERMILION, BLUE), strict=True):
+        own = words.loc[words["class"] == name, "openings"]
+        curves = np.stack([np.interp(PLACES, np.linspace(0, 1, len(o)), o / o.mean()) for o in own])
+        axes.plot(PLACES, curves[::5].T, color=colour, linewidth=0.5, alpha=0.25)
+        axes.plot(PLACES, curves.mean(0), color=colour, linewidth=3)
+        top = int(curves.mean(0).argmax())
+        axes.annotate(name, (PLACES[top], curves.mean(0)[top]), (0, 10), textcoords="offset points", color=colour)
+    axes.set(xlabel="course of the word", ylabel="height of the crop / its mean", ylim=(0.4, 1.8))
+    return figure
 
 
+@drawn
 def speakers(words: pd.DataFrame, low: int) -> Figure:
     """Of each speaker, from slow to fast: frames a word, beside a line at `low`, and brightness."""
     by_speaker = words.groupby("speaker")
     order = list(FRAMES_A_WORD)
-    with matplotlib.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.2), sharey=True)
-        places = np.arange(len(order))[::-1]
-        quartiles = by_speaker["frames"].quantile([0.05, 0.5, 0.95]).unstack().loc[order]
-        left.hlines(places, quartiles[0.05], quartiles[0.95], color=GREY, linewidth=1)
-        left.plot(quartiles[0.5], places, "o", color=BLUE)
-        left.axvline(low, color=VERMILION, linewidth=1)
-        left.set(xlabel="frames a word", yticks=places, yticklabels=order)
-        left.xaxis.get_major_locator().set_params(integer=True)
-        brightness = by_speaker["brightness"].mean().loc[order]
-        right.plot(brightness, places, "s", color=BLUE)
-        right.set(xlabel="mean grey level (0 to 255)", xlim=(0, 255))
-        plt.close(figure)
-        return figure
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.2), sharey=True)
+    places = np.arange(len(order))[::-1]
+    quartiles = by_speaker["frames"].quantile([0.05, 0.5, 0.95]).unstack().loc[order]
+    left.hlines(places, quartiles[0.05], quartiles[0.95], color=GREY, linewidth=1)
+    left.plot(quartiles[0.5], places, "o", color=BLUE)
+    left.axvline(low, color=VERMILION, linewidth=1)
+    left.set(xlabel="frames a word", yticks=places, yticklabels=order)
+    left.xaxis.get_major_locator().set_params(integer=True)
+    brightness = by_speaker["brightness"].mean().loc[order]
+    right.plot(brightness, places, "s", color=BLUE)
+    right.set(xlabel="mean grey level (0 to 255)", xlim=(0, 255))
+    return figure
 
 
 def gaps(runs: pd.DataFrame) -> pd.DataFrame:

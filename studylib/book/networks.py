@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
-from studylib.book.figures import COLOURS, GREY, STYLE, WIDTH, looks
+from studylib.book.figures import COLOURS, GREY, STYLE, WIDTH, drawn, looks
 from studylib.book.gallery import looping
 from studylib.claims import published
 from studylib.nets.build import build_net, middle_channels
@@ -177,26 +177,23 @@ def _filters(conv: torch.nn.Conv3d) -> str:
     return f"{_times(conv.kernel_size)}, {conv.out_channels}"
 
 
+@drawn
 def kinds() -> Figure:
     """One network of each kind of Figure 1, input below, scores above; the frames that leave each group in its box.
 
     Residual connections are left out, as in the paper's figure.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 6.2))
-        axes.set(xlim=(-0.62, len(KINDS_DRAWN) - 0.4), ylim=(-0.45, 7.3))
-        axes.axis("off")
-        for column, name in enumerate(KINDS_DRAWN):
-            _network(axes, column, name)
-        for row in range(5):
-            axes.text(
-                -0.52, row + 1.0, f"conv{row + 1}", ha="center", va="center", fontsize=10, color=GREY, rotation=90
-            )
-        handles = [Rectangle((0, 0), 1, 1, facecolor=c, edgecolor=GREY) for c in (SPATIAL, TEMPORAL, FULL)]
-        axes.legend(handles, ["over space", "over time", "over both"], ncols=3, loc="lower center",
-                    bbox_to_anchor=(0.5, -0.07), fontsize=11)  # fmt: skip
-        plt.close(figure)
-        return figure
+    figure, axes = plt.subplots(figsize=(WIDTH, 6.2))
+    axes.set(xlim=(-0.62, len(KINDS_DRAWN) - 0.4), ylim=(-0.45, 7.3))
+    axes.axis("off")
+    for column, name in enumerate(KINDS_DRAWN):
+        _network(axes, column, name)
+    for row in range(5):
+        axes.text(-0.52, row + 1.0, f"conv{row + 1}", ha="center", va="center", fontsize=10, color=GREY, rotation=90)
+    handles = [Rectangle((0, 0), 1, 1, facecolor=c, edgecolor=GREY) for c in (SPATIAL, TEMPORAL, FULL)]
+    axes.legend(handles, ["over space", "over time", "over both"], ncols=3, loc="lower center",
+                bbox_to_anchor=(0.5, -0.07), fontsize=11)  # fmt: skip
+    return figure
 
 
 def _network(axes: Axes, x: int, name: str) -> None:
@@ -233,38 +230,37 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
     )
 
 
+@drawn
 def factorised_block(n_in: int = 64, n_out: int = 64, t: int = 3, d: int = 3) -> Figure:
     """Figure 2 with numbers: a t x d x d filter, and the (2+1)D block of as many weights that takes its place."""
     middle = middle_channels(n_in, n_out, t, d)
     full, spatial, temporal = t * d * d * n_in * n_out, d * d * n_in * middle, t * middle * n_out
-    with matplotlib.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 5.2))
-        for axes, title in ((left, "3D convolution"), (right, "(2+1)D convolution")):
-            axes.set(xlim=(0, 8), ylim=(0, 12.6), title=title)
-            axes.set_aspect("equal")
-            axes.axis("off")
-        _label(left, 0.2, f"{n_in} channels in")
-        _arrow(left, (4, 0.6), (4, 3.1))
-        _label(left, 3.6, f"{n_out} filters {t}×{d}×{d}")
-        _cuboid(left, 2.6, 4.4, t, d, FULL)
-        _arrow(left, (4, 7.5), (4, 10.0))
-        _label(left, 10.4, f"{n_out} channels out")
-        _label(left, 11.6, f"{full:,} weights", bold=True)
-        _label(right, 0.2, f"{n_in} channels in")
-        _arrow(right, (4, 0.6), (4, 1.3))
-        _label(right, 1.8, f"M = {middle} filters 1×{d}×{d}")
-        _cuboid(right, 3.0, 2.6, 1, d, SPATIAL)
-        _arrow(right, (4, 5.0), (4, 5.6))
-        _box(right, 4, 6.0, 0.8, "BN, ReLU", PLAIN, width=3.0)
-        _arrow(right, (4, 6.4), (4, 7.0))
-        _label(right, 7.5, f"{n_out} filters {t}×1×1")
-        _cuboid(right, 3.3, 8.1, t, 1, TEMPORAL)
-        _arrow(right, (4, 9.5), (4, 10.0))
-        _label(right, 10.4, f"{n_out} channels out")
-        _label(right, 11.6, f"{spatial:,} + {temporal:,}\n= {spatial + temporal:,} weights", bold=True)
-        left.set_ylim(right.get_ylim())
-        plt.close(figure)
-        return figure
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 5.2))
+    for axes, title in ((left, "3D convolution"), (right, "(2+1)D convolution")):
+        axes.set(xlim=(0, 8), ylim=(0, 12.6), title=title)
+        axes.set_aspect("equal")
+        axes.axis("off")
+    _label(left, 0.2, f"{n_in} channels in")
+    _arrow(left, (4, 0.6), (4, 3.1))
+    _label(left, 3.6, f"{n_out} filters {t}×{d}×{d}")
+    _cuboid(left, 2.6, 4.4, t, d, FULL)
+    _arrow(left, (4, 7.5), (4, 10.0))
+    _label(left, 10.4, f"{n_out} channels out")
+    _label(left, 11.6, f"{full:,} weights", bold=True)
+    _label(right, 0.2, f"{n_in} channels in")
+    _arrow(right, (4, 0.6), (4, 1.3))
+    _label(right, 1.8, f"M = {middle} filters 1×{d}×{d}")
+    _cuboid(right, 3.0, 2.6, 1, d, SPATIAL)
+    _arrow(right, (4, 5.0), (4, 5.6))
+    _box(right, 4, 6.0, 0.8, "BN, ReLU", PLAIN, width=3.0)
+    _arrow(right, (4, 6.4), (4, 7.0))
+    _label(right, 7.5, f"{n_out} filters {t}×1×1")
+    _cuboid(right, 3.3, 8.1, t, 1, TEMPORAL)
+    _arrow(right, (4, 9.5), (4, 10.0))
+    _label(right, 10.4, f"{n_out} channels out")
+    _label(right, 11.6, f"{spatial:,} + {temporal:,}\n= {spatial + temporal:,} weights", bold=True)
+    left.set_ylim(right.get_ylim())
+    return figure
 
 
 def _label(axes: Axes, y: float, text: str, bold: bool = False) -> None:
@@ -291,28 +287,28 @@ def _cuboid(axes: Axes, x: float, y: float, t: int, d: int, colour: str) -> None
             face([(a, b), (a + dx, b + dy), (a + dx, b + cell + dy), (a, b + cell)])
 
 
+@drawn
 def flops_by_group(table: pd.DataFrame) -> Figure:
     """Where each net spends its multiply-adds: a bar a net, a segment a group.
 
     Args:
         table: index the nets' names, a column a group, GFLOPs.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 0.34 * len(table) + 1.4))
-        left = np.zeros(len(table))
-        for colour, group in zip(COLOURS, table.columns, strict=False):
-            axes.barh(table.index, table[group], left=left, color=colour, edgecolor="white", linewidth=0.8, label=group)
-            left += table[group].to_numpy()
-        for y, total in enumerate(left):
-            axes.text(total + 0.01 * left.max(), y, f"{total:.1f}", va="center", fontsize=11)
-        axes.invert_yaxis()
-        axes.set(xlabel="GFLOPs of a clip (multiply-adds of convolutions and FC)", xlim=(0, 1.1 * left.max()))
-        axes.grid(axis="y", visible=False)
-        axes.legend(ncols=table.shape[1], loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1.2)
-        plt.close(figure)
-        return figure
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.34 * len(table) + 1.4))
+    left = np.zeros(len(table))
+    for colour, group in zip(COLOURS, table.columns, strict=False):
+        axes.barh(table.index, table[group], left=left, color=colour, edgecolor="white", linewidth=0.8, label=group)
+        left += table[group].to_numpy()
+    for y, total in enumerate(left):
+        axes.text(total + 0.01 * left.max(), y, f"{total:.1f}", va="center", fontsize=11)
+    axes.invert_yaxis()
+    axes.set(xlabel="GFLOPs of a clip (multiply-adds of convolutions and FC)", xlim=(0, 1.1 * left.max()))
+    axes.grid(axis="y", visible=False)
+    axes.legend(ncols=table.shape[1], loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1.2)
+    return figure
 
 
+@drawn
 def cost_growth(table: pd.DataFrame) -> Figure:
     """GFLOPs against one size at a time, a panel a size, a line a network, both axes logarithmic.
 
@@ -321,24 +317,20 @@ def cost_growth(table: pd.DataFrame) -> Figure:
     """
     labels = {"clip_length": "frames", "resolution": "pixels", "width": "filters of conv1"}
     look = looks(list(table["net"].unique()))
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(1, len(labels), figsize=(WIDTH, 3.4), sharey=True)
-        for axes, (size, label) in zip(grid, labels.items(), strict=True):
-            rows = table[table["size"] == size]
-            for net, line in rows.groupby("net", sort=False):
-                axes.plot(line["value"], line["gflops"], markersize=5, **look[net])
-            ticks = rows["value"].unique()
-            axes.set(xscale="log", yscale="log", xlabel=label, xticks=ticks, xticklabels=ticks)
-            axes.minorticks_off()
-            axes.yaxis.set_major_formatter("{x:g}")
-        ends = table[table["size"] == size].groupby("net").last()
-        for net, value, gflops in ends[["value", "gflops"]].itertuples():
-            axes.annotate(
-                net, (value, gflops), (7, 0), textcoords="offset points", va="center", color=look[net]["color"]
-            )
-        grid[0].set_ylabel("GFLOPs of a clip")
-        plt.close(figure)
-        return figure
+    figure, grid = plt.subplots(1, len(labels), figsize=(WIDTH, 3.4), sharey=True)
+    for axes, (size, label) in zip(grid, labels.items(), strict=True):
+        rows = table[table["size"] == size]
+        for net, line in rows.groupby("net", sort=False):
+            axes.plot(line["value"], line["gflops"], markersize=5, **look[net])
+        ticks = rows["value"].unique()
+        axes.set(xscale="log", yscale="log", xlabel=label, xticks=ticks, xticklabels=ticks)
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter("{x:g}")
+    ends = table[table["size"] == size].groupby("net").last()
+    for net, value, gflops in ends[["value", "gflops"]].itertuples():
+        axes.annotate(net, (value, gflops), (7, 0), textcoords="offset points", va="center", color=look[net]["color"])
+    grid[0].set_ylabel("GFLOPs of a clip")
+    return figure
 
 
 def frames_seen_video(step: int = 2) -> HTML:

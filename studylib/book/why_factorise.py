@@ -3,14 +3,13 @@
 from dataclasses import fields
 from math import inf, isnan, nan
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studylib.book.estimates import PLANS, difference, links, runs_of
-from studylib.book.figures import BLUE, GREY, KINDS, STYLE, VERMILION, WIDTH
+from studylib.book.figures import BLUE, GREY, KINDS, VERMILION, WIDTH, drawn
 from studylib.claims import published
 from studylib.claims.parts import Part, over_seeds
 from studylib.nets.table import PRINTED_NAMES
@@ -119,6 +118,7 @@ def training_gap(first: pd.DataFrame, second: pd.DataFrame) -> Part | None:
     return over_seeds("", errors[:1], errors[1:]) if all(errors) else None
 
 
+@drawn
 def forest(table: pd.DataFrame) -> Figure:
     """Each of the `comparisons` as a point with its interval, hollow where a network has one seed: clip@1 on the left,
     training error on the right, both with R(2+1)D ahead to the right of the line."""
@@ -127,25 +127,21 @@ def forest(table: pd.DataFrame) -> Figure:
         labels.append(group)
         places += [len(labels) + i for i in range(len(own))]
         labels += own["setting"].tolist()
-    with matplotlib.rc_context(STYLE):
-        figure, panels = plt.subplots(
-            1, 2, figsize=(WIDTH, 0.28 * len(labels) + 1.2), sharey=True, width_ratios=(1.5, 1)
-        )
-        for axes, column, title in zip(panels, ("clip", "train"), ("clip@1", "training error"), strict=True):
-            axes.axvline(0, color="black", linewidth=1)
-            for name, side in (("◂ R3D  ", "right"), ("  R(2+1)D ▸", "left")):
-                axes.annotate(name, (0, 1.01), xycoords=("data", "axes fraction"), ha=side, fontsize=10.5)
-            for place, group, found in zip(places, table["group"], table[column], strict=True):
-                if found is not None:
-                    _point(axes, found, place, COLOURS.get(group, GREY))
-            axes.set(xlabel=title, ylim=(len(labels) - 0.4, -0.6))
-            axes.grid(axis="y", visible=False)
-            axes.tick_params(axis="y", length=0)
-        panels[0].set_yticks(range(len(labels)), labels)
-        for place, label in enumerate(panels[0].get_yticklabels()):
-            label.set_fontweight("normal" if place in places else "bold")
-        plt.close(figure)
-        return figure
+    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 0.28 * len(labels) + 1.2), sharey=True, width_ratios=(1.5, 1))
+    for axes, column, title in zip(panels, ("clip", "train"), ("clip@1", "training error"), strict=True):
+        axes.axvline(0, color="black", linewidth=1)
+        for name, side in (("◂ R3D  ", "right"), ("  R(2+1)D ▸", "left")):
+            axes.annotate(name, (0, 1.01), xycoords=("data", "axes fraction"), ha=side, fontsize=10.5)
+        for place, group, found in zip(places, table["group"], table[column], strict=True):
+            if found is not None:
+                _point(axes, found, place, COLOURS.get(group, GREY))
+        axes.set(xlabel=title, ylim=(len(labels) - 0.4, -0.6))
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(labels)), labels)
+    for place, label in enumerate(panels[0].get_yticklabels()):
+        label.set_fontweight("normal" if place in places else "bold")
+    return figure
 
 
 def _point(axes: Axes, found: Estimate | Part, place: float, colour: str) -> None:
@@ -164,6 +160,7 @@ def histories(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+@drawn
 def figure4(curves: pd.DataFrame, title: str = "") -> Figure:
     """Training and test errors against epochs, the mean over runs, a panel a depth.
 
@@ -172,24 +169,22 @@ def figure4(curves: pd.DataFrame, title: str = "") -> Figure:
     """
     looks = {"train_error": {"linewidth": 1.2, "linestyle": (0, (4, 1.5))}, "test_error": {"linewidth": 2.4}}
     depths = sorted(curves["depth"].unique())
-    with matplotlib.rc_context(STYLE):
-        figure, grid = plt.subplots(1, len(depths), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)
-        for axes, depth in zip(grid[0], depths, strict=True):
-            for net, own in curves[curves["depth"] == depth].groupby("net"):
-                colour, marker = KINDS[net]
-                for column, look in looks.items():
-                    mean = own.groupby("epoch")[column].mean()
-                    axes.plot(mean, color=colour, marker=marker, markevery=max(1, len(mean) // 6), markersize=5, **look)
-            axes.set(title=f"{depth} layers", xlabel="epoch", ylim=(0, None))
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        grid[0, 0].set_ylabel("error (%)")
-        figure.suptitle(title)
-        lines = [plt.Line2D([], [], color=KINDS[net][0], marker=KINDS[net][1], label=net) for net in (SECOND, FIRST)]
-        names = zip(looks.values(), ("training", "test, one clip a video"), strict=True)
-        lines += [plt.Line2D([], [], color="black", label=name, **look) for look, name in names]
-        figure.legend(handles=lines, ncols=4, loc="outside lower center")
-        plt.close(figure)
-        return figure
+    figure, grid = plt.subplots(1, len(depths), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)
+    for axes, depth in zip(grid[0], depths, strict=True):
+        for net, own in curves[curves["depth"] == depth].groupby("net"):
+            colour, marker = KINDS[net]
+            for column, look in looks.items():
+                mean = own.groupby("epoch")[column].mean()
+                axes.plot(mean, color=colour, marker=marker, markevery=max(1, len(mean) // 6), markersize=5, **look)
+        axes.set(title=f"{depth} layers", xlabel="epoch", ylim=(0, None))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    grid[0, 0].set_ylabel("error (%)")
+    figure.suptitle(title)
+    lines = [plt.Line2D([], [], color=KINDS[net][0], marker=KINDS[net][1], label=net) for net in (SECOND, FIRST)]
+    names = zip(looks.values(), ("training", "test, one clip a video"), strict=True)
+    lines += [plt.Line2D([], [], color="black", label=name, **look) for look, name in names]
+    figure.legend(handles=lines, ncols=4, loc="outside lower center")
+    return figure
 
 
 def variants(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
@@ -210,15 +205,14 @@ def variants(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     return pd.DataFrame(rows if len(rows) > 1 else [], columns=columns)
 
 
+@drawn
 def variants_figure(table: pd.DataFrame) -> Figure:
     """Clip@1 of each variant minus R(2+1)D's with its interval; grey where it has another size."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 0.36 * len(table) + 1.1))
-        axes.axvline(0, color="black", linewidth=1)
-        for place, (size, found) in enumerate(zip(table["parameters"], table["clip"], strict=True)):
-            _point(axes, found, place, BLUE if abs(size - 1) <= 0.05 else GREY)
-        axes.set(xlabel="clip@1, variant minus R(2+1)D (points)", ylim=(len(table) - 0.5, -0.5))
-        axes.set_yticks(range(len(table)), table["network"].str.removeprefix("R(2+1)D, "))
-        axes.grid(axis="y", visible=False)
-        plt.close(figure)
-        return figure
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.36 * len(table) + 1.1))
+    axes.axvline(0, color="black", linewidth=1)
+    for place, (size, found) in enumerate(zip(table["parameters"], table["clip"], strict=True)):
+        _point(axes, found, place, BLUE if abs(size - 1) <= 0.05 else GREY)
+    axes.set(xlabel="clip@1, variant minus R(2+1)D (points)", ylim=(len(table) - 0.5, -0.5))
+    axes.set_yticks(range(len(table)), table["network"].str.removeprefix("R(2+1)D, "))
+    axes.grid(axis="y", visible=False)
+    return figure
