@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from studylib.book.figures import BLUE, ORANGE, VERMILION, WIDTH, drawn
 from studylib.book.tables import Table, prose
-from studylib.claims import audit, audit_networks
+from studylib.claims import audit
 from studylib.claims.audit import FAILS, HOLDS, ROUNDING
 from studylib.claims.published import ARITHMETIC, read_claims
 from studylib.nets.build import BN_EPS, middle_channels, stem_middle_channels
@@ -24,10 +24,9 @@ def decided() -> pd.DataFrame:
 
     Columns, texts: id, section, claim, printed, recomputed, outcome, rule, reading (what was compared).
     """
-    decides = audit.DECISIONS | audit_networks.DECISIONS
     rows = []
     for id, claim in read_claims(ARITHMETIC).items():
-        decision = decides[id]()
+        decision = audit.DECISIONS[id]()
         row = {"id": id, "section": claim.section, "claim": claim.text, "printed": claim.printed, "rule": claim.rule}
         row |= {"recomputed": decision.recomputed, "outcome": decision.outcome}
         rows.append(row | {"reading": claim.reading.format(**decision.facts)})

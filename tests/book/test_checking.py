@@ -5,7 +5,7 @@ import re
 import pytest
 
 from studylib.book import checking, evidence
-from studylib.claims import audit, audit_networks, published
+from studylib.claims import audit, published
 from studylib.claims.audit import FAILS, HOLDS, ROUNDING
 from studylib.claims.verdicts import RULES
 from studylib.stats.intervals import difference_margin, rank_agreement
@@ -95,7 +95,7 @@ def test_another_printed_number_gives_another_outcome(monkeypatch, table, row, c
         return rows
 
     monkeypatch.setattr(published, "table", changed)
-    assert (audit.DECISIONS | audit_networks.DECISIONS)[id]().outcome == outcome
+    assert audit.DECISIONS[id]().outcome == outcome
 
 
 def test_the_tolerance_is_the_printed_digit_and_then_the_rounding_of_the_inputs():
