@@ -37,6 +37,7 @@ _EPSILON = 1e-9  # for binary fractions: 57.0 - 47.9 is not exactly 9.1
 CLIP, VIDEO = "clip_top1", "video_top1"
 FLAT, MC, RMC = ("R2D", "f-R2D"), ("MC2", "MC3", "MC4", "MC5"), ("rMC2", "rMC3", "rMC4", "rMC5")
 OVER_TIME = (*MC, *RMC, "R3D")
+OURS = ("R(2+1)D",)
 KINETICS_400 = "Kinetics-400"
 
 
@@ -86,6 +87,11 @@ def statement(true: bool, recomputed: str, **facts: Any) -> Decision:
     return Decision(recomputed, HOLDS if true else FAILS, facts)
 
 
+def as_stated(value: Any, true: Callable[[Any], bool], text: str = "{}") -> Decision:
+    """A property of one value, which `text` shows."""
+    return statement(true(value), text.format(value))
+
+
 def at_least(difference: float, threshold: float) -> bool:
     """`difference` >= `threshold`, undisturbed by binary fractions."""
     return bool(difference >= threshold - _EPSILON)
@@ -127,16 +133,9 @@ def beyond_chance(ours: str, over: Iterable[str]) -> Decision:
     return statement(least > margin, f"{listed(ranges([ours], over), '{}')}; chance up to {margin:.2f}")
 
 
-def best_of_twelve() -> Decision:
-    """R(2+1)D has the highest accuracy of Table 2, by both."""
-    true = all(kinetics(m).idxmax() == "R(2+1)D" for m in (CLIP, VIDEO))
-    return statement(true, listed(ranges(["R(2+1)D"], [*FLAT, *OVER_TIME]), "{}"))
-
-
-def over_flat() -> Decision:
-    """Every net that convolves over time beyond f-R2D, by both accuracies."""
-    least = min(gains(m, OVER_TIME, FLAT).min() for m in (CLIP, VIDEO))
-    return statement(least > 0, listed(ranges(OVER_TIME, FLAT), "{}"))
+def all_above(ours: Iterable[str], over: Iterable[str]) -> Decision:
+    """Every gain is above 0, by both accuracies."""
+    return statement(min(gains(m, ours, over).min() for m in (CLIP, VIDEO)) > 0, listed(ranges(ours, over), "{}"))
 
 
 def mc_over_2d() -> Decision:
@@ -238,12 +237,6 @@ def same_depth_on_sports() -> Decision:
     return statement(depth == 34, f"{flat} has {depth} layers, R3D 34; R3D {gain:+.1f} clip@1")
 
 
-def r2d_on_sports() -> Decision:
-    """Table 3 has a row of R2D or f-R2D."""
-    rows = int(published.table("table3_sports1m")["method"].isin(FLAT).sum())
-    return statement(rows > 0, f"rows of R2D or f-R2D: {rows}")
-
-
 def flat_close_to_best() -> Decision:
     """ResNet-152 on frames is within `CLOSE` points of the best earlier row of Table 3, by each accuracy."""
     texts, true = [], True
@@ -326,10 +319,6 @@ def state_of_the_art(least: float, benchmarks: int = 4) -> Decision:
     return statement(true, listed(gap, "{:+.1f}"), ahead=ahead)
 
 
-def _r2plus1d(measure: str, *over: str) -> pd.Series:
-    return gains(measure, ["R(2+1)D"], over)
-
-
 # The networks as built: their structure, size and cost.
 
 KEYS = {printed: key for key, printed in PAPER_NAMES.items()}
@@ -407,18 +396,6 @@ def lower_times() -> Decision:
     return statement(len(set(times.values())) == len(times), listed(times, "{}"))
 
 
-def collapse() -> Decision:
-    """One frame is left after conv1 of R2D."""
-    frames = sizes("R2D")["stem"][0]
-    return statement(frames == 1, f"temporal size after conv1: {frames}")
-
-
-def collapse_in_block() -> Decision:
-    """More than one frame is left after conv1 of R2D, for the first block to remove."""
-    frames = sizes("R2D")["stem"][0]
-    return statement(frames > 1, f"temporal size before it: {frames}")
-
-
 def t_below_length() -> Decision:
     """Filters reach over t = 3 frames, fewer than the L = 8 of a clip."""
     net = built("R3D")
@@ -462,12 +439,6 @@ def rmc3_stride() -> Decision:
     strides = {net: time_stride(net) for net in ("rMC3", "f-R2D")}
     text = f"temporal stride at conv3_1: {listed(strides, '{}')}"
     return statement(strides["rMC3"] > 1 and strides["f-R2D"] == 1, text)
-
-
-def rmc3_later_2d() -> Decision:
-    """rMC3 has 2D groups from conv3 on, for its stride to make cheaper."""
-    flat = NETS[KEYS["rMC3"]][2:].count("2d")
-    return statement(flat > 0, f"2D groups from conv3 on: {flat}")
 
 
 def rmc2_reason() -> Decision:
@@ -567,15 +538,18 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
     "mc-match-r3d": mc_match_r3d,
     "mc-over-rmc": mc_over_rmc,
     "gap-2d": lambda: span("1.7", "5", gains(CLIP, OVER_TIME, FLAT)),
-    "over-2d": lambda: span("5.6", "7", _r2plus1d(CLIP, *FLAT), video=ranges(["R(2+1)D"], FLAT)["video"]),
+    "over-2d": lambda: span("5.6", "7", gains(CLIP, OURS, FLAT), video=ranges(OURS, FLAT)["video"]),
     "over-mixed": lambda: span(
-        "2", "3.9", _r2plus1d(CLIP, *MC, "R3D"), **{"all": span("2", "3.9", _r2plus1d(CLIP, *OVER_TIME)).recomputed}
+        "2",
+        "3.9",
+        gains(CLIP, OURS, [*MC, "R3D"]),
+        **{"all": span("2", "3.9", gains(CLIP, OURS, OVER_TIME)).recomputed},
     ),
-    "temporal-over-2d": over_flat,
-    "best-of-twelve": best_of_twelve,
+    "temporal-over-2d": lambda: all_above(OVER_TIME, FLAT),
+    "best-of-twelve": lambda: all_above(OURS, [*FLAT, *OVER_TIME]),
     "quoted-video": quoted_video,
     "figure3-gain": lambda: number(
-        "2.8", _r2plus1d(VIDEO, "R3D").item(), TWO, clip=f"{_r2plus1d(CLIP, 'R3D').item():.1f}"
+        "2.8", gains(VIDEO, OURS, ["R3D"]).item(), TWO, clip=f"{gains(CLIP, OURS, ['R3D']).item():.1f}"
     ),
     "figure3-best": lambda: statement(kinetics(VIDEO).idxmax() == "R(2+1)D", f"{kinetics(VIDEO).max():.1f}"),
     "finetune-gain": finetuned_gain,
@@ -585,7 +559,9 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
     "2d-close": flat_close_to_best,
     "p3d-margin": lambda: sports_gain("9.1", "P3D"),
     "sports-three": sports_three,
-    "sports-r2d": r2d_on_sports,
+    "sports-r2d": lambda: as_stated(
+        int(published.table("table3_sports1m")["method"].isin(FLAT).sum()), bool, "rows of R2D or f-R2D: {}"
+    ),
     "sports-best-rgb": rgb_best_on_sports,
     "sports-c3d": lambda: sports_gain("10.9", "C3D"),
     "sports-p3d": lambda: sports_gain("9.1", "P3D"),
@@ -606,8 +582,8 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
     "sota-four-best": lambda: state_of_the_art(0),
     "sota-two": lambda: state_of_the_art(0, benchmarks=2),
     "relu-doubled": doubled_relus,
-    "r2d-collapse": collapse,
-    "r2d-collapse-block": collapse_in_block,
+    "r2d-collapse": lambda: as_stated(sizes("R2D")["stem"][0], lambda t: t == 1, "temporal size after conv1: {}"),
+    "r2d-collapse-block": lambda: as_stated(sizes("R2D")["stem"][0], lambda t: t > 1, "temporal size before it: {}"),
     "t-below-l": t_below_length,
     "mc1": lambda: statement(NETS["f_r2d"] == ("2d",) * 5, "f-R2D: " + " ".join(NETS["f_r2d"])),
     "middle-conv1": formula_at_conv1,
@@ -620,7 +596,7 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
     "r3d-output": r3d_output,
     "mixed-output": mixed_times,
     "rmc3-why": rmc3_stride,
-    "rmc3-2d-after": rmc3_later_2d,
+    "rmc3-2d-after": lambda: as_stated(NETS[KEYS["rMC3"]][2:].count("2d"), bool, "2D groups from conv3 on: {}"),
     "rmc2-why": rmc2_reason,
     "length-outputs": lower_times,
     "layers-34": lambda: number("34", layers_of("R3D", 34)),
