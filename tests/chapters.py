@@ -57,15 +57,3 @@ def html_of(value: Any) -> str:
     """What a notebook shows of a table or of Markdown; of a figure, which has no text, its name."""
     html = value._repr_html_() if hasattr(value, "_repr_html_") else getattr(value, "data", None)
     return str(value) if html is None else html
-
-
-def below_figures(shown: list[Any]) -> list[str]:
-    """Of each figure all the text between it and the next."""
-    texts: list[str] = []
-    drawn = {id(figure) for figure in figures_in(shown)}
-    for value in shown:
-        if id(value) in drawn:
-            texts.append("")
-        elif texts:
-            texts[-1] += html_of(value)
-    return texts

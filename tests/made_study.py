@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -75,8 +74,3 @@ def table2(*without: int) -> pd.DataFrame:
         return random_run(planned) if complete and planned.spec.seed not in without else None
 
     return made_study(make)
-
-
-def folder_of(run: Run) -> Path:
-    """The folder of a made-up run, from the repository on."""
-    return run.folder.relative_to(REPOSITORY)

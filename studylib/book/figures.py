@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from html import escape
-from math import ceil
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
@@ -14,8 +13,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from studylib.runs.results import Run
 
 WIDTH = 7.0  # inches: the book's column; 12 points in it are still 8 on a phone
 # Okabe and Ito's colours, told apart by colour-blind readers; black is left for what is no net.
@@ -110,36 +107,25 @@ def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def histories(runs: Sequence[Run]) -> pd.DataFrame:
-    """The histories of runs, one under the other, with columns `net` (the paper's name), `plan` and `run`."""
-    tables = [run.history.assign(net=run.net, run=run.folder.name, plan=run.folder.parent.parent.name) for run in runs]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
 @drawn
-def training_curves(curves: Run | pd.DataFrame, title: str = "", by: str = "net", columns: int = 4) -> Figure:
+def training_curves(table: pd.DataFrame) -> Figure:
     """Training error (thin) and test error (thick) against epochs, as in Figure 4.
 
     Args:
-        curves: a run, or a table of `histories` (columns epoch, train_error, test_error, run and `by`).
-        by: the column that gives a line its look and its name in the legend.
-        columns: of the legend, fewer for long names.
+        table: histories of runs, with columns net (which gives a line its look) and run.
     """
-    table = histories([curves]) if isinstance(curves, Run) else curves
-    names = list(dict.fromkeys(table[by]))
-    lines_of_legend = ceil((len(names) + 2) / columns)
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.8 + 0.3 * max(0, lines_of_legend - 2)))
-    lines = []
+    names, lines = list(dict.fromkeys(table["net"])), []
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
     for name, look in looks(names).items():
         line = look | {"marker": ""}
-        for _, run in table[table[by] == name].groupby("run", sort=False):
+        for _, run in table[table["net"] == name].groupby("run", sort=False):
             axes.plot(run["epoch"], run["train_error"], linewidth=1.0, **line)
             axes.plot(run["epoch"], run["test_error"], linewidth=2.6, **line)
         lines.append(plt.Line2D([], [], linewidth=2, **line))
-    axes.set(xlabel="epoch", ylabel="error (%)", title=title, ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel="error (%)", ylim=(0, None))
     axes.xaxis.get_major_locator().set_params(integer=True)
     lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
-    axes.legend(lines, [*names, "training", "test"], ncols=min(columns, len(names) + 2), loc="upper center",
+    axes.legend(lines, [*names, "training", "test"], ncols=min(4, len(lines)), loc="upper center",
                 bbox_to_anchor=(0.5, -0.2))  # fmt: skip
     return figure
 
@@ -183,7 +169,7 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 @drawn
-def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
+def cue_groups(table: pd.DataFrame) -> Figure:
     """Accuracy by cue group and net with Wilson intervals, chance, and the level of a net blind to order.
 
     Args:
@@ -205,7 +191,7 @@ def cue_groups(table: pd.DataFrame, title: str = "") -> Figure:
         levels = table.drop_duplicates("cue").set_index("cue").loc[cues, column]
         axes.hlines(levels, np.arange(len(cues)) - 0.4, np.arange(len(cues)) + 0.4, color="black", linewidth=1.2,
                     linestyle=dash, label=label)  # fmt: skip
-    axes.set(xticks=range(len(cues)), xticklabels=cues, ylabel="video@1 (%)", ylim=(-3, 105), title=title)
+    axes.set(xticks=range(len(cues)), xticklabels=cues, ylabel="video@1 (%)", ylim=(-3, 105))
     axes.grid(axis="x", visible=False)
     axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.1))
     return figure

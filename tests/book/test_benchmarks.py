@@ -52,10 +52,6 @@ def test_what_is_not_recorded_is_said_to_be_so_with_the_command(tmp_path):
         assert "python -m tests.bench reading --record" in shown.data
 
 
-def test_a_table_that_a_record_lacks_is_not_recorded(record):
-    assert isinstance(table("reading", "gone", "Gone", record()), Markdown)
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -111,12 +107,6 @@ def test_columns_come_as_they_are_and_keep_their_units(record):
 )  # fmt: skip
 def test_numbers_have_three_figures_and_whole_ones_all(value, text):
     assert cell("anything", value) == text
-
-
-def test_headings_do_not_fall_together():
-    """Two columns of one heading would overwrite each other."""
-    for own in (["load_mb", "worker_mb", "order_mb", "file_mb"], ["ms", "rate", "ratio", "lowest", "highest"]):
-        assert len({heading(column) for column in own}) == len(own)
 
 
 def test_what_is_recorded_in_this_repository_can_be_read():

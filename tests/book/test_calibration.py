@@ -1,7 +1,6 @@
 """How the settings of the synthetic study were chosen: requirements, rules of choice, seeds."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from studylib import REPOSITORY
@@ -99,19 +98,6 @@ def test_a_run_of_another_setting_is_not_mixed_in(everything):
     assert calibration.at(everything, "dataset")["dataset"].nunique() == 3
 
 
-def test_what_was_tried_at_half_the_length_is_compared_with_the_base_at_that_length(everything):
-    table = calibration.settings(everything).set_index(["setting", "value"])
-    assert table.loc[("width", 16), "epochs"] == table.loc[("width", 32), "epochs"] == 15
-    assert list(table.loc["lr", "epochs"]) == [30, 30, 30]
-
-
-def test_the_networks_that_show_what_temporal_convolution_learns_are_one_run_each_of_the_base(everything):
-    rows = calibration.learners(everything)
-    assert list(zip(rows["net"], rows["seed"], strict=True)) == [("f-R2D", 0), ("R3D", 0), ("R(2+1)D", 0)]
-    assert set(rows["dataset"]) == {BASE["dataset"]}
-    assert set(rows["epochs"]) == {30}
-
-
 def test_the_accuracy_of_a_group_and_of_all_videos_is_the_mean_over_seeds():
     wanted = of_net("r3d")
     runs = runs_of((GOOD, wanted | {"seed": 0}), (GOOD | {"tempo": 0.95}, wanted | {"seed": 1}))
@@ -155,15 +141,6 @@ def test_a_network_that_tells_order_is_not_at_chance_inside_the_pairs():
     of_tempo = table["requirement"].str.contains("tempo")
     assert of_tempo.sum() == 2
     assert (table["met"].astype(bool) == ~of_tempo).all()
-
-
-def test_a_pair_that_is_never_named_has_no_right_class():
-    predictions = named(GOOD)
-    for i in np.flatnonzero(np.isin(predictions.labels, [4, 5])):
-        predictions.clip_scores[i] = np.roll(predictions.clip_scores[i], 7 - predictions.labels[i] // 4, axis=1)
-    run = type("Run", (), {"predictions": predictions})
-    table = calibration.members(pd.DataFrame({"net": ["R3D"], "seed": [0], "result": [run]}))
-    assert table["accuracy"].isna().tolist() == [True] + [False] * 5
 
 
 @pytest.mark.parametrize(("train_error", "ahead", "below"), [(15, True, True), (30, False, True), (10, True, False)])

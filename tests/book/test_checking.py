@@ -148,10 +148,3 @@ def test_one_set_of_weights_gains_ten_points_from_averaging_clips():
     averaging = evidence.changes().set_index("change").loc["mean of 5 clips, not one clip"]
     assert averaging["high"] == pytest.approx(63.200 - 52.75)
     assert averaging["nets"] == 3
-
-
-def test_two_rows_of_table_4_have_the_same_accuracies():
-    rows = published.table("table4_kinetics").set_index("method")
-    same = rows[rows.duplicated(["top1", "top5"], keep=False)]
-    assert list(same.index) == ["I3D-RGB", "R(2+1)D-Flow"]
-    assert same[["top1", "top5"]].drop_duplicates().to_numpy().tolist() == [[67.5, 87.2]]

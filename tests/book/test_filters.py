@@ -57,10 +57,6 @@ def test_steady_energy_is_all_of_a_constant_none_of_a_difference_and_a_third_by_
     assert filters.steady(np.random.default_rng(0).normal(size=(400, 500, 3, 1, 1))) == pytest.approx(1 / 3, abs=0.005)
 
 
-def test_weights_are_scaled_as_in_the_paper():
-    assert filters.scaled(np.array([-0.6, -0.3, 0, 0.15, 0.3, 9])).tolist() == [-1, -1, 0, 0.5, 1, 1]
-
-
 def test_a_spatial_filter_shows_its_channels_as_red_green_and_blue():
     spatial = np.zeros((45, 3, 1, 7, 7), np.float32)
     spatial[4, 0, 0, 2, 5], spatial[4, 2, 0, 2, 5] = 0.3, -0.3
@@ -96,12 +92,6 @@ def test_the_mosaic_goes_from_left_to_right_and_enlarges_each_weight():
     assert (whole[1 : 1 + 2 * big, width + 1 : width + 1 + 3 * big] == 0.2).all()
     assert (whole[height + 1 : height + 1 + 2 * big, 1 : 1 + 3 * big] == 0.3).all()
     assert (whole[height:, width:] == 1).all()
-
-
-def test_the_titles_tell_the_numbers_of_the_arrays():
-    a, b = filters.figure6(drawn()).axes[:2]
-    assert a.get_title(loc="left").startswith("(a) 11 spatial filters")
-    assert b.get_title(loc="left").startswith("(b) 16 temporal filters, each 11 channels")
 
 
 def test_numbers_are_those_of_the_arrays_a_row_a_training():

@@ -113,16 +113,6 @@ def test_transfer_fine_tunes_by_the_schedule_of_table_5_on_other_classes() -> No
     assert (pretrained.dataset, pretrained.init_from) == ("pantomime-quick", "")
 
 
-def test_the_commands_of_two_streams_differ_in_the_stream_alone() -> None:
-    flow, rgb = commanded("two_stream")
-    assert replace(flow, modality="rgb") == rgb != flow
-
-
-def test_the_command_of_released_is_a_run_of_its_plan() -> None:
-    [spec] = commanded("released")
-    assert spec in [run.spec for run in runs("released", "released")]
-
-
 def test_the_command_of_mechanism_changes_the_network_alone_and_each_variant_has_its_counted_cost() -> None:
     [spec] = commanded("mechanism")
     small = QUICK.run("conv_types", "r2plus1d-18_8f_seed0").spec

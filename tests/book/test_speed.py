@@ -1,6 +1,5 @@
 """The chapter on speed: what its benchmarks count, by hand, and what is shown of them."""
 
-import importlib
 import json
 import re
 import time
@@ -12,12 +11,11 @@ from torch import nn
 
 from studylib import REPOSITORY
 from studylib.book import speed
-from studylib.book.benchmarks import cell, heading, show, table
+from studylib.book.benchmarks import show
 from studylib.nets import precision
 from studylib.runs.cost import measured_rates
 from studylib.training import cuda_graph
 from tests.bench import gpu, profile, stall, training_step
-from tests.bench.__main__ import NAMES
 from tests.bench.multiply_adds import needed, of_step, taps_inside
 from tests.bench.steps import NETS, Geometry, new_net, random_batch, ratios, spec_of, step_of, take_turns
 from tests.book.test_benchmarks import RECORD
@@ -192,18 +190,3 @@ def test_a_part_that_fails_or_takes_too_long_is_named_and_the_others_go_on(bench
     assert [row["what"] for row in tables["not_measured"]] == ["first", "third"]
     assert tables["not_measured"][0]["reason"] == "RuntimeError: CUDA error: an illegal memory access"
     assert re.fullmatch(r"OutOfTime: \d s were left for it", tables["not_measured"][1]["reason"])
-
-
-def test_a_table_may_show_some_of_its_columns(record):
-    folder = record("profile", mini=[profile_row("r3d")])
-    frame = table("profile", "mini", "Shares", folder, columns=("step_s", "bn_share", "gone")).frame
-    assert frame.to_dict("records") == [{"step (s)": "1", "BN": "10%"}]
-    assert (heading("counted_gmac_per_second"), cell("any_share", 0.0042)) == ("counted (GMAC/s)", "0.4%")
-
-
-def test_every_benchmark_of_the_chapter_can_be_run():
-    shown = set(re.findall(r'benchmarks\.(?:show|table)\(\s*"(\w+)"', PAGE))
-    assert {"training_step", "gpu", "profile", "options", "stall", "memory", "processes"} == shown
-    assert shown <= set(NAMES)
-    for name in NAMES:
-        assert callable(importlib.import_module(f"tests.bench.{name}").main)

@@ -25,12 +25,11 @@ from studylib.claims.parts import (
 )
 from studylib.claims.verdicts import decide
 from studylib.runs.plan import load_plan
-from studylib.runs.results import load_plan_runs
 from studylib.stats import NotComparable, difference
 from studylib.stats.estimates import outcomes
 from studylib.training.evaluation import video_top_k
-from tests.fake_runs import fake_predictions, write_fake_run
-from tests.verdict_runs import PLAN, TABLE2, complete, scored, table, table2, table2_plan
+from tests.fake_runs import fake_predictions
+from tests.verdict_runs import PLAN, complete, scored, table, table2
 
 # --- parts
 
@@ -189,21 +188,3 @@ def test_the_embedded_study_has_what_the_rules_ask_for_and_leaves_what_needs_the
     assert set(waiting) == {"run-nonlinearity", "run-fusion", "run-resolution"}
     assert all("the plan has no" in reason or "in the plan" in reason for (reason,) in waiting.values())
     assert all(verdict.covers_seeds for verdict in found.values())
-
-
-def test_another_recorded_prediction_gives_another_verdict(tmp_path):
-    """Through run folders, as the book reads them."""
-    plan = table2_plan(PLAN)
-    for planned in plan.runs[1:]:
-        write_fake_run(tmp_path / planned.folder, planned.spec, scored(TABLE2[planned.spec.net], planned.spec.seed))
-
-    def verdict():
-        return decide("run-best", load_plan_runs(plan, tmp_path), PLAN)
-
-    first = plan.runs[0]
-    assert verdict().missing == (f"{first.folder} (not run)",)
-    write_fake_run(tmp_path / first.folder, first.spec, scored(45))
-    assert verdict().outcome == REPRODUCED
-    for planned in plan.runs[:2]:
-        write_fake_run(tmp_path / planned.folder, planned.spec, scored(90, planned.spec.seed))
-    assert verdict().outcome == CONTRADICTED

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studylib.claims.parts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED, UNDECIDABLE
+from studylib.claims.parts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED
 from studylib.claims.verdicts import decide
 from studylib.training.run_files import CONV1
 from tests.verdict_runs import CLIPS, PLAN, SEEDS, SPEC, VIDEOS, outcome, run_of, scored, table, table2
@@ -38,20 +38,6 @@ def test_two_streams_gain_when_they_beat_each_alone():
     assert outcome("run-fusion", two_streams(rgb, rgb)) == INCONCLUSIVE  # the mean of a stream and itself
     assert outcome("run-fusion", two_streams(rgb, lambda seed: scored(5, seed))) == CONTRADICTED
     assert outcome("run-fusion", table2()) == NOT_RUN
-
-
-NEEDS_THE_DATA = (
-    "run-sports", "run-kinetics", "run-transfer", "run-pretraining", "run-flow-quality", "run-flow-speed",
-    "run-filters", "run-sizes",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("claim", NEEDS_THE_DATA)
-def test_on_other_data_than_the_papers_some_claims_cannot_be_decided(claim):
-    verdict = decide(claim, table(table2()), PLAN)
-    assert verdict.outcome == UNDECIDABLE
-    assert verdict.why
-    assert not verdict.missing
 
 
 def published_runs(off=0.0):
