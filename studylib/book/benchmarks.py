@@ -1,18 +1,21 @@
-"""Recorded benchmarks as tables that say where, when and on which commit they are from."""
+"""Recorded benchmarks as tables that say where, when and on which commit they are from, and as a picture of a step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
+from matplotlib.figure import Figure
 
+from studylib.book.figures import COLOURS, WIDTH, drawn
 from studylib.book.tables import Table
-from studylib.runs.benchmarks import FOLDER, Benchmark, load, rows_of
-
-__all__ = ["FOLDER", "Benchmark", "cell", "figures3", "heading", "load", "rows_of", "show", "table"]
+from studylib.nets.table import PAPER_NAMES
+from studylib.runs.benchmarks import FOLDER, load
+from studylib.runs.benchmarks import rows_of as rows_of  # for pages
 
 # Column -> heading, where the name's own words and unit (see `heading`) do not say it well.
 HEADINGS = {
@@ -58,6 +61,17 @@ UNITS = {
     "_db": " (dB)",
     "_share": "",
 }
+
+# Segment of a bar -> columns of the benchmark `profile`; what is in none of them is the last segment, the rest.
+SEGMENTS = {
+    "convolution, forward": ("convolution_forward_share",),
+    "convolution, backward": ("convolution_backward_share",),
+    "BN": ("bn_share",),
+    "ReLU, additions": ("relu_share", "additions_share"),
+    "copies, casts": ("copies_and_casts_share",),
+    "optimiser": ("optimiser_share",),
+}
+REST = "the rest"
 
 
 def table(
@@ -145,3 +159,44 @@ def figures3(value: float) -> str:
         return f"{int(value):,}"
     before = f"{abs(value):.2e}".partition("e")[2]  # the power of ten after rounding
     return f"{value:,.{min(max(0, 2 - int(before)), 6)}f}"
+
+
+def segments(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row a net (its printed name), a column a segment, each row adding up to 1.
+
+    Args:
+        rows: a table of the benchmark `profile`.
+    """
+    parts = pd.DataFrame({name: rows[list(columns)].sum(axis=1) for name, columns in SEGMENTS.items()})
+    parts[REST] = 1 - parts.sum(axis=1)
+    return parts.set_axis([PAPER_NAMES.get(net, net) for net in rows["net"]])
+
+
+@drawn
+def step_shares(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Shares of a training step by kind of operator: a panel a geometry, a bar a net.
+
+    Args:
+        tables: title of the panel -> `segments`.
+    """
+    bars = sum(map(len, tables.values()))
+    figure, grid = plt.subplots(
+        len(tables),
+        1,
+        figsize=(WIDTH, 0.34 * bars + 1.5 * len(tables)),
+        squeeze=False,
+        height_ratios=[len(table) for table in tables.values()],
+    )
+    for axes, (title, table) in zip(grid[:, 0], tables.items(), strict=True):
+        left = np.zeros(len(table))
+        for colour, part in zip(COLOURS, table.columns, strict=True):
+            share = 100 * table[part].to_numpy()
+            axes.barh(table.index, share, left=left, color=colour, edgecolor="white", linewidth=0.8, label=part)
+            left += share
+        axes.invert_yaxis()
+        axes.set(title=title, xlim=(0, 100))
+        axes.grid(axis="y", visible=False)
+    grid[-1, 0].set_xlabel("share of a training step (%)")
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, ncols=3, loc="outside upper center", columnspacing=1.2)
+    return figure

@@ -130,8 +130,6 @@ def in_notebook() -> bool:
 
 def curve(run_folder: Path) -> "Figure | None":
     """Training and test error of the epochs so far, as in Figure 4; None before the first has ended."""
-    import pandas as pd
-
     from studylib.book.figures import training_curves
 
     path = run_folder / "history.csv"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from studylib import REPOSITORY
-from studylib.book import speed
+from studylib.book import benchmarks
 from studylib.book.benchmarks import show
 from studylib.nets import precision
 from studylib.runs.cost import measured_rates
@@ -128,11 +128,11 @@ def profile_row(net):
 
 
 def test_bars_are_whole_steps():
-    parts = speed.segments(pd.DataFrame([profile_row("r3d"), profile_row("r2plus1d")]))
+    parts = benchmarks.segments(pd.DataFrame([profile_row("r3d"), profile_row("r2plus1d")]))
     assert list(parts.index) == ["R3D", "R(2+1)D"]
     assert parts.sum(axis=1).tolist() == pytest.approx([1, 1])
-    assert parts.loc["R3D", speed.REST] == pytest.approx(0.03)
-    figure = speed.step_shares({"one thread": parts})
+    assert parts.loc["R3D", benchmarks.REST] == pytest.approx(0.03)
+    figure = benchmarks.step_shares({"one thread": parts})
     widths = [patch.get_width() for patch in figure.axes[0].patches]
     assert sum(widths) == pytest.approx(2 * 100)
 
