@@ -123,7 +123,8 @@ def overview(verdicts: Verdicts) -> Table:
     order = dict.fromkeys(zip(table["chapter"], table["text"], table["printed"], strict=True))
     wide = table.pivot(index=["chapter", "text", "printed"], columns="data", values="outcome").loc[list(order)]
     wide = wide[[data for data in DATA.values() if data in wide]].reset_index().rename_axis(columns=None)
-    wide["chapter"] = wide["chapter"].map(chapter_link).where(~wide["chapter"].duplicated(), "")
+    links = {page: f'<a href="{page}.html">{escape(title)}</a>' for page, (title, _) in CHAPTERS.items()}
+    wide["chapter"] = wide["chapter"].map(links).where(~wide["chapter"].duplicated(), "")
     wide["printed"] = wide["printed"].map(lambda printed: prose(escape(printed)))
     names = {"chapter": "page", "text": "claim", "printed": "the paper prints"}
     counted = f"{len(wide)} of the paper's {every['id'].nunique()} claims on what training gives"
@@ -163,11 +164,6 @@ def shown(verdicts: Mapping[str, Verdict], runs: pd.DataFrame) -> dict[str, Verd
     }
     open_ones = {plan: verdict for plan, verdict in verdicts.items() if verdict.outcome == NOT_RUN}
     return told or dict(list((open_ones or verdicts).items())[:1])
-
-
-def chapter_link(page: str) -> str:
-    """A link to a chapter at the book's top, named by what its claims are about."""
-    return f'<a href="{page}.html">{escape(CHAPTERS[page][0])}</a>'
 
 
 def badge(outcome: str, plan: str = "paper") -> str:

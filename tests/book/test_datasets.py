@@ -76,13 +76,6 @@ def test_estimates_by_hand(tmp_path):
     assert rows.loc["Kinetics-400", "frames"] == "80\u00a0M"
 
 
-def test_every_assumption_has_a_source_or_is_called_assumed():
-    for size in datasets.dataset_sizes():
-        for source in (size.length_source, size.fps_source):
-            assert re.search(r"et al\.|assumed", source), size.dataset
-        assert bool(size.original_source) == (size.original_gb > 0)
-
-
 def test_the_counts_are_the_published_ones():
     rows = datasets.counts()
     ucf101 = rows[rows["source"].str.contains("Soomro") | (rows["split"].isin(["2", "3"]))].iloc[:3]
