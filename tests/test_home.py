@@ -7,9 +7,8 @@ import pytest
 from studylib.book.experiment import spec_of_parameters
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import data_root, load_index
-from studylib.runs.importing import NotImported, import_results
 from studylib.runs.plan import PlanError, load_plan
-from studylib.runs.results import load_run
+from studylib.runs.results import NotImported, import_results, load_run
 from studylib.training import run as training
 from studylib.training.launch import RunFailed, launch
 from studylib.video.files import user_path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studylib import REPOSITORY
-from studylib.runs.importing import LEFT
+from studylib.runs.results import LEFT
 
 INDEX = Path("book", "_build", "html", "index.html")
 RUN = Path("runs", "mini", "conv_types", "r3d-18_8f_seed0")

@@ -12,29 +12,100 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BeforeValidator, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from studylib import REPOSITORY
 from studylib.datasets.index import DatasetError, difference, load_index
 from studylib.datasets.pantomime.actions import training_videos
-from studylib.runs.resources import Resources, ResourcesError
-from studylib.training.spec import RunSpec, SpecError, did_you_mean, load_spec, parse_init_from, require_same_spec
+from studylib.training.spec import (
+    STRICT,
+    Count,
+    FromZero,
+    Positive,
+    RunSpec,
+    SpecError,
+    did_you_mean,
+    explained,
+    load_spec,
+    parse_init_from,
+    require_same_spec,
+)
 from studylib.video.files import user_path
 
 PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
 GENERATED = "pantomime"  # the family of datasets that a plan makes; others are found, as their owner indexed them
 PLAN_NAME = r"[\w-][\w.-]*"
 DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty", "manifest")
+MARGIN = 1.5  # of the time that is asked for over the longest estimate
+LEAST_MINUTES = 15
+MOST_HOURS = 720  # a longer run goes on in the next job
+SECONDS_TO_SAVE = 300  # before the end of its time
 
 
 class PlanError(ValueError):
     """A plan file that says something else than runs; the message names the file and the entry."""
+
+
+def _hours(value: Any) -> Any:
+    if isinstance(value, int | float) and value >= MOST_HOURS:
+        raise ValueError(f"hours: {value} is not less than {MOST_HOURS}; YAML reads 24:00:00 as 86400, write 24")
+    return value
+
+
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
+class Resources:
+    """What one run asks of a cluster; a number of `None` is left to it, or to the estimate. No part of a run's hash."""
+
+    nodes: Count = 1
+    gpus: FromZero | None = None  # of each node; a process for each; None: 1 where this machine has GPUs, else 0
+    cores: Count = 1  # of each node
+    memory_gb: Positive | None = None  # of each node
+    hours: Annotated[Positive | None, BeforeValidator(_hours)] = None  # None: the estimate where there is one
+    device: str = ""  # whose speed the estimate is of, such as A100; "": this machine's
+    requeue: bool = True  # back into the queue when it is preempted or its time is over; it goes on where it stopped
+
+    def with_changes(self, given: Any) -> "Resources":
+        """These resources with those that `given`, a mapping from YAML, names; PlanError where it is none."""
+        if given is None:
+            return self
+        if not isinstance(given, Mapping):
+            raise PlanError(f"resources: {given!r} is not a mapping of names to values, such as gpus: 1")
+        try:
+            return replace(self, **{str(name): value for name, value in given.items()})
+        except ValidationError as error:
+            raise PlanError(f"resources: {explained(error, Resources, 'resource')}") from None
+
+    def of_slurm(self) -> dict[str, int | str]:
+        """As the resources of a Snakemake rule that its Slurm executor reads, all but the time."""
+        return {
+            "nodes": self.nodes,
+            # ahead of its time limit a run is told to save; what its signal does is said in `requeue`
+            "slurm_extra": f"--signal=USR1@{SECONDS_TO_SAVE} --{'' if self.requeue else 'no-'}requeue",
+            "mem_mb": round(1000 * (self.memory_gb or 0)),  # 0: the cluster's own default, not Snakemake's
+            # a task is a node: torchrun starts the processes of its GPUs; Slurm counts GPUs by node, too
+            **({"gres": f"gpu:{self.gpus}"} if self.gpus else {"tasks": self.nodes}),
+        }
+
+    def minutes(self, most_seconds: float | None, processes: int) -> int | None:
+        """The time to ask for: `hours`, else the estimate with a margin, else None.
+
+        Args:
+            most_seconds: the longest estimate for one process.
+            processes: that share the work.
+        """
+        if self.hours is not None:
+            return max(1, round(60 * self.hours))
+        if most_seconds is None:
+            return None
+        return max(LEAST_MINUTES, round(MARGIN * most_seconds / 60 / processes))
 
 
 @dataclass(frozen=True)
@@ -122,7 +193,7 @@ def load_plan(path: Path | str) -> Plan:
     datasets = {name: given for name, given in datasets.items() if given}
     try:
         usual = Resources().with_changes(content.get("resources"))
-    except ResourcesError as error:
+    except PlanError as error:
         raise PlanError(f"{path}: {error}") from None
     runs: list[PlannedRun] = []
     for number, entry in enumerate(content["runs"] or [], 1):
@@ -131,7 +202,7 @@ def load_plan(path: Path | str) -> Plan:
         try:
             resources = usual.with_changes(entry.pop("resources", None))
             runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry}, resources, manifests)
-        except (SpecError, ResourcesError) as error:
+        except (SpecError, PlanError) as error:
             raise PlanError(f"{path}: {where}: {error}") from None
     for folder, times in Counter(run.folder for run in runs).items():
         if times > 1:

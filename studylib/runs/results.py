@@ -4,26 +4,35 @@
 
 A run of a plan is "not run" (no folder), "unfinished" (no `metrics.json`, or a notebook that has not come to its end;
 its numbers are not shown) or "complete". Everything else raises `BrokenRun`.
+
+Results that were computed elsewhere become recorded runs, checked and moved into place whole, by
+`python -m studylib.runs.results import FOLDER`, where FOLDER has run folders as `runs/PLAN/EXPERIMENT/NAME`, or is one.
 """
 
+import argparse
+import filecmp
 import json
+import shutil
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from studylib import REPOSITORY
-from studylib.datasets.index import difference
+from studylib.datasets.index import SHOWN, DatasetError, difference, load_index
+from studylib.datasets.pantomime import manifest_of
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs import checked
-from studylib.runs.plan import Plan, PlannedRun, load_plan, plan_files
+from studylib.runs.plan import Plan, PlanError, PlannedRun, load_plan, load_plans, plan_files
 from studylib.training.evaluation import Predictions, clip_top1, read_predictions, video_top_k, wilson
 from studylib.training.run_files import (
+    CONV1,
     DATASET,
     HISTORY,
     PROVENANCE,
@@ -38,6 +47,13 @@ from studylib.video.files import user_path
 # Accuracies are recomputed from the same float16 scores by the same code: only the last bits may differ.
 TOLERANCE = 1e-6  # percent
 LAST_BITS = 1e-9  # percent: the same number is written in two files, and a table's reader may miss its last bits
+
+# What is recorded of a run; not every run has the last two.
+FILES = (
+    "spec.json", "metrics.json", "history.csv", "predictions.parquet", "provenance.json", "notebook.ipynb", CONV1,
+    "faults.csv",
+)  # fmt: skip
+LEFT = ("train.log",)  # what lies beside it and is left out without a word, as hidden files are
 
 
 class BrokenRun(ValueError):
@@ -114,7 +130,7 @@ def load_run(folder: Path | str) -> Run:
     for file in ("history.csv", "provenance.json", "predictions.parquet"):
         if not (folder / file).exists():
             raise _broken(folder, f"has metrics.json but no {file}")
-    run = Run(folder, spec, metrics, _read_history(folder, spec, metrics), read_provenance(folder, spec))
+    run = Run(folder, spec, metrics, _read_history(folder, spec, metrics), _read_provenance(folder, spec))
     for video, scores in zip(run.predictions.videos, run.predictions.clip_scores, strict=True):
         if spec.test_sampling != "dense" and not 1 <= len(scores) <= spec.test_clips:  # fewer of a short video
             clips = f"predictions.parquet has {len(scores)} clips of {video}"
@@ -150,7 +166,7 @@ def _read_history(folder: Path, spec: RunSpec, metrics: Mapping[str, Any]) -> pd
     return history
 
 
-def read_provenance(folder: Path, spec: RunSpec) -> dict[str, Any]:
+def _read_provenance(folder: Path, spec: RunSpec) -> dict[str, Any]:
     """provenance.json, which says on which videos of the spec's dataset it ran; BrokenRun otherwise."""
     provenance = _read_json(folder / "provenance.json")
     if missing := [key for key in PROVENANCE if key not in provenance]:
@@ -309,7 +325,145 @@ def hardware(run: Run) -> str:
     return f"{p['cpu']}, {p['threads']} thread{'s' if p['threads'] != 1 else ''}, {p['precision']}"
 
 
-if __name__ == "__main__":
-    from studylib.runs.importing import main  # which reads runs with this module
+class NotImported(ValueError):
+    """Results that are refused; the message says why and what to do."""
 
+
+class Outcome(NamedTuple):
+    """What became of one run folder."""
+
+    name: str  # runs/PLAN/EXPERIMENT/NAME
+    state: str  # "imported", "there already" or "refused"
+    reason: str = ""
+
+
+def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterator[Outcome]:
+    """Import every run folder under `folder`, one after the other; one that is refused does not stop the others.
+
+    Raises:
+        NotImported: there is no run folder.
+    """
+    for run_folder in run_folders(user_path(folder)):
+        name = Path("runs", *run_folder.parts[-3:]).as_posix()
+        try:
+            yield Outcome(name, import_run(run_folder, repository))
+        except NotImported as error:
+            yield Outcome(name, "refused", str(error))
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The run folders of a tree `runs/PLAN/EXPERIMENT/NAME`, from above it, from `runs` or from one of them.
+
+    Raises:
+        NotImported: there is none.
+    """
+    folder = folder.resolve()
+    if folder.parent.parent.parent.name == "runs" and folder.is_dir():
+        return [folder]
+    root = folder if folder.name == "runs" else folder / "runs"
+    found = sorted(path for path in root.glob("*/*/*") if path.is_dir())
+    if not found:
+        raise NotImported(f"{folder}: holds no folder runs/PLAN/EXPERIMENT/NAME, and is none")
+    return found
+
+
+def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
+    """Check one run folder and copy it to its place in one step; "imported", or "there already" where the same run is.
+
+    What is checked is the copy, so that nothing can change between the check and its use.
+
+    Raises:
+        NotImported: it is no complete run of a plan of this repository, has other files, its videos are others, or
+            another run is recorded in its place. Nothing of it is left then.
+    """
+    plan, experiment, name = run_folder.parts[-3:]
+    try:
+        planned = load_plan(repository / "runs" / f"{plan}.yaml").run(experiment, name)
+    except (PlanError, SpecError) as error:
+        raise NotImported(str(error)) from None
+    except StopIteration:
+        raise NotImported(f"runs/{plan}.yaml has no run {name} of {experiment}; add it to the plan") from None
+    place = repository / planned.folder
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=repository / "runs") as above:
+        copy = Path(above) / planned.folder
+        try:
+            names = sorted(path.name for path in run_folder.iterdir() if not path.name.startswith("."))
+            if odd := [name for name in names if name not in (*FILES, *LEFT)]:  # which would be committed
+                raise NotImported(f"{', '.join(odd)}: no file of a run ({', '.join(FILES)}); take it out")
+            shutil.copytree(run_folder, copy, symlinks=True, ignore=lambda _, names: set(names) - {*FILES})
+            if odd := [path.name for path in copy.iterdir() if path.is_symlink() or not path.is_file()]:
+                raise NotImported(f"{', '.join(odd)}: a run folder has files alone; take it out")
+            state, run = load_planned_run(planned, Path(above))
+        except OSError as error:
+            raise NotImported(f"cannot be copied: {error}") from None
+        except BrokenRun as error:
+            raise NotImported(str(error).replace(f"{above}/", "")) from None
+        if run is None:
+            raise NotImported(f"it is {state}; finish it where it runs, and import it then")
+        _require_same_videos(run.provenance["dataset"], planned, repository)
+        if place.exists():
+            if not (place / "metrics.json").exists():
+                raise NotImported(f"{planned.folder} holds an unfinished run; remove the folder, then import again")
+            names = {path.name for folder in (place, copy) for path in folder.iterdir()} & {*FILES}
+            # unread: one of them has no such file
+            _, differ, unread = filecmp.cmpfiles(place, copy, names, shallow=False)
+            if other := ", ".join(sorted(differ + unread)):
+                raise NotImported(f"another run is recorded there, {other} differ; remove its folder to replace it")
+            return "there already"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            copy.rename(place)
+        except OSError as error:  # another import was faster
+            raise NotImported(f"cannot be moved to {planned.folder}: {error.strerror}") from None
+    return "imported"
+
+
+def _require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) -> None:
+    """The manifest hash must be that of the dataset here and of every recorded run on it; or, of a generated dataset,
+    the one that the plans' settings give today: what a hash covers may have changed since those were recorded."""
+    name, found = dataset["name"], dataset["manifest_hash"]
+    try:
+        plans = load_plans(repository)
+        today = {plan.name: manifest_of(name, plan.datasets[name]) for plan in plans if name in plan.datasets}
+        if set(today.values()) == {found}:
+            return
+        try:
+            here = {f"the dataset {name} here": load_index(name).manifest_hash}
+        except DatasetError:  # it is not here, or broken, which a run on it will say
+            here = {}
+        for other in (run for plan in plans for run in plan.runs):
+            folder = repository / other.folder
+            there = (folder / "metrics.json").exists() and (folder / "provenance.json").exists()
+            if there and other.spec.dataset == name and other.folder != planned.folder:
+                here[str(other.folder)] = _read_provenance(folder, other.spec)["dataset"]["manifest_hash"]
+    except ValueError as error:  # PlanError, BrokenRun, or settings that make no dataset
+        told = str(error).replace(f"{repository}/", "")
+        raise NotImported(f"whether its videos are those of the {name} here cannot be seen: {told}") from None
+    for where, expected in here.items():
+        if expected != found:
+            settings = f", and the plan's settings give {today[planned.plan][:SHOWN]}" if planned.plan in today else ""
+            raise NotImported(
+                f"provenance.json: its dataset {name} has the manifest {found[:SHOWN]}, {where} has "
+                f"{expected[:SHOWN]}{settings}: other videos; give one of the datasets another name"
+            )
+
+
+def main(arguments: list[str]) -> int:
+    """Import run folders that were computed elsewhere, saying of each what became of it; 1 if one was refused."""
+    parser = argparse.ArgumentParser(prog="python -m studylib.runs.results", description=main.__doc__)
+    parser.add_argument("command", choices=["import"])
+    parser.add_argument("folder", metavar="FOLDER", help="with runs/PLAN/EXPERIMENT/NAME in it, or one of those")
+    given = parser.parse_args(arguments)
+    refused = 0
+    try:
+        for outcome in import_results(given.folder):
+            refused += outcome.state == "refused"
+            print(f"{outcome.state}: {outcome.name}" + (f": {outcome.reason}" if outcome.reason else ""), flush=True)
+    except NotImported as error:
+        print(error, file=sys.stderr)
+        return 1
+    return int(refused > 0)
+
+
+if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

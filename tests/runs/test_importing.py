@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from studylib.datasets.pantomime import manifest_of
-from studylib.runs import importing, results
-from studylib.runs.importing import NotImported, import_results, import_run
+from studylib.runs import results
 from studylib.runs.plan import load_plan
+from studylib.runs.results import NotImported, import_results, import_run
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
 
 PLAN = """
@@ -206,14 +206,14 @@ def test_a_copy_that_breaks_off_leaves_nothing(elsewhere, repository, monkeypatc
 
 
 def test_the_command_says_what_became_of_each_and_fails_if_one_was_refused(elsewhere, repository, capsys, monkeypatch):
-    monkeypatch.setattr(importing.import_results, "__defaults__", (repository,))
-    assert importing.main(["import", str(elsewhere)]) == 0
+    monkeypatch.setattr(results.import_results, "__defaults__", (repository,))
+    assert results.main(["import", str(elsewhere)]) == 0
     (elsewhere / "runs/try/conv_types/strange").mkdir()
-    assert importing.main(["import", str(elsewhere)]) == 1
+    assert results.main(["import", str(elsewhere)]) == 1
     said = capsys.readouterr().out.splitlines()
     assert "imported: runs/try/conv_types/mc3-18_8f_seed0" in said
     assert said[-1].startswith("refused: runs/try/conv_types/strange: runs/try.yaml has no run strange of conv_types")
-    assert importing.main(["import", str(repository / "runs" / "try")]) == 1
+    assert results.main(["import", str(repository / "runs" / "try")]) == 1
     assert "holds no folder runs/PLAN/EXPERIMENT/NAME" in capsys.readouterr().err
 
 

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from studylib.runs import gpus, requeue
-from studylib.runs.plan import PlanError, load_plan
-from studylib.runs.resources import Resources
+from studylib.runs.plan import PlanError, Resources, load_plan
 from tests.fake_runs import write_notebook
 from tests.waiting import PATIENCE
 
