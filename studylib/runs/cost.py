@@ -32,8 +32,7 @@ from studylib.runs import benchmarks
 from studylib.runs.magnitudes import disk, duration, span
 from studylib.runs.plan import Plan
 from studylib.training.memory import gib, memory_of
-from studylib.training.provenance import of_code
-from studylib.training.run_files import RunFolderError, read_metrics
+from studylib.training.run_files import RunFolderError, of_code, read_metrics
 from studylib.training.spec import RunSpec, SpecError, load_spec
 from studylib.video.clips import clip_span, scaled_size
 from studylib.video.machine import available_cores

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from studylib.training.stopping import EXIT_CODE
+from studylib.training.devices import EXIT_CODE
 
 PATIENCE = 120  # seconds for Slurm to end this job
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from studylib.training import epoch
 from studylib.training.devices import Processes
+from studylib.training.epoch import Session
 from studylib.training.loading import Batch
-from studylib.training.session import Session
 from studylib.training.spec import RunSpec
 from studylib.video.machine import switched_on
 

@@ -21,9 +21,9 @@ from types import FrameType
 
 import torch
 
+from studylib.training.devices import EXIT_CODE, SECONDS_TO_STOP, STOP_WITH_LAUNCHER
 from studylib.training.memory import out_of_memory
 from studylib.training.spec import SpecError, load_spec
-from studylib.training.stopping import EXIT_CODE, PATIENCE, STOP_WITH_LAUNCHER
 from studylib.video.files import user_path
 from studylib.video.machine import available_cores, number
 
@@ -144,7 +144,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         STOP_WITH_LAUNCHER: "1",
         # torchrun's, for a cluster that signals it directly: time to save (before torch 2.12 it is 30 s), SIGUSR1 too
-        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(PATIENCE),
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(SECONDS_TO_STOP),
         "PET_SIGNALS_TO_HANDLE": "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
     }
     count = processes_of_a_node(environ)

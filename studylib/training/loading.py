@@ -23,9 +23,8 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from studylib.datasets.frame_cache import FrameCache, open_frames
 from studylib.datasets.index import HOW_TO_PART, DatasetError, Index
-from studylib.training.devices import ALONE, Processes
+from studylib.training.devices import ALONE, Processes, leave_to_parent
 from studylib.training.spec import RunSpec
-from studylib.training.stopping import leave_to_parent
 from studylib.video.clips import (
     centre_window,
     frames_in_order,

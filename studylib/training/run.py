@@ -7,6 +7,7 @@ the data folder. Called again, however it ended, the run goes on from the last o
 
 import os
 import re
+import resource
 import sys
 import time
 import traceback
@@ -30,16 +31,22 @@ from studylib.training.checkpoint import (
     require_strangers,
     save_checkpoint,
 )
-from studylib.training.devices import PeerLost, from_environment, joined
-from studylib.training.epoch import centre_test, pace, scores_of, train_epoch
+from studylib.training.devices import EXIT_CODE, PeerLost, Stopped, asked, from_environment, joined, listen
+from studylib.training.epoch import (
+    SECONDS_BETWEEN_LINES,
+    Progress,
+    Session,
+    TrainingError,
+    centre_test,
+    pace,
+    scores_of,
+    train_epoch,
+)
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
 from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
 from studylib.training.memory import out_of_memory
-from studylib.training.provenance import now, peak_memory
-from studylib.training.run_files import read_metrics, write_conv1, write_history, write_json
-from studylib.training.session import SECONDS_BETWEEN_LINES, Progress, Session, TrainingError
+from studylib.training.run_files import now, read_metrics, write_conv1, write_history, write_json
 from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
-from studylib.training.stopping import EXIT_CODE, Stopped, asked, listen
 from studylib.video.clips import centre_window
 from studylib.video.faults import Faults, TooManyFaults
 from studylib.video.files import locked, user_path
@@ -198,6 +205,10 @@ def test(session: Session, progress: Progress) -> None:
         spec.width,
         spec.resolution,
     )
+    if session.device.type == "cuda":
+        peak_memory = torch.cuda.max_memory_allocated(session.device)
+    else:  # resident, mapped frames included
+        peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     last = progress.history[-1] if spec.epochs else {"train_error": None, "test_error": None}
     session.faults.write(folder)
     write_predictions(folder / "predictions.parquet", predictions)
@@ -215,7 +226,7 @@ def test(session: Session, progress: Progress) -> None:
         "flops": complexity.flops,
         "seconds": progress.seconds,
         "clips_per_second": spec.epochs * spec.clips_per_epoch / progress.seconds if spec.epochs else None,
-        "peak_memory": peak_memory(session.device),
+        "peak_memory": peak_memory,
     }
     write_json(folder / "metrics.json", metrics)  # last: its presence says that the rest is there
     print(f"clip@1 {metrics['clip_top1']:.1f}  video@1 {metrics['video_top1']:.1f}", flush=True)

@@ -1,4 +1,5 @@
-"""What lies in a run folder beside its spec, and what makes it complete (see `results` for reading many of them).
+"""What lies in a run folder beside its spec, what makes it complete (see `results` for reading many of them), and where
+a result comes from: code, packages, hardware. No host names, no paths.
 
 `conv1.npz` holds the filters of a factorised conv1, which Figure 6 (appendix) shows of R(2+1)D: a run keeps them
 because its checkpoints stay on the machine that trained it. Nets with a conv1 in one piece have no such file, nor has
@@ -6,15 +7,21 @@ a run that was recorded before there was one.
 """
 
 import csv
+import importlib.metadata
 import io
 import json
 import math
+import os
+import platform
+import subprocess
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from studylib import REPOSITORY
 from studylib.training.spec import load_spec, recorded_hash
 from studylib.video.files import write_atomically, write_text
 
@@ -66,6 +73,12 @@ PROVENANCE = (
     "dataset",
 )
 DATASET = ("name", "manifest_hash")  # always there in its `dataset`, as texts
+# What a result depends on; run folders and the book's pages may change without touching it.
+SOURCES = ("studylib", "book/experiments", ":(glob)runs/*.yaml", "runs/Snakefile", "pyproject.toml")
+# Python writes it as it imports the sources; git lists it where the repository was copied without its .gitignore.
+BYTECODE = ":(exclude,glob)**/__pycache__/**"
+OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
+PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
 
 
 class RunFolderError(ValueError):
@@ -129,7 +142,7 @@ def conv1_filters(net: "nn.Module") -> tuple[np.ndarray, np.ndarray] | None:
         float32, axes as in torch's Conv3d (outputs, inputs, time, height, width), on the CPU: spatial
         (45, 3, 1, 7, 7) and temporal (64, 45, 3, 1, 1) in the paper's R(2+1)D; 2 inputs on flow.
     """
-    from torch import nn  # here, because who only reads filters, as the book does, can do without torch
+    from torch import nn
 
     factors = [module for module in getattr(net, "stem", ()) if isinstance(module, nn.Conv3d)]
     if len(factors) != 2:
@@ -175,3 +188,71 @@ def read_conv1(run_folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
         advice = "restore it, or remove the folder and run it again"
         raise RunFolderError(f"{path}: not the two factors of a conv1 ({reason}); {advice}") from None
     return spatial, temporal
+
+
+def of_code() -> dict[str, Any]:
+    """Commit, whether the sources are the commit's, versions of packages, and the processor.
+
+    Of sources that are no checkout of their own the commit is "unknown", and `commit_reason` says why.
+    """
+    import torch  # here, because who only reads results, as the book does, can do without it
+
+    try:
+        commit = {"commit": _git("rev-parse", "HEAD")}
+        status = _git("status", "--porcelain", "-z", "--untracked-files=all", "--", *SOURCES, BYTECODE)
+        clean = all(_has_only_run(entry) for entry in status.split("\0") if entry)
+    except (OSError, subprocess.CalledProcessError) as error:
+        told = getattr(error, "stderr", None) or str(error)
+        reason = " ".join(told.split()).replace(str(REPOSITORY), "REPOSITORY")
+        commit, clean = {"commit": "unknown", "commit_reason": reason}, False
+    return commit | {
+        "source_clean": clean,
+        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
+        "cpu": f"{_cpu_model()} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})",
+    }
+
+
+def now() -> str:
+    """UTC, to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _git(*arguments: str) -> str:
+    """What git prints of the repository that these sources are.
+
+    Raises:
+        OSError: there is no git.
+        CalledProcessError: the sources are no repository, or one that git refuses, such as another user's.
+    """
+    # no repository in which the sources merely lie, nor the one whose hook calls this
+    environ = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
+    environ |= {"GIT_CEILING_DIRECTORIES": str(REPOSITORY.parent), "LC_ALL": "C"}
+    return subprocess.run(
+        ["git", *arguments], cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=True
+    ).stdout.removesuffix("\n")
+
+
+def _has_only_run(entry: str) -> bool:
+    """Whether a file that git says is changed is a notebook with the commit's cells, run and saved in an editor."""
+    state, path = entry[:2].strip(), entry[3:]
+    if state not in ("M", "MM") or not path.endswith(".ipynb"):
+        return False
+    try:
+        return _cells(_git("show", f"HEAD:{path}")) == _cells((REPOSITORY / path).read_text(encoding="utf-8"))
+    except (ValueError, KeyError):
+        return False
+
+
+def _cells(notebook: str) -> list[tuple[str, str, list[str]]]:
+    """Kind, text and tags of each cell of a notebook's file."""
+    cells = json.loads(notebook)["cells"]
+    return [(cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])) for cell in cells]
+
+
+def _cpu_model() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or "unknown"

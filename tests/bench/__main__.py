@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from studylib import REPOSITORY
-from studylib.training.provenance import now, of_code
+from studylib.training.run_files import now, of_code
 from studylib.video.files import write_text
 
 NAMES = (

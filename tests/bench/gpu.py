@@ -32,9 +32,8 @@ from studylib.datasets.index import Index
 from studylib.nets.precision import bf16_is_native
 from studylib.training import cuda_graph
 from studylib.training.devices import ALONE, choose
-from studylib.training.epoch import train_step
+from studylib.training.epoch import make_optimizer, train_step
 from studylib.training.loading import Batch, Part, training_loader
-from studylib.training.session import make_optimizer
 from studylib.video.clips import scaled_size
 from studylib.video.machine import available_cores
 from tests.bench.child import Job

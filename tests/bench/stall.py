@@ -24,9 +24,8 @@ from studylib.datasets import pantomime
 from studylib.datasets.frame_cache import open_frames
 from studylib.datasets.index import Index, write_index
 from studylib.training.devices import choose
-from studylib.training.epoch import train_step
+from studylib.training.epoch import make_optimizer, train_step
 from studylib.training.loading import Part, training_loader
-from studylib.training.session import make_optimizer
 from studylib.video.clips import scaled_size
 from tests.bench.reading import columns_of, prepare
 from tests.bench.steps import GEOMETRIES, new_net, precision_of, spec_of, step_of, threads

@@ -12,9 +12,8 @@ from studylib.nets.build import build_net
 from studylib.nets.precision import choose_precision
 from studylib.training import devices
 from studylib.training.devices import prepare
-from studylib.training.epoch import train_step
+from studylib.training.epoch import make_optimizer, train_step
 from studylib.training.loading import Batch
-from studylib.training.session import make_optimizer
 from studylib.training.spec import RunSpec
 from studylib.video.machine import available_cores
 

@@ -13,11 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from studylib.nets.build import build_net
 from studylib.training import cuda_graph, epoch
 from studylib.training import run as training
-from studylib.training.devices import ALONE, Processes
+from studylib.training.devices import ALONE, Processes, Stopped
+from studylib.training.epoch import make_optimizer
 from studylib.training.loading import Batch
-from studylib.training.session import make_optimizer
 from studylib.training.spec import RunSpec
-from studylib.training.stopping import Stopped
 from tests.bench.steps import Geometry, new_net, random_batch, spec_of
 from tests.trainings import TINY, assert_same_end, data_of, history, last_state, start
 

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from studylib import REPOSITORY
-from studylib.training import provenance
+from studylib.training import run_files
 from tests import system
 
 
@@ -26,7 +26,7 @@ def repository(tmp_path, monkeypatch):
         (tmp_path / name).write_text("a line\n")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     commit(tmp_path)
-    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(run_files, "REPOSITORY", tmp_path)
     return tmp_path
 
 
@@ -37,7 +37,7 @@ def commit(root):
 
 
 def clean() -> bool:
-    return provenance.of_code()["source_clean"]
+    return run_files.of_code()["source_clean"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def unpacked(repository, monkeypatch):
     """Sources without a repository of their own, inside another one, which may ignore them."""
     root = repository / "it's unpacked"
     shutil.copytree(repository / "studylib", root / "studylib")
-    monkeypatch.setattr(provenance, "REPOSITORY", root)
+    monkeypatch.setattr(run_files, "REPOSITORY", root)
     return root
 
 
@@ -85,23 +85,23 @@ def test_another_repository_around_the_sources_or_whose_hook_runs_them_is_not_th
     (unpacked.parent / ".gitignore").write_text(ignored)
     if ignored:
         monkeypatch.setenv("GIT_DIR", str(unpacked.parent / ".git"))
-    told = provenance.of_code()
+    told = run_files.of_code()
     assert (told["commit"], told["source_clean"]) == ("unknown", False)
     assert "not a git repository" in told["commit_reason"]
 
 
 def test_a_worktree_is_a_repository_of_its_own(repository, monkeypatch):
     subprocess.run(["git", "worktree", "add", "-q", "inside"], cwd=repository, check=True)
-    commit = provenance.of_code()["commit"]
-    monkeypatch.setattr(provenance, "REPOSITORY", repository / "inside")
+    commit = run_files.of_code()["commit"]
+    monkeypatch.setattr(run_files, "REPOSITORY", repository / "inside")
     assert len(commit) == 40
-    assert provenance.of_code()["commit"] == commit
+    assert run_files.of_code()["commit"] == commit
     assert clean()
 
 
 def test_a_checkout_that_git_refuses_says_why_its_commit_is_unknown_and_no_path(repository, monkeypatch):
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its own tests
-    told = provenance.of_code()
+    told = run_files.of_code()
     assert (told["commit"], told["source_clean"]) == ("unknown", False)
     assert "dubious ownership in repository at 'REPOSITORY'" in told["commit_reason"]
     assert "git config --global --add safe.directory REPOSITORY" in told["commit_reason"]
@@ -109,6 +109,6 @@ def test_a_checkout_that_git_refuses_says_why_its_commit_is_unknown_and_no_path(
 
 def test_without_git_the_commit_is_unknown(repository, monkeypatch):
     monkeypatch.setenv("PATH", str(repository))
-    told = provenance.of_code()
+    told = run_files.of_code()
     assert (told["commit"], told["source_clean"]) == ("unknown", False)
     assert "'git'" in told["commit_reason"]

@@ -16,10 +16,9 @@ from studylib.training import epoch
 from studylib.training import run as training
 from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint, save_checkpoint
 from studylib.training.devices import ALONE, choose
-from studylib.training.epoch import to_input
+from studylib.training.epoch import Session, TrainingError, learning_rate, make_optimizer, to_input
 from studylib.training.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.training.loading import open_parts, training_loader
-from studylib.training.session import Session, TrainingError, learning_rate, make_optimizer
 from studylib.training.spec import RunSpec
 from studylib.video.files import locked
 from studylib.video.machine import number
