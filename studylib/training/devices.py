@@ -24,8 +24,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from studylib.video.machine import machine_memory
-
 PATIENCE = timedelta(minutes=10)  # with a process that says nothing: longer than any checkpoint takes to write
 EXIT_CODE = 75  # "temporary failure" of sysexits.h: called again, the run goes on
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
@@ -58,11 +56,6 @@ def choose() -> torch.device:
     torch.backends.cudnn.conv.fp32_precision = "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"
     return torch.device("cuda", number)
-
-
-def total_memory(device: torch.device) -> int:
-    """Bytes of a device in all; of a CPU those of the machine."""
-    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else machine_memory()
 
 
 def prepare(net: nn.Module, device: torch.device) -> nn.Module:
@@ -263,12 +256,3 @@ def listen() -> None:
 def asked() -> int:
     """The number of the first signal that came since `listen`, 0 while there is none."""
     return _asked[0] if _asked else 0
-
-
-def leave_to_parent() -> None:
-    """For processes that load data: the process they load for needs them until it has saved.
-
-    A cluster sends its signals to all processes of a job.
-    """
-    for number in (*SIGNALS, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)

@@ -283,7 +283,9 @@ def train_epoch(
         for group in session.optimizer.param_groups:
             group["lr"] = progress.lr
         own = len(positions[processes.share(len(positions))])  # 0: this process's clip counts nothing
-        seed_dropout(spec, progress.epoch, positions[0], processes)
+        # dropout (of C3D) draws the same at this place of the training, whatever was drawn before
+        seed = np.random.SeedSequence([spec.seed, DROPOUT, progress.epoch, positions[0], processes.rank])
+        torch.manual_seed(int(seed.generate_state(1)[0]))
         weight = processes.count * (own > 0) / len(positions)
         loss, scores = step(session.replica, batch, session.optimizer, spec, session.precision, session.device, weight)
         if own:
@@ -375,12 +377,6 @@ def require_finite_weights(session: Session, progress: Progress) -> None:
                 f"{name} is not finite after epoch {progress.epoch + 1}, clip {progress.position}, learning rate "
                 f"{progress.lr:.2g}; lower lr, or set amp to fp32. The last checkpoint, of before, is kept"
             )
-
-
-def seed_dropout(spec: RunSpec, epoch: int, position: int, processes: Processes) -> None:
-    """Dropout (of C3D) draws the same at this place of the training, whatever was drawn before."""
-    seed = np.random.SeedSequence([spec.seed, DROPOUT, epoch, position, processes.rank])
-    torch.manual_seed(int(seed.generate_state(1)[0]))
 
 
 def count_wrong(scores: Tensor, label_sets: Tensor) -> Tensor:

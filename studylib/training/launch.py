@@ -107,7 +107,14 @@ def command(run_folder: Path | str, environ: Mapping[str, str]) -> list[str]:
     srun = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--overlap", "--kill-on-bad-exit=1"]
     if "SLURM_CPUS_PER_TASK" in environ:  # srun does not take it from the job by itself
         srun.append(f"--cpus-per-task={environ['SLURM_CPUS_PER_TASK']}")
-    endpoint = f"{first_node(environ)}:{20000 + int(job) % 10000}"  # below the ports that systems hand out
+    asked = ["scontrol", "show", "hostnames", environ.get("SLURM_JOB_NODELIST", "")]
+    try:
+        names = subprocess.run(asked, env=dict(environ), capture_output=True, text=True, check=True).stdout
+        first_node = names.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        reason = f"names no node ({error}); a job of several nodes needs Slurm's commands in its PATH"
+        raise RunFailed(f"{' '.join(asked)}: {reason}") from None
+    endpoint = f"{first_node}:{20000 + int(job) % 10000}"  # below the ports that systems hand out
     meeting = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", job]
     return [*srun, *torchrun, *meeting, *trainer]
 
@@ -126,16 +133,6 @@ def processes_of_a_node(environ: Mapping[str, str]) -> int:
     if 0 < gpus < count:
         raise RunFailed(f"STUDY_PROCESSES: {count} processes need a GPU each, {gpus} are visible")
     return count
-
-
-def first_node(environ: Mapping[str, str]) -> str:
-    """The first node of a Slurm job, where its processes meet."""
-    asked = ["scontrol", "show", "hostnames", environ.get("SLURM_JOB_NODELIST", "")]
-    try:
-        return subprocess.run(asked, env=dict(environ), capture_output=True, text=True, check=True).stdout.split()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError) as error:
-        reason = f"names no node ({error}); a job of several nodes needs Slurm's commands in its PATH"
-        raise RunFailed(f"{' '.join(asked)}: {reason}") from None
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import atexit
 import multiprocessing
 import multiprocessing.queues
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from studylib.datasets.frame_cache import FrameCache, open_frames
 from studylib.datasets.index import HOW_TO_PART, DatasetError, Index
-from studylib.training.devices import ALONE, Processes, leave_to_parent
+from studylib.training.devices import ALONE, SIGNALS, Processes
 from studylib.training.spec import RunSpec
 from studylib.video.clips import (
     centre_window,
@@ -307,24 +308,20 @@ def clips_per_step(spec: RunSpec, processes: Processes) -> int:
 def training_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> tuple[DataLoader, EpochBatches]:
     """A loader of `Batch`es; set `.epoch` and `.position` of the second before each epoch."""
     keys = EpochBatches(spec, len(part.rows), processes)
-    return _loader(TrainingClips(part, spec), part, batch_sampler=keys, collate_fn=collate, pin_memory=_pin()), keys
+    clips = TrainingClips(part, spec)
+    return _loader(clips, part, batch_sampler=keys, collate_fn=collate, pin_memory=torch.cuda.is_available()), keys
 
 
 def centre_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> DataLoader:
     """A loader of `Batch`es of one clip a video, of every video in one process alone."""
     own = Subset(CentreClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
-    return _loader(own, part, batch_size=spec.batch_size, collate_fn=collate, pin_memory=_pin())
+    return _loader(own, part, batch_size=spec.batch_size, collate_fn=collate, pin_memory=torch.cuda.is_available())
 
 
 def video_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> DataLoader:
     """A loader of what `TestClips` gives, video by video in order, of every video in one process alone."""
     own = Subset(TestClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
     return _loader(own, part, batch_size=None)
-
-
-def _pin() -> bool:
-    """Whether memory of batches is pinned, for copies beside a GPU's work."""
-    return torch.cuda.is_available()
 
 
 def _loader(dataset: Dataset, part: Part, **how: object) -> DataLoader:
@@ -345,7 +342,9 @@ def _loader(dataset: Dataset, part: Part, **how: object) -> DataLoader:
 
 def _start_reader(_worker: int) -> None:
     """Prepare a process that reads videos."""
-    leave_to_parent()
+    # a cluster signals all processes of a job: the one that this works for needs it until that has saved
+    for number_of_signal in (*SIGNALS, signal.SIGINT):
+        signal.signal(number_of_signal, signal.SIG_IGN)
     end_with_parent()
     if len(tempfile.gettempdir()) > 60:  # batches pass through sockets in there, whose whole path has 100 characters
         tempfile.tempdir = "/tmp"

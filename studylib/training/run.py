@@ -50,7 +50,7 @@ from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
 from studylib.video.clips import centre_window
 from studylib.video.faults import Faults, TooManyFaults
 from studylib.video.files import locked, user_path
-from studylib.video.machine import number
+from studylib.video.machine import machine_memory, number
 
 PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so
 ERRORS = (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)
@@ -288,7 +288,10 @@ def lacking(error: Exception, spec: RunSpec, device: torch.device) -> str:
     if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
         lack = "a process that reads videos was killed, usually for want of memory"
         return f"{lack}: lower STUDY_WORKERS, or give the job more memory"
-    return out_of_memory(spec, devices.total_memory(device)) if full else ""
+    if not full:
+        return ""
+    on_gpu = device.type == "cuda"
+    return out_of_memory(spec, torch.cuda.get_device_properties(device).total_memory if on_gpu else machine_memory())
 
 
 def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:

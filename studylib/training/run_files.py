@@ -10,12 +10,12 @@ import csv
 import importlib.metadata
 import io
 import json
-import math
 import os
 import platform
 import subprocess
 import zipfile
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,52 +120,37 @@ def read_metrics(run_folder: Path) -> dict[str, Any] | None:
     if told := [name for name in absent if metrics[name] is not None]:
         raise RunFolderError(f"{path}: {told[0]} is {metrics[told[0]]!r} although the run trained nothing; {advice}")
     numbers = [name for name in METRICS[1:] if name not in absent]
-    if wrong := [name for name in numbers if not _finite(metrics[name])]:
+    # Python's JSON has names for numbers that are infinite or nan, and its True is a number
+    if wrong := [name for name in numbers if type(metrics[name]) not in (int, float) or not abs(metrics[name]) < inf]:
         raise RunFolderError(f"{path}: {wrong[0]} is {metrics[wrong[0]]!r}, not a finite number; {advice}")
     if metrics["spec_hash"] != recorded_hash(run_folder):
         raise RunFolderError(f"{path}: belongs to another spec than the spec.json beside it; {advice}")
     return metrics
 
 
-def _finite(value: Any) -> bool:
-    """Whether it is a number, and neither infinite nor nan, which Python's JSON has names for."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+def write_conv1(run_folder: Path, net: "nn.Module") -> None:
+    """Write `conv1.npz`, see `read_conv1`, in one step; not of a net whose conv1 is one convolution, and of C3D.
 
-
-def conv1_filters(net: "nn.Module") -> tuple[np.ndarray, np.ndarray] | None:
-    """Weights of conv1's two factors; None of a net whose conv1 is one convolution, and of C3D.
+    The same weights give the same bytes.
 
     Args:
         net: of `build_net`, not the copy that DistributedDataParallel makes of it.
 
-    Returns:
-        float32, axes as in torch's Conv3d (outputs, inputs, time, height, width), on the CPU: spatial
-        (45, 3, 1, 7, 7) and temporal (64, 45, 3, 1, 1) in the paper's R(2+1)D; 2 inputs on flow.
+    Raises:
+        OSError: the file cannot be written; an earlier one is intact.
     """
     from torch import nn
 
     factors = [module for module in getattr(net, "stem", ()) if isinstance(module, nn.Conv3d)]
-    if len(factors) != 2:
-        return None
-    spatial, temporal = (factor.weight.detach().float().cpu().contiguous().numpy() for factor in factors)
-    return spatial, temporal
-
-
-def write_conv1(run_folder: Path, net: "nn.Module") -> None:
-    """Write `conv1.npz` (arrays `spatial` and `temporal`, see `conv1_filters`) in one step, where the net has them.
-
-    The same weights give the same bytes.
-
-    Raises:
-        OSError: the file cannot be written; an earlier one is intact.
-    """
-    if (filters := conv1_filters(net)) is not None:
-        spatial, temporal = filters
+    if len(factors) == 2:
+        spatial, temporal = (factor.weight.detach().float().cpu().contiguous().numpy() for factor in factors)
         write_atomically(run_folder / CONV1, lambda file: np.savez(file, spatial=spatial, temporal=temporal))
 
 
 def read_conv1(run_folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
     """Spatial (M, C, 1, 7, 7) and temporal filters (N, M, 3, 1, 1) of a run, float32; None where it has no `conv1.npz`.
+
+    In the paper's R(2+1)D (45, 3, 1, 7, 7) and (64, 45, 3, 1, 1); 2 inputs on flow.
 
     Raises:
         RunFolderError: the file is no archive of both, or they are not such filters or not all finite.
@@ -205,10 +190,16 @@ def of_code() -> dict[str, Any]:
         told = getattr(error, "stderr", None) or str(error)
         reason = " ".join(told.split()).replace(str(REPOSITORY), "REPOSITORY")
         commit, clean = {"commit": "unknown", "commit_reason": reason}, False
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cpu = models[0] if models else platform.processor() or "unknown"
     return commit | {
         "source_clean": clean,
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
-        "cpu": f"{_cpu_model()} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})",
+        "cpu": f"{cpu} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})",
     }
 
 
@@ -247,12 +238,3 @@ def _cells(notebook: str) -> list[tuple[str, str, list[str]]]:
     """Kind, text and tags of each cell of a notebook's file."""
     cells = json.loads(notebook)["cells"]
     return [(cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])) for cell in cells]
-
-
-def _cpu_model() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or "unknown"

@@ -78,15 +78,6 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
     assert value_of(path) == 1.0
 
 
-def test_a_disk_that_fills_up_while_torch_writes_is_named_as_such(tmp_path, monkeypatch):
-    path = save_checkpoint(tmp_path / "run", 10, state(1.0))
-    (tmp_path / "full").symlink_to("/dev/full")  # a file that takes no byte, as a full disk
-    monkeypatch.setattr("studylib.training.checkpoint.partial_path", lambda p: tmp_path / "full")
-    with pytest.raises(OSError, match="No space left"):
-        save_checkpoint(tmp_path / "run", 20, {"w": torch.zeros(100_000)})
-    assert value_of(path) == 1.0
-
-
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a checkpoint", b"\x80\x02]"])
 def test_what_is_no_checkpoint_is_named_with_what_to_do(tmp_path, content):
     path = tmp_path / "00000000000010-0000000000000000.pt"

@@ -10,7 +10,7 @@ from studylib.nets.build import build_net
 from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
 from studylib.runs.results import BrokenRun, load_run
 from studylib.training import run as training
-from studylib.training.run_files import CONV1, RunFolderError, conv1_filters, read_conv1, write_conv1
+from studylib.training.run_files import CONV1, RunFolderError, read_conv1, write_conv1
 from tests.fake_runs import write_fake_run
 from tests.trainings import saved_state, start
 
@@ -31,8 +31,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_conv1_of_the_papers_r2plus1d_is_45_spatial_and_64_temporal_filters_over_them():
-    spatial, temporal = conv1_filters(build_net("r2plus1d"))
+def test_conv1_of_the_papers_r2plus1d_is_45_spatial_and_64_temporal_filters_over_them(tmp_path):
+    write_conv1(tmp_path, build_net("r2plus1d"))
+    spatial, temporal = read_conv1(tmp_path)
     assert (spatial.shape, temporal.shape) == ((45, 3, 1, 7, 7), (64, 45, 3, 1, 1))
     assert (spatial.dtype, temporal.dtype) == (np.float32, np.float32)
 

@@ -25,7 +25,7 @@ from studylib.training.evaluation import Predictions
 from studylib.training.loading import TestClips, open_parts
 from studylib.training.spec import RunSpec
 from studylib.video.clips import frames_in_order
-from tests.training.test_loading import make_index
+from tests.training.test_loading import VIDEOS, make_index
 
 FIELDS = {
     "experiment": "protocol",
@@ -108,6 +108,13 @@ def test_an_epoch_is_measured_in_clips_and_not_in_passes_over_the_videos(tiny_da
 def test_a_run_divides_its_learning_rate_by_ten_every_so_many_epochs(tiny_data: Path, tmp_path: Path) -> None:
     rows = history(run(tmp_path, clips_per_epoch=16, epochs=5, lr_step=2))
     assert [float(row["lr"]) for row in rows] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+def test_a_class_that_is_only_tested_or_only_trained_is_no_error(data_root: Path, tmp_path: Path) -> None:
+    make_index(data_root, label=[0, 1] * (VIDEOS // 2) + [1, 2] * (VIDEOS // 2))
+    predictions = load_run(run(tmp_path / "run", **SMALL)).predictions
+    assert set(predictions.labels.tolist()) == {1, 2}
+    assert all(scores.shape == (2, 4) for scores in predictions.clip_scores)
 
 
 # Where the first weights come from

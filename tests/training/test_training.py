@@ -21,7 +21,6 @@ from studylib.training.evaluation import clip_top1, read_predictions, video_top_
 from studylib.training.loading import open_parts, training_loader
 from studylib.training.spec import RunSpec
 from studylib.video.files import locked
-from studylib.video.machine import number
 from tests.trainings import TINY, saved_state, start
 
 
@@ -183,13 +182,6 @@ def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monk
             environment.setenv(name, given)
             assert training.main([str(tmp_path)]) == 1
         assert re.fullmatch(rf"error: {name}: '{given}' is n.+\n", capsys.readouterr().err)
-
-
-@pytest.mark.parametrize(("kind", "given"), [(int, "1.5"), (int, "-1"), (float, "inf"), (float, "nan")])
-def test_a_number_of_the_environment_is_finite_and_of_its_kind(kind, given):
-    assert number("N", "a number of things", 7, kind=kind, environ={"N": ""}) == 7
-    with pytest.raises(ValueError, match=f"^N: '{given}' is not a number of things$"):
-        number("N", "a number of things", 7, kind=kind, environ={"N": given})
 
 
 @pytest.mark.parametrize(
