@@ -6,7 +6,7 @@ take beside tensors (workspaces, the device's context, Python) is not counted; `
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from math import prod
 
@@ -85,18 +85,24 @@ def out_of_memory(spec: RunSpec, available_bytes: int | None) -> str:
         spec: the run, at whose `batch_size` it happened.
         available_bytes: all of the device's memory (of the machine's, on a CPU); None where it is not known.
     """
-    needed, side, fitting = memory_of(spec).needed(spec.batch_size), spec.resolution, spec.batch_size // 2
+    needed, side = memory_of(spec).needed(spec.batch_size), spec.resolution
     line = f"out of memory at batch_size {spec.batch_size} with clips of {spec.clip_length}x{side}x{side}: "
     line += f"about {gib(needed)} needed"
+    fitting = spec.batch_size // 2  # where the memory is not known, or the estimate says that the batch fits
     if available_bytes is not None:
         line += f", {gib(available_bytes)} there"
-        fitting = min(fitting, largest_batch(spec, available_bytes))
-    batch = 1 << (fitting.bit_length() - 1) if fitting else 0  # a power of two, which kernels like
-    advice = f"lower batch_size to {batch} and lr to {spec.lr * batch / spec.batch_size:.3g}"
-    if not batch:
-        advice = "lower clip_length, resolution or width"
-    recompute = "" if spec.recompute or spec.net == "c3d" else ", or set recompute to true"
-    return f"{line}; {advice}{recompute}"
+        if needed <= (1 - HEADROOM) * available_bytes:
+            line += ", so other processes may hold some of it"
+        else:
+            fitting = largest_batch(spec, available_bytes)
+    ways, then = [], replace(spec, recompute=True)
+    if fitting:
+        batch = 1 << (fitting.bit_length() - 1)  # a power of two, which kernels like
+        ways.append(f"lower batch_size to {batch} and lr to {spec.lr * batch / spec.batch_size:.3g}")
+    saves = memory_of(then).per_clip < memory_of(spec).per_clip  # not of a net without blocks, or one that does so
+    if saves and (available_bytes is None or largest_batch(then, available_bytes)):
+        ways.append("set recompute to true")
+    return f"{line}; {', or '.join(ways) or 'not one clip fits: lower clip_length, resolution or width'}"
 
 
 def gib(size: float) -> str:
