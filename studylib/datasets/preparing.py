@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from studylib.datasets.building import in_one_line, unreadable_lines
 from studylib.datasets.index import OPTIONAL, DatasetError, Index, index_folder, write_index
-from studylib.datasets.production import claim, complete, journal_line, read_journal
+from studylib.datasets.production import claim, complete, read_journal
 from studylib.video.clips import scaled_size
 from studylib.video.files import locked, on_disk, write_bytes
 from studylib.video.reading import Timeline, VideoError, encode, frames, scan
@@ -32,7 +32,6 @@ from studylib.video.reading import Timeline, VideoError, encode, frames, scan
 # the mean colours of its cells: in real videos they differ by 2 of 255 where it is, by 50 where it is not.
 _CELLS = (8, 6)  # across, down
 _MOST_DIFFERENT = 20  # root mean square, of 255
-_GONE = [-1, -1]  # the stamp of a file that is not there
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,12 @@ def prepare(
         for row, (path, file) in enumerate(names.items()):
             original = source.path(path)
             # An original that is gone is as it was: what is made of it stays.
-            if path not in done or _stamp(original) not in (done[path].stamp, _GONE) or done[path].file != file:
+            if path not in done or _stamp(original) not in (done[path].stamp, None) or done[path].file != file:
                 done.pop(path, None)
                 jobs[path] = (path, original, folder, file, row, how)
         unreadable = complete(_prepare_one, jobs, done, folder / "prepared.jsonl", f"{source.name}: preparing", workers)
-        index = _write(source, folder, how, done, unreadable)
-        _tidy(folder, done)  # after that: an index that is replaced names its videos until then
-        return index
+        shutil.rmtree(folder / "unfinished", ignore_errors=True)
+        return _write(source, folder, how, done, unreadable)
 
 
 def _names(paths: list[str]) -> dict[str, str]:
@@ -118,15 +116,15 @@ def videos_done(folder: Path) -> dict[str, Prepared]:
     Those of originals that the index no longer lists are among them: it may list them again.
     """
     latest = {video.file: video for video in read_journal(folder / "prepared.jsonl", lambda line: Prepared(*line))}
-    return {v.path: v for v in latest.values() if _stamp(on_disk(folder, v.file))[0] == v.size}
+    return {v.path: v for v in latest.values() if (_stamp(on_disk(folder, v.file)) or [None])[0] == v.size}
 
 
-def _stamp(path: Path) -> list[int]:
-    """Size in bytes and time of change in ns; `_GONE` where there is no such file."""
+def _stamp(path: Path) -> list[int] | None:
+    """Size in bytes and time of change in ns; None where there is no such file."""
     try:
         status = path.stat()
     except OSError:
-        return _GONE
+        return None
     return [status.st_size, status.st_mtime_ns]
 
 
@@ -176,16 +174,6 @@ def _write(source: Index, folder: Path, how: Format, done: dict[str, Prepared], 
     }
     facts = {**source.facts, "prepared": facts}
     return write_index(folder.name, folder / "videos", source.classes, kept | new, facts, folder.parent)
-
-
-def _tidy(folder: Path, done: dict[str, Prepared]) -> None:
-    """Shorten the journal to what holds; remove the videos that it does not tell of, and scratch files."""
-    write_bytes(folder / "prepared.jsonl", b"".join(map(journal_line, done.values())))
-    used = {on_disk(folder, video.file) for video in done.values()}
-    for path in (folder / "videos").rglob("*"):
-        if path not in used and path.is_file():
-            path.unlink()
-    shutil.rmtree(folder / "unfinished", ignore_errors=True)
 
 
 def report(index: Index) -> str:

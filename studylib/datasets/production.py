@@ -4,7 +4,6 @@ Beside what it makes, a folder keeps `settings.json` (what it is made with) and 
 that is done: the next call does what the journal does not tell of.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -48,11 +47,6 @@ def read_journal(journal: Path, parse: Callable[[Any], Record]) -> Iterator[Reco
                     yield parse(json.loads(line))
 
 
-def journal_line(record: object) -> bytes:
-    """A line of a journal."""
-    return json.dumps(record).encode() + b"\n"
-
-
 def complete(
     function: Callable[..., Record | str],
     jobs: Mapping[str, tuple],
@@ -81,50 +75,10 @@ def complete(
                     reasons[key] = result
                 else:
                     done[key] = result
-                    file.write(journal_line(result))
+                    file.write(json.dumps(result).encode() + b"\n")
                     file.flush()
                 bar.update()
     except OSError as error:
         stopped = f"{journal.parent}: stopped after {len(done)} of {total} videos ({error.strerror or error})"
         raise OSError(error.errno, f"{stopped}; they stay: call again to go on") from error
     return reasons
-
-
-def produce(
-    folder: Path, settings: dict, jobs: dict[str, tuple], write: Callable[..., None], workers: int | None = None
-) -> dict[str, str]:
-    """See to it that each file of `jobs` is in `folder`, whole; returns the SHA-256 of each, in their order.
-
-    `jobs` maps a path in the folder to arguments of `write(path, *arguments)`, a function at the top of a module, so
-    that other processes can call it. A file that no longer fits its record is made again. Call it inside
-    `locked(folder)`.
-
-    Errors: DatasetError when the folder's files are made with other settings; OSError when the disk is full or a
-    worker process was killed. What is finished stays.
-    """
-    claim(folder, settings)
-    whole = whole_files(folder)
-    missing = {path: (folder, path, write, arguments) for path, arguments in jobs.items() if path not in whole}
-    complete(_write_and_hash, missing, whole, folder / "videos.jsonl", folder.name, workers)
-    return {path: whole[path]["sha256"] for path in jobs}
-
-
-def whole_files(folder: Path) -> dict[str, dict]:
-    """Path to record of the files that are there and whole; forgets the others, removes half-written ones."""
-    for leftover in folder.glob("videos/*/.*.partial"):
-        leftover.unlink()
-    journal = folder / "videos.jsonl"
-    recorded = dict(read_journal(journal, lambda record: (record["path"], record)))
-    whole = {path: record for path, record in recorded.items() if _record(folder, path) == record}
-    write_text(journal, "".join(journal_line(record).decode() for record in whole.values()))
-    return whole
-
-
-def _record(folder: Path, path: str) -> dict[str, str] | None:
-    file = folder / path
-    return {"path": path, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else None
-
-
-def _write_and_hash(folder: Path, path: str, write: Callable[..., None], arguments: tuple) -> dict[str, str]:
-    write(folder / path, *arguments)
-    return _record(folder, path)

@@ -25,8 +25,7 @@ from studylib.datasets.pantomime.nuisances import (
     person_of,
     with_sway,
 )
-from studylib.datasets.pantomime.puppet import JOINTS, joints
-from studylib.datasets.pantomime.renderer import camera_motion, make_camera, stand, to_frame
+from studylib.datasets.pantomime.renderer import JOINTS, camera_motion, joints, make_camera, stand, to_frame
 
 GOLDEN = Path(__file__).parents[1] / "data" / "pantomime_golden.png"
 # One frame each, without sensor noise (it does not compress) but for the first.

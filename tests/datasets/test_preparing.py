@@ -1,6 +1,7 @@
 """Prepared datasets: the same frames in other files; whatever stops the making, what is done stays."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,6 @@ from studylib.datasets import preparing
 from studylib.datasets.building import build_from_folders
 from studylib.datasets.index import DatasetError, Index, write_index
 from studylib.datasets.preparing import Format, compare, prepare
-from studylib.datasets.production import journal_line
 from studylib.video.reading import VideoError, encode, read_clips, scan, write_video
 from tests.made_videos import NUM_FRAMES, Kind, encode_kind, files_limited_to, make, number_shown, numbered_frames
 from tests.video_folders import read_video
@@ -217,7 +217,9 @@ def test_a_call_makes_what_is_gone_cut_or_made_of_a_changed_original_and_nothing
 def test_of_two_videos_that_the_journal_puts_in_one_place_the_later_is_there(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"later")
     one, later = (preparing.Prepared(path, [1, 1], "a.mp4", 5, 1, 40.0, "") for path in ("a.avi", "a.mp4"))
-    (tmp_path / "prepared.jsonl").write_bytes(b"".join(map(journal_line, (later, one, later))))
+    (tmp_path / "prepared.jsonl").write_bytes(
+        "".join(f"{json.dumps(video)}\n" for video in (later, one, later)).encode()
+    )
     assert preparing.videos_done(tmp_path) == {"a.mp4": later}
 
 

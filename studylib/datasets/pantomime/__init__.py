@@ -8,6 +8,7 @@ classes with one split, and `target`, 8 other classes with three splits and few 
 """
 
 import argparse
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +30,7 @@ from studylib.datasets.pantomime.nuisances import (
     place_of,
     with_sway,
 )
-from studylib.datasets.production import produce
+from studylib.datasets.production import claim, complete, read_journal
 from studylib.video.files import locked
 from studylib.video.reading import write_video
 
@@ -116,7 +117,15 @@ def make(
     classes, columns, facts = _described(videos, splits, seed, vocabulary, knobs)
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos.itertuples()}
-        columns["sha256"] = list(produce(folder, facts["settings"], jobs, write_one, workers).values())
+        claim(folder, facts["settings"])
+        for leftover in folder.glob("videos/*/.*.partial"):
+            leftover.unlink()
+        journal = folder / "videos.jsonl"
+        recorded = dict(read_journal(journal, lambda record: (record["path"], record)))
+        whole = {path: record for path, record in recorded.items() if record_of(folder, path) == record}
+        missing = {path: (folder, path, *arguments) for path, arguments in jobs.items() if path not in whole}
+        complete(write_one, missing, whole, journal, name, workers)
+        columns["sha256"] = [whole[path]["sha256"] for path in jobs]
         return write_index(name, folder, classes, columns, facts, data_root)
 
 
@@ -151,9 +160,18 @@ def _described(
     return list(about), columns, facts
 
 
-def write_one(path: Path, action: str, part: str, number: int, seed: int, knobs: Knobs) -> None:
-    """Render and encode one video."""
-    write_video(path, frames(action, part, number, seed, knobs), knobs.fps, crf=knobs.crf)
+def record_of(folder: Path, path: str) -> dict[str, str] | None:
+    """The journal's record of a file that is there."""
+    file = folder / path
+    return {"path": path, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else None
+
+
+def write_one(
+    folder: Path, path: str, action: str, part: str, number: int, seed: int, knobs: Knobs
+) -> dict[str, str] | None:
+    """Render and encode one video; its record."""
+    write_video(folder / path, frames(action, part, number, seed, knobs), knobs.fps, crf=knobs.crf)
+    return record_of(folder, path)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

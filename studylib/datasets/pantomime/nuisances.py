@@ -8,8 +8,7 @@ import numpy as np
 
 from studylib.datasets.pantomime.actions import SIDES, Angles, Beat
 from studylib.datasets.pantomime.knobs import KNOBS, Knobs
-from studylib.datasets.pantomime.puppet import Person, draw_person
-from studylib.datasets.pantomime.renderer import Place, draw_place
+from studylib.datasets.pantomime.renderer import Person, Place, draw_person, draw_place
 
 # A part of a dataset has its own persons and places: the pools below are disjoint.
 PARTS = {"train": 0, "test": 1, "fold1": 2, "fold2": 3, "fold3": 4, "rest": 5}
