@@ -99,7 +99,12 @@ def prepare(
                 jobs[path] = (path, original, folder, file, row, how)
         unreadable = complete(_prepare_one, jobs, done, folder / "prepared.jsonl", f"{source.name}: preparing", workers)
         shutil.rmtree(folder / "unfinished", ignore_errors=True)
-        return _write(source, folder, how, done, unreadable)
+        index = _write(source, folder, how, done, unreadable)
+        used = {on_disk(folder, video.file) for video in done.values()}
+        for path in (folder / "videos").rglob("*"):  # after that: an index that is replaced names its videos until then
+            if path not in used and path.is_file():
+                path.unlink()
+        return index
 
 
 def _names(paths: list[str]) -> dict[str, str]:
