@@ -44,12 +44,13 @@ lint: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.bench
 
-# The README's picture, from recorded runs of the plan calibration.
+# The README's picture, from recorded runs of the plan lips.
 picture: .venv/installed
-	$(BIN)/python -c "from studylib.book import calibration, cues, figures; from studylib.runs import plan, results; \
-	runs = calibration.learners(results.load_plan_runs(plan.load_plan('runs/calibration.yaml'))); \
-	table = cues.by_cue(list(runs['result'])); \
-	figures.cue_groups(table[table['measure'] == 'class']).savefig('book/_static/result.svg', metadata={'Date': None})"
+	$(BIN)/python -c "from studylib.book import cues; from studylib.runs import results; \
+	found = cues.by_order(cues.reordered(results.table('lips'), 'lips')); \
+	figure = cues.orders_figure(found, {cues.ALL: {'chance': 10}}); \
+	figure.axes[0].set_title('Ten words, people never seen before'); \
+	figure.savefig('book/_static/result.svg', metadata={'Date': None})"
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
