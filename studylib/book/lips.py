@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from studylib.book.figures import BLUE, GREY, VERMILION, WIDTH, drawn
 from studylib.datasets.miracl import CLASSES, FRAMES_A_WORD, frame_files, read, read_picture
-from studylib.stats.estimates import MEASURES
+from studylib.stats.estimates import outcomes
 from studylib.stats.intervals import student_quantile
 
 PLACES = np.linspace(0, 1, 12)  # through a word, at which its openings are compared
@@ -71,13 +71,10 @@ def gaps(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for _, pair in runs.groupby(["lr", "epochs", "flip", "standardise", "split", "seed"]):
-        nets = {net: own["result"].iloc[0].predictions for net, own in pair.groupby("net")}
+        nets = {net: outcomes(own["result"], "clip_top1") for net, own in pair.groupby("net")}
         if {"R(2+1)D", "R3D"} <= nets.keys():
-            first, second = (
-                100 * pd.Series(MEASURES["clip_top1"](own)).groupby(own.speakers).mean()
-                for own in (nets["R(2+1)D"], nets["R3D"])
-            )
-            rows.append(first - second)
+            speakers = np.unique(pair["result"].iloc[0].predictions.speakers)
+            rows.append(pd.Series(nets["R(2+1)D"].minus(nets["R3D"]).values[0], speakers))
     return pd.DataFrame(rows)
 
 
