@@ -24,7 +24,7 @@ Seeds = Mapping[int, Predictions]  # seed -> what a network's run scored
 
 FIRST, SECOND = "R(2+1)D", "R3D"  # the paper's main claim; differences are the first minus the second
 BLIND = "f-R2D"  # scores frame by frame: blind to their order
-ALL = "all videos"
+ALL = cues.ALL
 SETTINGS = [field.name for field in fields(RunSpec) if field.name not in ("net", "seed", "experiment")]
 
 # Video@1 in percent that R3D is to have, lowest and highest (without a lowest, below the highest).
@@ -60,15 +60,7 @@ def learners(runs: pd.DataFrame) -> pd.DataFrame:
 def scores(rows: pd.DataFrame, net: str, cue: str = ALL) -> Seeds:
     """Seed -> what a network's runs of one setting scored, on the videos of a cue group."""
     own = rows[rows["net"] == net]
-    return {seed: of_cue(run.predictions, cue) for seed, run in zip(own["seed"], own["result"], strict=True)}
-
-
-def of_cue(predictions: Predictions, cue: str) -> Predictions:
-    """The videos of a cue group."""
-    if cue == ALL:
-        return predictions
-    groups = cues.classes().set_index("action").loc[list(predictions.classes), "cue"].to_numpy()[predictions.labels]
-    return predictions.some(groups == cue)
+    return {run.spec.seed: run.predictions.some(cues.groups_of(run)[cue]) for run in own["result"]}
 
 
 def gap(rows: pd.DataFrame) -> Estimate | None:
