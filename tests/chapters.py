@@ -24,8 +24,7 @@ def cells_of(chapter: str) -> list[tuple[str, str]]:
 def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """All that the code cells of a chapter show, with `runs` in the place of the recorded ones."""
     shown: list[Any] = []
-    monkeypatch.setattr(results, "load_all_runs", lambda: runs)
-    monkeypatch.setattr(results, "table", partial(_table, runs), raising=False)
+    monkeypatch.setattr(results, "table", partial(_table, runs))
     monkeypatch.setattr(figures, "in_book", lambda: None)  # which only a kernel knows
     # what is glued is displayed raw, to stand in a sentence
     monkeypatch.setattr(IPython.display, "display", lambda *what, raw=False, **_: None if raw else shown.extend(what))

@@ -12,8 +12,8 @@ from studylib import REPOSITORY
 from studylib.datasets.miracl import CLASSES, FOLDS, VALIDATION_FOLDS
 from studylib.datasets.pantomime.actions import VOCABULARIES
 from studylib.nets.build import build_net
+from studylib.runs import results
 from studylib.runs.plan import PlannedRun, load_plan, plan_files
-from studylib.runs.results import load_all_runs
 from studylib.training.evaluation import Predictions
 from studylib.training.run_files import write_conv1
 from tests.fake_runs import write_fake_run
@@ -59,4 +59,4 @@ def small_study(root: Path, plans: tuple[str, ...] = ()) -> pd.DataFrame:
             write_fake_run(root / planned.folder, planned.spec, predictions, planned.manifest or "ab" * 32)
             if planned.spec.experiment == "conv_types" and planned.spec.net == "r2plus1d":
                 write_conv1(root / planned.folder, factorised)
-    return load_all_runs(repository=root)
+    return results.table(repository=root)

@@ -16,9 +16,9 @@ from sphinx.errors import ConfigError
 
 from studylib.book.experiment import summary
 from studylib.book.tables import page_name
-from studylib.runs import checked
+from studylib.runs import checked, results
 from studylib.runs.plan import PlanError
-from studylib.runs.results import BrokenRun, Run, complete_runs, load_all_runs
+from studylib.runs.results import BrokenRun, Run, complete_runs
 
 PAGE = Template((Path(__file__).parent.parent / "_templates" / "run.html").read_text(encoding="utf-8"))
 WIDTH, HEIGHT = 640, 260  # of the curve's plot, units of its SVG
@@ -38,7 +38,7 @@ def read_runs(app: Sphinx, _config: object) -> None:
     checked.forget()
     files = {path: checked.files_of(path) for path in (Path(app.srcdir).parent / "runs").glob("*/*/*")}
     try:
-        app.study_runs = load_all_runs()
+        app.study_runs = results.table()
     except (BrokenRun, PlanError) as error:
         raise ConfigError(str(error)) from None
     complete = complete_runs(app.study_runs)

@@ -46,7 +46,7 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
     plan's size), runs (those behind the estimates) and links (to the pages of all complete ones).
 
     Args:
-        runs: `results.load_all_runs()`.
+        runs: `results.table()`.
     """
     rows = []
     table2 = runs[runs["experiment"] == "conv_types"]
@@ -163,7 +163,7 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
     and the seeds made wholly on a processor, or on a GPU, since a plan's runs may be from both.
 
     Args:
-        runs: `results.load_all_runs()`.
+        runs: `results.table()`.
     """
     own = runs[(runs["experiment"] == "conv_types") & runs["net"].isin(["R(2+1)D", "R3D"])]
     own = own.assign(on_gpu=[None if r is None else r.provenance["device"] != "cpu" for r in own["result"]])

@@ -103,7 +103,7 @@ def reordered(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     rows of `runs` with `weights`, the same text for all tests of the same trained network.
 
     Args:
-        runs: `results.load_all_runs()`.
+        runs: `results.table()`.
     """
     own = runs[(runs["plan"] == plan) & (runs["depth"] == 18)]
     trained = own[own["experiment"] == "conv_types"]

@@ -64,7 +64,7 @@ def comparison(runs: pd.DataFrame) -> pd.DataFrame:
     """`models` with the accuracies measured here in columns (here, clip@1) and so on, where a file has been tested.
 
     Args:
-        runs: `results.load_all_runs()`, for the runs of the plan `released`.
+        runs: `results.table()`, for the runs of the plan `released`.
     """
     columns = {name: name.replace("_top", "@") for name in ACCURACIES}
     table = models()

@@ -56,7 +56,7 @@ def recorded(runs: pd.DataFrame) -> pd.DataFrame:
     """A row a complete run, with `COLUMNS`.
 
     Args:
-        runs: `results.load_all_runs()`.
+        runs: `results.table()`.
     """
     done = runs[runs["state"] == "complete"]
     made = [run.provenance for run in done["result"]]

@@ -65,7 +65,7 @@ def decide_all(runs: pd.DataFrame, ids: Sequence[str] = ()) -> Verdicts:
     """The verdicts of each plan of `DATA` that is there, on these empirical claims, on all without `ids`.
 
     Args:
-        runs: `results.load_all_runs()`.
+        runs: `results.table()`.
     """
     plans = [plan for plan in DATA if (runs["plan"] == plan).any()]
     return {(id, plan): _decided(id, runs, plan) for id in ids or read_claims(EMPIRICAL) for plan in plans}
@@ -135,7 +135,7 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
     """A row a claim: the verdict on each data with runs of it, then the claim, what the paper prints, and the numbers.
 
     Args:
-        runs: `results.load_all_runs()`.
+        runs: `results.table()`.
         ids: of empirical claims in evidence/claims.csv, in the order of the rows.
         whole: show every part, rule and run; otherwise the number that decides, and the rest folded.
 

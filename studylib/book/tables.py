@@ -134,7 +134,7 @@ def settings_table(runs: pd.DataFrame, *plans: str) -> Table:
     """Fields of the RunSpec in which a plan differs from the plan `paper`, a row a field, a column a plan.
 
     Args:
-        runs: rows of `results.load_all_runs()`, those of the plan `paper` among them.
+        runs: rows of `results.table()`, those of the plan `paper` among them.
         plans: those compared; one without rows is left out.
     """
     there = [plan for plan in ("paper", *plans) if (runs["plan"] == plan).any()]

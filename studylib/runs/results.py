@@ -304,9 +304,6 @@ def table(plan: str | None = None, experiment: str | None = None, repository: Pa
     return runs if experiment is None else runs[runs["experiment"] == experiment]
 
 
-load_all_runs = table  # as the chapters call it, which show runs of every plan
-
-
 def title_of(runs: pd.DataFrame, plan: str) -> str:
     """The title of a plan in a table of `load_plan_runs` that has runs of it."""
     return runs.loc[runs["plan"] == plan, "label"].iloc[0]

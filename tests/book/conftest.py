@@ -13,7 +13,7 @@ from tests.small_study import small_study
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """Every run of every plan, made up and complete: `results.load_all_runs()` of a repository that has them."""
+    """Every run of every plan, made up and complete: `results.table()` of a repository that has them."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda file: None)  # thousands of files that need not outlive the test
         return small_study(tmp_path_factory.mktemp("study"))

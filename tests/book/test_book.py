@@ -16,7 +16,7 @@ from myst_parser.config.main import MdParserConfig
 from sphinx.errors import ConfigError, SphinxError
 
 from studylib import REPOSITORY
-from studylib.runs import checked
+from studylib.runs import checked, results
 from studylib.runs.plan import Plan, PlannedRun
 from studylib.runs.results import load_plan_runs
 from studylib.training.spec import RunSpec
@@ -89,7 +89,7 @@ def build(tmp_path):
 @pytest.fixture
 def write_pages(extension, tmp_path, monkeypatch):
     """Write the pages of the repository `tmp_path`, whose only plan is PLAN; gives their folder."""
-    monkeypatch.setattr(extension, "load_all_runs", lambda: load_plan_runs(PLAN, tmp_path))
+    monkeypatch.setattr(results, "table", lambda: load_plan_runs(PLAN, tmp_path))
     (tmp_path / "book").mkdir()
 
     app = SimpleNamespace(srcdir=tmp_path / "book", outdir=tmp_path / "html")

@@ -7,7 +7,7 @@ import pytest
 from studylib import REPOSITORY
 from tests.chapters import cells_of, html_of
 
-CHAPTERS = sorted(path.stem for path in (REPOSITORY / "book").glob("*.md") if "load_all_runs" in path.read_text())
+CHAPTERS = sorted(path.stem for path in (REPOSITORY / "book").glob("*.md") if "results.table(" in path.read_text())
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

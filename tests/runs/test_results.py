@@ -11,11 +11,11 @@ import pytest
 from studylib.book import conv_types, cues, tables
 from studylib.book.experiment import summary
 from studylib.claims import published
+from studylib.runs import results
 from studylib.runs.plan import Plan, PlannedRun
 from studylib.runs.results import (
     BrokenRun,
     Run,
-    load_all_runs,
     load_plan_runs,
     load_planned_run,
     load_run,
@@ -224,7 +224,7 @@ def test_a_run_on_other_videos_than_the_plan_fixes_is_refused(folder, tmp_path):
 
 
 def test_the_plans_of_this_repository_have_a_row_for_each_run():
-    runs = load_all_runs()
+    runs = results.table()
     assert {"quick", "mini", "paper", "calibration"} <= set(runs["plan"])
     assert set(runs["state"]) <= {"complete", "unfinished", "not run"}
     assert not runs.duplicated(["plan", "experiment", "run"]).any()
