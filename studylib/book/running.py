@@ -26,8 +26,6 @@ from studylib.runs.cost import (
 from studylib.runs.magnitudes import disk, duration, two
 from studylib.runs.plan import Plan
 from studylib.runs.results import Run
-from studylib.training.memory import GIB, gib, largest_batch, memory_of
-from studylib.training.spec import RunSpec
 
 
 def cpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
@@ -100,21 +98,6 @@ def published() -> pd.DataFrame:
                 "source": f'<a class="prose" href="{escape(row["url"])}">{escape(row["source"])}</a>',
             }
         )
-    return pd.DataFrame(rows)
-
-
-def memory() -> pd.DataFrame:
-    """Memory of one process that trains R(2+1)D on clips of the paper, and how many clips fit."""
-    rows = []
-    for depth, frames in ((18, 8), (34, 8), (34, 32)):
-        for amp, recompute in (("bf16", False), ("bf16", True), ("fp32", False)):
-            settings = {"depth": depth, "clip_length": frames, "amp": amp, "recompute": recompute}
-            spec = RunSpec(experiment="kinetics", net="r2plus1d", dataset="kinetics400", **settings)
-            needed = memory_of(spec)
-            row = {"network": f"R(2+1)D-{depth}, {frames} frames", "precision": amp}
-            row |= {"recompute": "yes" if recompute else "no", "a clip": gib(needed.per_clip)}
-            row |= {"weights, momentum": gib(needed.fixed), "a batch of 32": gib(needed.needed(32))}
-            rows.append(row | {f"clips in {size} GiB": largest_batch(spec, size * GIB) for size in (16, 40, 80)})
     return pd.DataFrame(rows)
 
 

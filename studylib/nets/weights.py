@@ -25,6 +25,7 @@ from studylib.nets.build import BN_EPS, TEMPORAL_EXTENT
 TORCHVISION_BN_EPS = 1e-5  # torch's default
 COUNTER = "num_batches_tracked"  # of torch's BN; with a fixed momentum nothing depends on it, and VMZ has none
 HEAD = ("fc.weight", "fc.bias")
+BATCH_NORM = nn.modules.batchnorm._BatchNorm  # `nn.BatchNorm3d`, and `nn.SyncBatchNorm` that may replace it
 
 VMZ_BN_PARTS = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}
 # What can only be a parameter of a network; other blobs of a file (momentum, learning rate, iteration) are ignored.
@@ -138,13 +139,13 @@ def _advice(net: nn.Module, name: str, in_file: torch.Size, in_net: torch.Size) 
 
 def bn_eps(net: nn.Module) -> float:
     """The epsilon of the net's BN layers, which is one for all (C3D has none)."""
-    return next((module.eps for module in net.modules() if isinstance(module, nn.BatchNorm3d)), BN_EPS)
+    return next((module.eps for module in net.modules() if isinstance(module, BATCH_NORM)), BN_EPS)
 
 
 def set_bn_eps(net: nn.Module, eps: float) -> None:
     """Set the epsilon of every BN layer."""
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm3d):
+        if isinstance(module, BATCH_NORM):
             module.eps = eps
 
 
@@ -158,9 +159,9 @@ def blob_names(net: nn.Module) -> dict[str, str]:
 
     def add(name: str, conv: str, norm: str) -> None:
         """Names within conv + BN; of (2+1)D the first convolution and its BN are the `middle` ones."""
-        kinds = (nn.Conv3d, nn.BatchNorm3d)
+        kinds = (nn.Conv3d, BATCH_NORM)
         parts = [(f"{name}.{key}", m) for key, m in net.get_submodule(name).named_modules() if isinstance(m, kinds)]
-        if [type(part) is nn.BatchNorm3d for _, part in parts] not in ([False, True], [False, True, False, True]):
+        if [isinstance(part, BATCH_NORM) for _, part in parts] not in ([False, True], [False, True, False, True]):
             return
         for i in range(0, len(parts), 2):
             middle = "_middle" if len(parts) == 4 and i == 0 else ""

@@ -31,7 +31,6 @@ from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
 from studylib.runs import benchmarks
 from studylib.runs.magnitudes import disk, duration, span
 from studylib.runs.plan import Plan
-from studylib.training.memory import gib, memory_of
 from studylib.training.run_files import RunFolderError, of_code, read_metrics
 from studylib.training.spec import RunSpec, SpecError, load_spec
 from studylib.video.clips import clip_span, scaled_size
@@ -302,8 +301,6 @@ def _of_benchmark(name: str, folder: Path) -> list[Measured]:
     for row in [row for rows in record.tables.values() for row in rows.to_dict("records")] if record else []:
         if row.get("net") not in PRINTED_NAMES or "clips_per_second" not in row:
             continue  # the peer's, or a table of something else
-        if row.get("way", "eager") != "eager":
-            continue  # as a CUDA graph, which has to be asked for
         sizes = {size: int(row[size]) for size in SIZES} | {"depth": int(row.get("depth", 18))}
         spec = RunSpec(experiment=name, net=row["net"], dataset="pantomime", **sizes)
         processor = row["device"] == "cpu"
@@ -365,7 +362,6 @@ def report(plan: Plan, device: str | None = None) -> str:
             "clips": f"{cost.training_clips:,}",
             "GFLOPs a clip": f"{cost.counts.flops / 1e9:.3g}",
             "time": duration(*rate.seconds(cost.multiply_adds)) if rate else "-",
-            "memory": gib(memory_of(cost.spec).needed(cost.spec.batch_size)) if cost.spec.epochs else "-",
             "disk": disk(cost.checkpoint_bytes + cost.prediction_bytes),
         }
         for cost, rate in zip(costs, rates, strict=True)
@@ -376,7 +372,6 @@ def report(plan: Plan, device: str | None = None) -> str:
     lines = [plan.title, table.to_string(), "", *_time_in_all(costs, rates, name, bool(device))]
     cached = f", {disk(sum(frames.values()))} of decoded frames" if any(frames.values()) else ""
     lines.append(f"disk: {disk(kept)} of checkpoints and predictions{cached}")
-    lines.append("memory: of one process in training, estimated from shapes; libraries take some more")
     unknown = dict.fromkeys(c.spec.dataset for c in costs if c.videos is None)
     return "\n".join(lines + [f"not counted: the tests on {name}, whose index is not here" for name in unknown])
 

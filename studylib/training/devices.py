@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 
 PATIENCE = timedelta(minutes=10)  # with a process that says nothing: longer than any checkpoint takes to write
 EXIT_CODE = 75  # "temporary failure" of sysexits.h: called again, the run goes on
@@ -170,52 +170,6 @@ def replicate(net: nn.Module, processes: Processes, device: torch.device) -> nn.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     ids = [device] if device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(net, device_ids=ids, gradient_as_bucket_view=True)
-
-
-class _Sum(torch.autograd.Function):
-    """A sum over all processes, and so the gradient of what all of them make of it."""
-
-    @staticmethod
-    def forward(_ctx: Any, tensor: Tensor) -> Tensor:
-        total = tensor.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
-        return _Sum.forward(_ctx, gradient)
-
-
-class SyncBatchNorm(nn.BatchNorm3d):
-    """`nn.BatchNorm3d` whose training statistics are over the clips of all processes; float32 inside, as torch's own,
-    which runs on GPUs alone.
-
-    W processes with B clips each compute what one computes with W x B clips. The paper's statistics are per GPU.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, H, W), normalised in training by all processes' clips, else by the running statistics."""
-        if not self.training:
-            return super().forward(x)
-        values, dims = x.float(), (0, 2, 3, 4)
-        count = _Sum.apply(torch.tensor([float(x.numel() // x.shape[1])], device=x.device))
-        mean = _Sum.apply(values.sum(dims)) / count
-        centred = values - mean.view(1, -1, 1, 1, 1)
-        variance = _Sum.apply(centred.square().sum(dims)) / count
-        with torch.no_grad():
-            unbiased = variance * count / (count - 1)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(unbiased, self.momentum)
-            self.num_batches_tracked += 1
-        scale = (self.weight * torch.rsqrt(variance + self.eps)).view(1, -1, 1, 1, 1)
-        return (centred * scale + self.bias.view(1, -1, 1, 1, 1)).to(x.dtype)
-
-
-def synchronise_bn(net: nn.Module) -> None:
-    """Make every BN layer of `net` a synchronised one, in place; parameters and statistics stay."""
-    for layer in net.modules():
-        if type(layer) is nn.BatchNorm3d:
-            layer.__class__ = SyncBatchNorm
 
 
 _asked: list[int] = []

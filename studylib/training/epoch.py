@@ -4,10 +4,11 @@ After an epoch comes the quick test of Figure 4's curve.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 
 from studylib.datasets.index import load_index
-from studylib.nets.build import build_net
+from studylib.nets.build import BasicBlock, build_net
 from studylib.nets.precision import autocast, choose_precision
-from studylib.training.devices import Processes, Stopped, asked, prepare, replicate, synchronise_bn
+from studylib.training.devices import Processes, Stopped, asked, prepare, replicate
 from studylib.training.loading import Batch, EpochBatches, clips_per_step, open_parts
-from studylib.training.memory import recompute_blocks
 from studylib.training.run_files import now, of_code
 from studylib.training.spec import RunSpec
 from studylib.video.faults import Faults
@@ -50,6 +51,8 @@ class Session:
         Raises:
             DatasetError, SpecError, ValueError: name the dataset or the field, and say what to do.
         """
+        if spec.sync_bn and processes.count > 1 and device.type != "cuda":
+            raise ValueError("sync_bn: works between GPUs alone; set it to false")
         self.run_folder, self.spec, self.processes, self.device = run_folder, spec, processes, device
         self.faults = Faults()  # videos that turn out to be broken
         self.index = load_index(spec.dataset)
@@ -86,7 +89,7 @@ class Session:
         if spec.recompute:
             recompute_blocks(net)
         if spec.sync_bn and processes.count > 1:
-            synchronise_bn(net)
+            nn.SyncBatchNorm.convert_sync_batchnorm(net)
         if switched_on("STUDY_COMPILE"):
             net.compile()  # in place; names of its state stay as they were
         self.replica = replicate(net, processes, device)  # its backward pass averages over the processes
@@ -100,6 +103,44 @@ class Session:
         """Print, once for all processes."""
         if self.processes.leads:
             print(line, flush=True)
+
+
+def recompute_blocks(net: nn.Module) -> None:
+    """Make the backward pass compute the inside of residual blocks again instead of keeping it: the same result with
+    less memory and a third more multiply-adds. In place, before DistributedDataParallel wraps the net.
+
+    Raises:
+        ValueError: the net has no residual blocks.
+    """
+    blocks = [module for module in net.modules() if isinstance(module, BasicBlock)]
+    if not blocks:
+        raise ValueError(f"recompute: {type(net).__name__} has no residual blocks; set it to false")
+    for block in blocks:
+        block.forward = partial(_recomputed, block, block.forward)
+
+
+@torch.compiler.disable  # which cannot trace `context_fn`: in a compiled net the blocks stay as they are
+def _recomputed(block: BasicBlock, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The block's forward pass; in training its inside is dropped at once."""
+    if not (block.training and torch.is_grad_enabled()):
+        return forward(x)
+    contexts = nullcontext(), _statistics_kept(block)  # no block draws random numbers
+    return checkpoint(forward, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: contexts)
+
+
+@contextmanager
+def _statistics_kept(block: nn.Module) -> Iterator[None]:
+    """Within it BN layers of `block` update copies of their running statistics, which are dropped at its end: the
+    second forward pass would count each batch again."""
+    layers = [layer for layer in block.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    kept = [(layer, name, buffer) for layer in layers for name, buffer in layer.named_buffers(recurse=False)]
+    try:
+        for layer, name, buffer in kept:
+            setattr(layer, name, buffer.clone())
+        yield
+    finally:  # also where torch stops it halfway because it has all it needs
+        for layer, name, buffer in kept:
+            setattr(layer, name, buffer)
 
 
 def learning_rate(spec: RunSpec, progress: float) -> float:
@@ -251,13 +292,12 @@ def train_epoch(
     loader: DataLoader,
     batches: EpochBatches,
     progress: Progress,
-    step: Callable[..., tuple[Tensor, Tensor]],
     save: Callable[[], None],
     seconds_between_saves: float,
 ) -> dict[str, float]:
     """Train the rest of the present epoch; the training columns of its row of the history.
 
-    `step` is `train_step`, or the same as a graph (`cuda_graph`). `save` is called, with weights and `progress` of one
+    `save` is called, with weights and `progress` of one
     step, when it is time to and when a signal asks to stop; never with weights or losses that are no numbers. All
     processes call this together, and speak, save and stop together.
 
@@ -287,7 +327,9 @@ def train_epoch(
         seed = np.random.SeedSequence([spec.seed, DROPOUT, progress.epoch, positions[0], processes.rank])
         torch.manual_seed(int(seed.generate_state(1)[0]))
         weight = processes.count * (own > 0) / len(positions)
-        loss, scores = step(session.replica, batch, session.optimizer, spec, session.precision, session.device, weight)
+        loss, scores = train_step(
+            session.replica, batch, session.optimizer, spec, session.precision, session.device, weight
+        )
         if own:
             sums.add(loss, scores, batch, int(number) + 1)
         progress.position, progress.steps = positions[-1] + 1, progress.steps + 1

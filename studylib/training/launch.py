@@ -22,8 +22,7 @@ from types import FrameType
 import torch
 
 from studylib.training.devices import EXIT_CODE, SECONDS_TO_STOP, STOP_WITH_LAUNCHER
-from studylib.training.memory import out_of_memory
-from studylib.training.spec import SpecError, load_spec
+from studylib.training.spec import SpecError, load_spec, out_of_memory
 from studylib.video.files import user_path
 from studylib.video.machine import available_cores, number
 
@@ -185,7 +184,7 @@ def ending(lines: list[str], code: int, run_folder: Path) -> RunStopped | RunFai
             advice = "lower STUDY_WORKERS, or give the job more memory"
         else:
             try:
-                advice = out_of_memory(load_spec(run_folder), None)
+                advice = out_of_memory(load_spec(run_folder))
             except SpecError as error:
                 advice = str(error)
         lack = "killed (signal 9), usually for want of memory"

@@ -20,7 +20,7 @@ import torch
 
 from studylib.nets.complexity import count_by_name
 from studylib.nets.weights import bn_eps, set_bn_eps
-from studylib.training import cuda_graph, devices
+from studylib.training import devices
 from studylib.training.checkpoint import (
     CheckpointError,
     checkpoint_folder,
@@ -44,13 +44,12 @@ from studylib.training.epoch import (
 )
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
 from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
-from studylib.training.memory import out_of_memory
 from studylib.training.run_files import now, read_metrics, write_conv1, write_history, write_json
-from studylib.training.spec import RunSpec, SpecError, load_spec, recorded_hash
+from studylib.training.spec import RunSpec, SpecError, load_spec, out_of_memory, recorded_hash
 from studylib.video.clips import centre_window
 from studylib.video.faults import Faults, TooManyFaults
 from studylib.video.files import locked, user_path
-from studylib.video.machine import machine_memory, number
+from studylib.video.machine import number
 
 PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so
 ERRORS = (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)
@@ -90,7 +89,7 @@ def run(run_folder: Path) -> None:
                 session.faults.write(run_folder)
             raise
         except (RuntimeError, MemoryError, OSError) as error:
-            if reason := lacking(error, spec, device):
+            if reason := lacking(error, spec):
                 raise TrainingError(f"{reason}; the last checkpoint is kept") from error
             raise
 
@@ -142,11 +141,8 @@ def train(session: Session, progress: Progress) -> None:
     seconds_between_saves = 60 * number("STUDY_CHECKPOINT_MINUTES", takes, 15.0, kind=float)
     loader, batches = training_loader(session.training_part, spec, processes)
     centre = centre_loader(session.test_part, spec, processes)
-    step = cuda_graph.step_of(session)
     while progress.epoch < spec.epochs:
-        row = train_epoch(
-            session, loader, batches, progress, step, lambda: save(session, progress), seconds_between_saves
-        )
+        row = train_epoch(session, loader, batches, progress, lambda: save(session, progress), seconds_between_saves)
         try:
             row |= centre_test(session, centre)
         except Stopped:
@@ -275,7 +271,7 @@ def predict(session: Session) -> Predictions | None:
     )
 
 
-def lacking(error: Exception, spec: RunSpec, device: torch.device) -> str:
+def lacking(error: Exception, spec: RunSpec) -> str:
     """What a run had too little of, and what to do, where that is what an error means; else "".
 
     torch has an error of its own for a GPU's memory alone.
@@ -288,10 +284,7 @@ def lacking(error: Exception, spec: RunSpec, device: torch.device) -> str:
     if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
         lack = "a process that reads videos was killed, usually for want of memory"
         return f"{lack}: lower STUDY_WORKERS, or give the job more memory"
-    if not full:
-        return ""
-    on_gpu = device.type == "cuda"
-    return out_of_memory(spec, torch.cuda.get_device_properties(device).total_memory if on_gpu else machine_memory())
+    return out_of_memory(spec) if full else ""
 
 
 def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:

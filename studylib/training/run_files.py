@@ -184,8 +184,8 @@ def of_code() -> dict[str, Any]:
 
     try:
         commit = {"commit": _git("rev-parse", "HEAD")}
-        status = _git("status", "--porcelain", "-z", "--untracked-files=all", "--", *SOURCES, BYTECODE)
-        clean = all(_has_only_run(entry) for entry in status.split("\0") if entry)
+        status = _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES, BYTECODE)
+        clean = not status
     except (OSError, subprocess.CalledProcessError) as error:
         told = getattr(error, "stderr", None) or str(error)
         reason = " ".join(told.split()).replace(str(REPOSITORY), "REPOSITORY")
@@ -221,20 +221,3 @@ def _git(*arguments: str) -> str:
     return subprocess.run(
         ["git", *arguments], cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=True
     ).stdout.removesuffix("\n")
-
-
-def _has_only_run(entry: str) -> bool:
-    """Whether a file that git says is changed is a notebook with the commit's cells, run and saved in an editor."""
-    state, path = entry[:2].strip(), entry[3:]
-    if state not in ("M", "MM") or not path.endswith(".ipynb"):
-        return False
-    try:
-        return _cells(_git("show", f"HEAD:{path}")) == _cells((REPOSITORY / path).read_text(encoding="utf-8"))
-    except (ValueError, KeyError):
-        return False
-
-
-def _cells(notebook: str) -> list[tuple[str, str, list[str]]]:
-    """Kind, text and tags of each cell of a notebook's file."""
-    cells = json.loads(notebook)["cells"]
-    return [(cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])) for cell in cells]

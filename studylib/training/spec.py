@@ -206,6 +206,14 @@ def recorded_hash(run_folder: Path) -> str:
     return hashlib.sha256((run_folder / "spec.json").read_bytes()).hexdigest()
 
 
+def out_of_memory(spec: RunSpec) -> str:
+    """The line for a run whose memory ran out: at which sizes, and which settings to change."""
+    side, advice = spec.resolution, "lower batch_size (and lr in proportion)"
+    if not spec.recompute:
+        advice += ", or set recompute to true"
+    return f"out of memory at batch_size {spec.batch_size} with clips of {spec.clip_length}x{side}x{side}: {advice}"
+
+
 def require_same_spec(wanted: RunSpec, found: RunSpec, run_folder: Path) -> None:
     """Refuse a run folder that holds another run, naming every field that differs.
 

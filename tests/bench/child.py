@@ -17,7 +17,7 @@ import torch
 
 from studylib.training import devices
 from studylib.training.devices import from_environment, joined, replicate
-from studylib.training.memory import recompute_blocks
+from studylib.training.epoch import recompute_blocks
 from tests.bench.steps import (
     GEOMETRIES,
     Geometry,

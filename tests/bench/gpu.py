@@ -3,8 +3,8 @@
     python -m tests.bench gpu --record   # on a machine with a GPU; at most eight minutes
     python -m tests.bench gpu --tiny     # what a CPU can do of it, on tiny clips, to try this script; never recorded
 
-Steps of the trainer as they are and as a CUDA graph take turns with torchvision's under autocast, and with the matrix
-product whose rate is the peak that shares are of. Of each as many as `STEPS` are given to the GPU before it is waited
+Steps of the trainer take turns with torchvision's under autocast, and with the matrix product whose rate is the peak
+that shares are of. Of each as many as `STEPS` are given to the GPU before it is waited
 for, as in training. Parts come in the order of their weight. What cannot be measured, and that for which no time is
 left, is named with the reason, and the others go on.
 """
@@ -30,8 +30,7 @@ import torch
 from studylib.datasets.frame_cache import open_frames
 from studylib.datasets.index import Index
 from studylib.nets.precision import bf16_is_native
-from studylib.training import cuda_graph
-from studylib.training.devices import ALONE, choose
+from studylib.training.devices import choose
 from studylib.training.epoch import make_optimizer, train_step
 from studylib.training.loading import Batch, Part, training_loader
 from studylib.video.clips import scaled_size
@@ -60,8 +59,8 @@ from tests.bench.training_step import likeness, product, theirs
 # torchvision's nets -> ours that compute the same, and ours that are timed beside them
 SAME = {"torchvision r3d_18": "r3d", "torchvision mc3_18": "mc3", "torchvision r2plus1d_18": "r2plus1d_per_block"}
 BESIDE = {"r3d": "torchvision r3d_18", "mc3": "torchvision mc3_18", "r2plus1d": "torchvision r2plus1d_18"}
-EAGER, GRAPH = "eager", "CUDA graph"
-WARM_UP = cuda_graph.WARM_UP + 2  # the graph is captured, and replayed
+EAGER = "eager"
+WARM_UP = 5
 
 Row = dict[str, Any]
 
@@ -145,11 +144,6 @@ class Bench:
         """Of the device."""
         return torch.cuda.get_device_name(self.device) if self.on_gpu else "cpu"
 
-    @property
-    def refusal(self) -> str:
-        """Why there are no graphs; "" where there are."""
-        return cuda_graph.refusal(torch.nn.Identity(), self.device, ALONE)
-
     def parts(self) -> dict[str, tuple[float, Callable[[], None]]]:
         """Name of a part -> seconds that it may need, and the part."""
         at_paper = {f"{net} at the paper's size": (40, partial(self.steps_of, "paper", net)) for net in BESIDE}
@@ -219,9 +213,9 @@ class Bench:
         self.peak_size = max(rates, key=rates.__getitem__)
 
     def steps_of(self, table: str, net: str) -> None:
-        """A net's step as it is and as a graph, and torchvision's beside it where there is one."""
+        """A net's step, and torchvision's beside it where there is one."""
         geometry = getattr(self.sizes, table)
-        ways = {(net, EAGER): partial(self.ours, net, geometry), (net, GRAPH): partial(self.graph, net, geometry)}
+        ways = {(net, EAGER): partial(self.ours, net, geometry)}
         if table == "paper" and net in BESIDE:
             ways |= {
                 (BESIDE[net], how): partial(self.peer, BESIDE[net], geometry, memory_format)
@@ -233,12 +227,12 @@ class Bench:
         self.take_turns(table, geometry, ways)
 
     def compiled(self, net: str) -> None:
-        """torchvision's net compiled beside our graph."""
+        """torchvision's net compiled beside ours."""
         if not self.on_gpu:
             raise NotMeasured("the benchmark options does it on a CPU")
         geometry = self.sizes.paper
         ways = {
-            (net, GRAPH): partial(self.graph, net, geometry),
+            (net, EAGER): partial(self.ours, net, geometry),
             (BESIDE[net], "torch.compile"): partial(
                 self.peer, BESIDE[net], geometry, torch.channels_last_3d, compiled=True
             ),
@@ -297,27 +291,15 @@ class Bench:
         yield taken
         taken["gb"] = (torch.cuda.memory_reserved(self.device) - before) / 1e9
 
-    def ours(self, net: str, geometry: Geometry, batch: Batch, step: cuda_graph.Step = train_step) -> Step:
+    def ours(self, net: str, geometry: Geometry, batch: Batch) -> Step:
         """The trainer's step on one batch, not waited for."""
         spec = spec_of(net, geometry, depth=self.sizes.long_depth if geometry is self.sizes.long else 18)
         own = new_net(spec, geometry, self.device)
         optimizer = make_optimizer(own, spec)
-        take = partial(step, own, batch, optimizer, spec, self.precision, self.device)
+        take = partial(train_step, own, batch, optimizer, spec, self.precision, self.device)
         for _ in range(WARM_UP):
             take()
         self.forget_search()
-        return take
-
-    def graph(self, net: str, geometry: Geometry, batch: Batch) -> Step:
-        """The trainer's step as a graph."""
-        if self.refusal:
-            raise NotMeasured(self.refusal)
-        told: list[str] = []
-        step = cuda_graph.GraphedStep(train_step, told.append)
-        take = self.ours(net, geometry, batch, step)
-        if step.given_up:
-            raise NotMeasured(told[-1])
-        self.add("graphs", net=net, clips=str(geometry), comparison=told[-1])
         return take
 
     def peer(
@@ -364,11 +346,9 @@ class Bench:
         row["loader_clips_per_second"] = self.pace(batches, count, lambda batch: None)
         own = new_net(spec, geometry, self.device)
         optimizer = make_optimizer(own, spec)
-        step = train_step if self.refusal else cuda_graph.GraphedStep(train_step, print)
         row["with_steps_clips_per_second"] = self.pace(
-            batches, count, lambda batch: step(own, batch, optimizer, spec, self.precision, self.device)
+            batches, count, lambda batch: train_step(own, batch, optimizer, spec, self.precision, self.device)
         )
-        row["steps"] = EAGER if step is train_step or step.given_up else GRAPH
         return row
 
     def pace(self, batches: Iterator[Batch], count: int, take: Callable[[Batch], object]) -> float:
@@ -383,7 +363,7 @@ class Bench:
         return count * self.sizes.small.batch_size / (time.perf_counter() - begun)
 
     def side_by_side(self) -> None:
-        """Clips a second of several processes that share the GPU, without graphs, all together."""
+        """Clips a second of several processes that share the GPU, all together."""
         if not self.on_gpu:
             raise NotMeasured("the benchmark processes does it on a CPU")
         alone = 0.0

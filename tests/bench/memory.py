@@ -4,8 +4,7 @@
 
 Each in a process of its own on a CPU: the peak of its resident size after two steps, less what it had before the net
 was made. The second clip of a batch gives what a clip takes, the rest is fixed: weights, their gradients and momentum,
-and workspaces. Freed memory is kept for the next step, as in the trainer, or given back. Beside it, what
-`studylib.training.memory` estimates from shapes alone.
+and workspaces. Freed memory is kept for the next step, as in the trainer, or given back.
 """
 
 import argparse
@@ -15,9 +14,8 @@ from itertools import product
 from statistics import median
 from typing import Any
 
-from studylib.training.memory import memory_of
 from tests.bench.child import Job, run
-from tests.bench.steps import PAPER, spec_of
+from tests.bench.steps import PAPER
 
 GB = 1e9
 
@@ -36,17 +34,13 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
             for batch in (1, 2)
         ]
         one, two = (t.memory / GB for t in told)
-        spec = spec_of("r2plus1d", geometry, depth=options.depth, recompute=recompute)
-        estimate = memory_of(spec)
         row = {"blocks": "computed again" if recompute else "kept", "freed_memory": "kept" if keep else "given back"}
         row |= {"one_clip_gb": one, "two_clips_gb": two}
         row |= {"clip_gb": two - one, "fixed_gb": 2 * one - two}
-        row |= {"estimated_clip_gb": estimate.per_clip / GB, "estimated_fixed_gb": estimate.fixed / GB}
         row |= {"step_of_one_s": median(told[0].seconds), "step_of_two_s": median(told[1].seconds)}
         print(
             f"R(2+1)D-{options.depth} at {geometry}, blocks {row['blocks']}, freed memory {row['freed_memory']}: "
-            f"{row['clip_gb']:.2f} GB a clip (estimated {row['estimated_clip_gb']:.2f}), {row['fixed_gb']:.2f} GB "
-            f"fixed ({row['estimated_fixed_gb']:.2f})",
+            f"{row['clip_gb']:.2f} GB a clip, {row['fixed_gb']:.2f} GB fixed",
             flush=True,
         )
         rows.append(row)

@@ -17,8 +17,7 @@ from torch.nn import functional as F
 
 from studylib.nets.build import Conv3d
 from studylib.training.devices import choose
-from studylib.training.epoch import make_optimizer
-from studylib.training.memory import recompute_blocks
+from studylib.training.epoch import make_optimizer, recompute_blocks
 from tests.bench.child import job, run
 from tests.bench.steps import (
     GEOMETRIES,

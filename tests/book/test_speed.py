@@ -14,12 +14,10 @@ from studylib.book import benchmarks
 from studylib.book.benchmarks import show
 from studylib.nets import precision
 from studylib.runs.cost import measured_rates
-from studylib.training import cuda_graph
 from tests.bench import gpu, profile, stall, training_step
 from tests.bench.multiply_adds import needed, of_step, taps_inside
 from tests.bench.steps import NETS, Geometry, new_net, random_batch, ratios, spec_of, step_of, take_turns
 from tests.book.test_benchmarks import RECORD
-from tests.training.test_cuda_graph import emulated
 
 PAGE = (REPOSITORY / "book" / "speed.md").read_text()
 CPU = torch.device("cpu")
@@ -150,20 +148,13 @@ def test_without_a_gpu_its_benchmark_says_in_a_line_what_it_takes(monkeypatch, c
     assert re.fullmatch("not measured: it takes a machine with a GPU .*\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("graphs", [False, True])
-def test_a_cpu_measures_what_it_can_of_a_gpus_benchmark_and_names_the_rest(bench, tmp_path, monkeypatch, graphs):
-    """With graphs emulated, and without."""
-    if graphs:
-        monkeypatch.setattr(cuda_graph, "refusal", lambda *_: "")
-        monkeypatch.setattr(cuda_graph, "captured", emulated)
+def test_a_cpu_measures_what_it_can_of_a_gpus_benchmark_and_names_the_rest(bench, tmp_path):
     tables = bench.measure()
     named = {row["what"]: row["reason"] for row in tables.pop("not_measured")}
-    refused = {what: named.pop(what) for what in [*named] if what.endswith(", CUDA graph")}
     assert {*named} == {"side by side", *(f"{peer} compiled" for peer in gpu.BESIDE.values())}, named
-    assert {*refused.values()} == (set() if graphs else {"the run is on a CPU, only a GPU has them"})
-    ways, kinds = 1 + graphs, len({"fp32", bench.precision})
-    expected = {"same_gradients": 3 * kinds, "products": 2, "paper": 5 * ways + 2 * 3, "small": len(NETS) * ways}
-    expected |= {"long": ways, "loading": 3} | ({"graphs": 5 + len(NETS) + 1} if graphs else {})
+    kinds = len({"fp32", bench.precision})
+    expected = {"same_gradients": 3 * kinds, "products": 2, "paper": 5 + 2 * 3, "small": len(NETS), "long": 1}
+    expected |= {"loading": 3}
     assert {key: len(rows) for key, rows in tables.items()} == expected
     for row in tables["same_gradients"]:
         assert row["loss_error"] < (1e-4 if row["precision"] == "fp32" else 0.1)

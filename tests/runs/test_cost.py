@@ -193,11 +193,13 @@ def test_recorded_runs_and_the_benchmark_give_rates(tmp_path):
     assert (run.rate, run.plan, run.device) == (3 * flops * 55, "card", "Imagined CPU (x86_64, AVX512), 1 thread")
 
 
-def test_the_benchmark_of_a_gpu_gives_its_rates_as_runs_take_their_steps_by_default(tmp_path):
+def test_the_benchmark_of_a_gpu_gives_its_rates(tmp_path):
     row = {"net": "r3d", "way": "eager", "device": "NVIDIA H200", "depth": 18, "width": 64, "clip_length": 8,
            "resolution": 112, "precision": "bf16", "clips_per_second": 1000.0}  # fmt: skip
-    others = [row | {"way": "CUDA graph", "clips_per_second": 3000.0}, row | {"net": "torchvision r3d_18"}]
-    record = RECORD | {"name": "gpu", "tables": {"paper": [row, *others], "loading": [{"from": "frame cache"}]}}
+    record = RECORD | {
+        "name": "gpu",
+        "tables": {"paper": [row, row | {"net": "torchvision r3d_18"}], "loading": [{"from": "frame cache"}]},
+    }
     (tmp_path / "runs" / "benchmarks").mkdir(parents=True)
     (tmp_path / "runs" / "benchmarks" / "gpu.json").write_text(json.dumps(record))
     (found,) = measured_rates(tmp_path)

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from studylib.nets.build import build_net
 from studylib.nets.precision import autocast
-from studylib.training.devices import synchronise_bn
-from studylib.training.memory import recompute_blocks
+from studylib.training.epoch import recompute_blocks
 
 CPU = torch.device("cpu")
 CLIP = (3, 8, 28, 28)
@@ -65,14 +64,12 @@ def process_group(monkeypatch, tmp_path):
     dist.destroy_process_group()
 
 
-def test_it_is_the_same_inside_ddp_and_with_synchronised_bn(process_group):
+def test_it_is_the_same_inside_ddp(process_group):
     def wrap(net):
         return nn.parallel.DistributedDataParallel(net, gradient_as_bucket_view=True)
 
     kept, recomputed = net_of(), net_of()
     recompute_blocks(recomputed)
-    for net in (kept, recomputed):
-        synchronise_bn(net)
     assert_same_bits(two_steps(recomputed, wrap=wrap), two_steps(kept, wrap=wrap))
 
 

@@ -172,7 +172,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_data, tmp_path, monkeypa
 
 
 NUMBERS = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan"}
-SWITCHES = {"STUDY_COMPILE": "2", "STUDY_CUDA_GRAPH": "on"}
+SWITCHES = {"STUDY_COMPILE": "2"}
 
 
 def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monkeypatch, capsys):
@@ -241,7 +241,10 @@ def test_out_of_memory_says_which_setting_to_lower(tiny_data, tmp_path, monkeypa
 
     monkeypatch.setattr(epoch, "train_step", too_much)
     assert training.main([str(tmp_path)]) == 1
-    assert re.match(r"error: out of memory at batch_size 8 .*lower batch_size to 4", capsys.readouterr().err)
+    assert re.match(
+        r"error: out of memory at batch_size 8 .*lower batch_size \(and lr in proportion\), or set rec",
+        capsys.readouterr().err,
+    )
 
 
 def test_what_a_run_prints_names_no_folder_of_the_machine(tiny_data, tmp_path, monkeypatch, capsys):
