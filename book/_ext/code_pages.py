@@ -47,7 +47,7 @@ def link_code(app: Sphinx, page: str, _template: str, context: dict, doctree: ob
     source = Path(app.env.doc2path(page)) if doctree else Path()
     if source.suffix != ".md" or not (paths := modules(source.read_text(), Path(app.srcdir).parent)):
         return
-    links = ", ".join(f'<a href="{page_of(path)}">{escape(path.as_posix())}</a>' for path in paths)
+    links = ", ".join(f'<a href="{page_of(p)}">{escape(p.relative_to("studylib").as_posix())}</a>' for p in paths)
     context["body"] += f'<p class="code-behind">Code behind this page: {links}.</p>'
 
 

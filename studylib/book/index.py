@@ -9,8 +9,9 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from studylib.book.conv_types import LEVELS
 from studylib.book.cues import classes
-from studylib.book.estimates import runs_of
+from studylib.book.estimates import PLANS
 from studylib.book.figures import GREY, KINDS, WIDTH, drawn, kind_of
 from studylib.book.gallery import looping
 from studylib.datasets.pantomime import ACTIONS, frames
@@ -18,7 +19,7 @@ from studylib.datasets.pantomime.knobs import at_difficulty
 from studylib.nets.table import PAPER_NAMES
 from studylib.stats import Estimate
 
-EVIDENCE = ("lips", "mini")  # the plans whose Table 2 page 1 shows, the first that has one
+EVIDENCE = ("lips", "mini")  # the plans whose Table 2 page 1 shows
 ORDERS = {"normal": "forwards", "reversed": "backwards"}
 
 
@@ -28,40 +29,34 @@ def table2(runs: pd.DataFrame, plan: str) -> dict[str, pd.DataFrame]:
     return {name: own[own["net"] == name] for name in PAPER_NAMES.values()}
 
 
-def main_plan(runs: pd.DataFrame) -> str:
-    """The first plan of `EVIDENCE` in which every network of Table 2 has a seed, else the last."""
-    whole = [plan for plan in EVIDENCE if all(map(runs_of, table2(runs, plan).values()))]
-    return [*whole, EVIDENCE[-1]][0]
-
-
 @drawn
-def accuracies(
-    printed: pd.DataFrame, ours: Mapping[str, Estimate | None], title: str, levels: Mapping[str, float]
-) -> Figure:
-    """Clip accuracy of the twelve networks, a row each: left the paper's and VMZ's, right ours with its interval.
+def accuracies(printed: pd.DataFrame, ours: Mapping[str, Mapping[str, Estimate | None]]) -> Figure:
+    """Clip accuracy of the twelve networks, a row each: left the paper's and VMZ's, then ours with its interval.
 
     Args:
         printed: `published.table2()`.
-        ours: the paper's name of a network -> its accuracy.
-        title: of the right panel, which names the data.
-        levels: what a dotted line of the right panel stands for -> percent.
+        ours: plan -> the paper's name of a network -> its accuracy; a plan without any gets no panel.
     """
     rows = range(len(printed))[::-1]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.1), sharey=True)
+    there = {plan: found for plan, found in ours.items() if any(found.values())}
+    figure, (left, *panels) = plt.subplots(1, 1 + len(there), figsize=(1.25 * WIDTH, 2.9), sharey=True)
     for y, net, paper, vmz in zip(
         rows, printed["net"], printed["paper_clip_top1"], printed["vmz_clip_top1"], strict=True
     ):
         colour, marker = KINDS[kind_of(net)]
         left.plot(paper, y, marker, color=colour, markersize=7)
         left.plot(vmz, y, marker, color=colour, markersize=7, markerfacecolor="white")
-        if (found := ours[net]) is not None:
-            spread = [[found.points - found.low], [found.high - found.points]]
-            right.errorbar(found.points, y, xerr=spread, fmt=marker, color=colour, markersize=7, capsize=3)
+        for panel, found in zip(panels, there.values(), strict=True):
+            if own := found[net]:
+                spread = [[own.points - own.low], [own.high - own.points]]
+                panel.errorbar(own.points, y, xerr=spread, fmt=marker, color=colour, markersize=7, capsize=3)
     left.set(yticks=rows, yticklabels=printed["net"], title="Kinetics-400, published", xlabel="clip@1 (%)")
-    right.set(title=title, xlabel="clip@1 (%)", ylim=(-0.6, len(printed) + 0.1))
-    for what, level in levels.items():
-        right.axvline(level, color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
-        right.annotate(what, (level, len(printed) - 0.45), ha="center", fontsize=10, color=GREY)
+    for panel, plan in zip(panels, there, strict=True):
+        panel.set(title=PLANS[plan], xlabel="clip@1 (%)", ylim=(-0.6, len(printed) + 0.1))
+        for what, level in LEVELS[plan].items():
+            if what != "ceiling":
+                panel.axvline(level, color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
+                panel.annotate(what, (level, len(printed) - 0.45), ha="center", fontsize=10, color=GREY)
     return figure
 
 
@@ -115,8 +110,8 @@ def clip(video: str, answered: pd.DataFrame) -> HTML:
     rgb = frames(action, "test", number, 2018, at_difficulty(1.0))  # the seed and difficulty of runs/mini.yaml
     called = own.sort_values("share").groupby(["net", "order"], sort=False).last()
     table = called["named"].unstack().loc[list(dict.fromkeys(answered["net"])), list(ORDERS.values())]
-    table.columns = ["called, forwards", "called, backwards"]
+    table["opposite"] = flipped(answered).map("{:.0f}%".format)
     label = f"One clip, left forwards, right backwards. {action}: {ACTIONS[action].description}."
     moving = looping(np.concatenate([rgb, rgb[::-1]], axis=2), label)  # (T, H, 2 W, 3)
-    shown = table.rename_axis(index="network").reset_index().to_html(index=False, border=0, classes="study-table")
+    shown = table.rename_axis(index="network", columns=None).reset_index().to_html(index=False, border=0, classes="study-table")
     return HTML(f'<div class="gallery motion first">{moving}{shown}</div>')
