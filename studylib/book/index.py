@@ -113,5 +113,6 @@ def clip(video: str, answered: pd.DataFrame) -> HTML:
     table["opposite"] = flipped(answered).map("{:.0f}%".format)
     label = f"One clip, left forwards, right backwards. {action}: {ACTIONS[action].description}."
     moving = looping(np.concatenate([rgb, rgb[::-1]], axis=2), label)  # (T, H, 2 W, 3)
-    shown = table.rename_axis(index="network", columns=None).reset_index().to_html(index=False, border=0, classes="study-table")
+    shown = table.rename_axis(index="network", columns=None).reset_index()
+    shown = shown.to_html(index=False, border=0, classes="study-table")
     return HTML(f'<div class="gallery motion first">{moving}{shown}</div>')
