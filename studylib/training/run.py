@@ -69,8 +69,8 @@ def run(run_folder: Path) -> None:
         finished = False
         if processes.leads:  # nobody else trains this folder, nor another one with the same spec
             occupied = f"{run_folder}: another process is training this run"
-            for file in (run_folder / "spec.json", checkpoint_folder(recorded_hash(run_folder)) / ".lock"):
-                locks.enter_context(locked(file, occupied, PATIENCE_WITH_LOCK))
+            for folder in (run_folder, checkpoint_folder(recorded_hash(run_folder))):
+                locks.enter_context(locked(folder / ".lock", occupied, PATIENCE_WITH_LOCK))
             finished = read_metrics(run_folder) is not None
         if any(processes.largest([finished])):
             if processes.leads:

@@ -1,26 +1,19 @@
 """Files that are whole or not there, and folders that one process at a time works in."""
 
-import errno
-import fcntl
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # what flock says where there are none
-SILENT = 150.0  # seconds; other machines may see a minute later that a file was touched
+from filelock import FileLock, Timeout
 
 
 def write_together(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
     """Give each writer an open binary file beside its path; when all are written, move them into place, in order.
 
     Folders are made. Whatever stops it (a full disk, a kill) leaves earlier files at the paths as they were.
-
-    Raises:
-        OSError: names the path, the reason and what is kept.
+    Errors: OSError names the path, the reason and what is kept.
     """
     path = Path()
     try:
@@ -77,71 +70,25 @@ def partial_path(path: Path) -> Path:
 
 @contextmanager
 def locked(path: Path, occupied: str, patience: float | None = None) -> Iterator[None]:
-    """Hold the lock of the file `path`; the system lifts it when a process dies, however that happens.
+    """Hold the lock that the empty file `path` stands for; the system lifts it when a process dies, however that
+    happens. While another process holds it, `occupied` is printed once and this one waits: for ever, or `patience`
+    seconds. Where the file system has no locks (Lustre without `-o flock`), the file's being there is the lock.
 
-    While another process holds it, `occupied` is printed once and this one waits: for ever, or `patience` seconds.
-    Where the file system has no locks (Lustre without `-o flock`, some NFS), a file beside it stands for one: `_Mark`.
-
-    Raises:
-        TimeoutError: it was still held after that.
-        OSError: names the file that cannot be locked.
+    Errors: TimeoutError: it was still held after that; OSError names a file that cannot be locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    latest, waiting = time.monotonic() + (float("inf") if patience is None else patience), False
-    with path.open("a") as file, closing(_Mark(path)) as mark:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                pass
-            except OSError as error:
-                if error.errno not in NO_LOCKS:
-                    raise OSError(error.errno, f"{path}: cannot be locked ({error.strerror})") from error
-                if mark.take():
-                    break
-            if not waiting:
-                print(f"{occupied}; waiting for it", flush=True)
-            elif time.monotonic() > latest:
-                raise TimeoutError(f"{occupied}; wait until it has ended, or stop it")
-            waiting = True
-            time.sleep(0.2)
-        yield
-
-
-class _Mark:
-    """A file that stands for the lock of `path` as long as its owner, on whatever machine, keeps touching it.
-
-    A process that is killed leaves it behind; whoever waits takes it once it has not changed for `SILENT` seconds.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.file = path.with_name(f".{path.name}.held")
-        self.owned, self.ended = False, threading.Event()
-        self.touched, self.since = -1, 0.0  # when the owner touched it last; since when that is known here
-
-    def take(self) -> bool:
-        """Make the file, unless another process has it; remove it where that one is silent."""
+    lock = FileLock(path)
+    try:
         try:
-            self.file.touch(exist_ok=False)
-        except FileExistsError:
-            with suppress(FileNotFoundError):
-                if (touched := self.file.stat().st_mtime_ns) != self.touched:
-                    self.touched, self.since = touched, time.monotonic()
-                elif time.monotonic() - self.since > SILENT:
-                    self.file.unlink()
-            return False
-        self.owned = True
-        threading.Thread(target=self._keep, daemon=True).start()
-        return True
-
-    def _keep(self) -> None:
-        while not self.ended.wait(SILENT / 10):
-            with suppress(OSError):
-                os.utime(self.file)
-
-    def close(self) -> None:
-        """Remove the file, if it was made here."""
-        self.ended.set()
-        if self.owned:
-            self.file.unlink(missing_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{occupied}; waiting for it", flush=True)
+            lock.acquire(timeout=-1 if patience is None else patience, poll_interval=0.2)
+    except Timeout as error:
+        raise TimeoutError(f"{occupied}; wait until it has ended, or stop it") from error
+    except OSError as error:
+        raise OSError(error.errno, f"{path}: cannot be locked ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,4 +1,4 @@
-"""Locks of files: on file systems that have them, and on those that have none."""
+"""One process at a time: locks of files, with the system's locks and where the file system has none."""
 
 import errno
 import fcntl
@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from studylib.video import files
 from studylib.video.files import locked
 from tests.waiting import wait_for
-
-NO_LOCKS = [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP]
 
 
 def flock_fails(number: int) -> None:
@@ -23,53 +20,44 @@ def flock_fails(number: int) -> None:
     fcntl.flock = flock
 
 
-def hold(path: Path, number: int, silent: float) -> None:
+def hold(path: Path, number: int) -> None:
     """What another process does: take the lock and keep it."""
     if number:
         flock_fails(number)
-    files.SILENT = silent
     with locked(path, ""):
         path.with_name("taken").touch()
         signal.pause()
 
 
-@pytest.fixture(params=[0, *NO_LOCKS], ids=lambda number: errno.errorcode.get(number, "flock"))
-def holder(request, tmp_path, monkeypatch):
-    """A process that holds the lock of tmp_path / "file"; where it is killed, its lock is lifted within seconds."""
-    monkeypatch.setattr(files, "SILENT", 4.0)
+@pytest.mark.parametrize("number", [0, errno.ENOSYS], ids=["flock", "none"])
+def test_a_lock_keeps_others_out_until_its_process_is_killed(number, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", fcntl.flock)
-    process = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path / "file", request.param, 4.0))
-    process.start()
-    wait_for((tmp_path / "taken").exists, process)
-    if request.param:
-        flock_fails(request.param)
-    yield process
-    process.kill()
-    process.join()
-
-
-def test_a_lock_keeps_others_out_until_its_process_is_killed(holder, tmp_path, capsys):
     path = tmp_path / "file"
+    holder = multiprocessing.get_context("spawn").Process(target=hold, args=(path, number))
+    holder.start()
+    wait_for((tmp_path / "taken").exists, holder)
+    if number:
+        flock_fails(number)
     with (
         pytest.raises(TimeoutError, match="somebody works; wait until it has ended, or stop it"),
-        locked(path, "somebody works", patience=6.0),
+        locked(path, "somebody works", patience=0.5),
     ):
         pass
     assert capsys.readouterr().out == "somebody works; waiting for it\n"
     holder.kill()
-    with locked(path, "somebody works"):
+    holder.join()
+    with locked(path, "somebody works", patience=60.0):
         pass
+    capsys.readouterr()
     with locked(path, "nobody works", patience=0.0):
-        capsys.readouterr()
-    assert not capsys.readouterr().out
-    assert {file.name for file in tmp_path.iterdir()} == {"file", "taken"}
+        assert not capsys.readouterr().out
 
 
 def test_a_file_that_cannot_be_locked_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", fcntl.flock)
     flock_fails(errno.EIO)
     with (
-        pytest.raises(OSError, match=r"spec\.json: cannot be locked \(Input/output error\)"),
-        locked(tmp_path / "spec.json", ""),
+        pytest.raises(OSError, match=r"a\.lock: cannot be locked \(Input/output error\)"),
+        locked(tmp_path / "a.lock", ""),
     ):
         pass
