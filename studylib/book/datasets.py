@@ -1,6 +1,5 @@
 """The appendix on datasets: published counts, disk and hours, the columns of an index, how flow differs from VMZ's."""
 
-from dataclasses import asdict
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
@@ -14,7 +13,7 @@ from studylib.book.tables import prose
 from studylib.datasets.index import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
 from studylib.datasets.lists import published_counts
 from studylib.datasets.pantomime import frames
-from studylib.datasets.preparing import Format
+from studylib.datasets.preparing import FORMAT
 from studylib.runs.cost import FLOW_BYTES, RGB_BYTES, dataset_sizes
 from studylib.runs.magnitudes import disk, duration, two
 from studylib.video.clips import centre_window, scaled_size
@@ -56,11 +55,10 @@ def counts() -> pd.DataFrame:
 
 def measured_preparing(folder: Path = benchmarks.FOLDER) -> tuple[float, float] | None:
     """(bytes, milliseconds of one core) a frame of the format that `--prepare` makes, by the benchmark `preparing` at
-    the defaults of `Format`; None where it is not recorded."""
+    `FORMAT`; None where it is not recorded."""
     rows = benchmarks.rows_of("preparing", "settings", folder)
-    for column, value in asdict(Format()).items():
-        if column != "resolution" and len(rows):
-            rows = rows[rows[column] == value]
+    if len(rows):
+        rows = rows[(rows[list(FORMAT)] == list(FORMAT.values())).all(axis=1)]
     if rows.empty:
         return None
     return float(rows["bytes_a_frame"].iloc[0]), 1e3 / float(rows["prepared_per_second"].iloc[0])
@@ -69,7 +67,7 @@ def measured_preparing(folder: Path = benchmarks.FOLDER) -> tuple[float, float] 
 def estimates(folder: Path = benchmarks.FOLDER) -> pd.DataFrame:
     """Frames, disk and hours of each dataset to two figures; "–" for what needs a benchmark that is not recorded."""
     measured = measured_preparing(folder)
-    height, width = scaled_size(Format().resolution)
+    height, width = scaled_size(112)
     rows = []
     for size in dataset_sizes():
         prepared, seconds = (

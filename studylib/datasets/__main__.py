@@ -8,7 +8,7 @@ from studylib.datasets import miracl, pantomime
 from studylib.datasets.building import build, build_from_folders, report
 from studylib.datasets.index import PARTS, DatasetError
 from studylib.datasets.lists import READERS, folders
-from studylib.datasets.preparing import Format, prepare
+from studylib.datasets.preparing import prepare
 from studylib.datasets.preparing import report as report_prepared
 from studylib.video.files import user_path
 
@@ -95,7 +95,7 @@ def _run(args: argparse.Namespace) -> None:
             index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **where)
         print(report(index))
     if args.prepare:
-        print(f"\n{report_prepared(prepare(index, Format(args.resolution or 112), workers=args.workers))}")
+        print(f"\n{report_prepared(prepare(index, args.resolution or 112, workers=args.workers))}")
 
 
 if __name__ == "__main__":

@@ -2,29 +2,36 @@
 
 Files are found by one walk over the root and matched by key: no path of a list is ever joined to the root, so none can
 lead out of it. Probing reads the packets of every video once, in parallel; what is there becomes an index, what is not
-a line of the `report`.
+a line of the `report`. Work on many videos keeps a journal, a line of JSON for each that is done, so that a kill or a
+full disk costs nothing but the videos under way (`complete`).
 """
 
 import base64
+import json
 import os
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+from tqdm import tqdm
 
 from studylib.datasets.index import HOW_TO_PART, OPTIONAL, DatasetError, Index, index_folder, write_index
 from studylib.datasets.lists import KEYS, TEST_FOLDERS, Listed, Lists, folders, published_counts, spelling
-from studylib.datasets.production import complete, read_journal
-from studylib.video.files import locked, name_of, on_disk
+from studylib.video.files import locked, name_of, on_disk, write_text
+from studylib.video.machine import in_processes
 from studylib.video.reading import VideoError, scan
 
+Record = TypeVar("Record")
 MIN_FRAMES = 8  # the paper's shortest clip
 JOURNAL_VERSION = 2  # raise it with any change of what a scan gives
-_FEW = 32  # files that are sooner read than processes are started
+_FEW = 32  # files that are sooner read than processes are started, and show no progress in a log
 _PRINTED, _NAMED = 20, 1000  # files of one kind that a report names, and the manifest
+Reasons = dict[str, list[str]]  # why files are passed over: their paths
 # Of two files of one video the earlier ending wins: the official file before its conversion.
 ENDINGS = (
     ".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".flv", ".3gp", ".mpg", ".mpeg", ".wmv", ".ogv", ".ts", ".gif",
@@ -32,7 +39,7 @@ ENDINGS = (
 )  # fmt: skip
 
 
-def walk(root: Path) -> tuple[list[str], dict[str, dict]]:
+def walk(root: Path) -> tuple[list[str], Reasons]:
     """The video files under `root`, relative to it, with forward slashes, sorted, and what is passed over. Links to
     folders are followed, but not in circles.
 
@@ -41,7 +48,7 @@ def walk(root: Path) -> tuple[list[str], dict[str, dict]]:
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; --root is the folder under which the videos lie")
     videos: list[str] = []
-    passed_over: dict[str, dict] = {}
+    passed_over: Reasons = defaultdict(list)
     waiting: list[tuple[str, tuple]] = [("", ())]
     while waiting:
         prefix, above = waiting.pop()
@@ -54,19 +61,19 @@ def walk(root: Path) -> tuple[list[str], dict[str, dict]]:
         except OSError as error:
             if not prefix:
                 raise DatasetError(f"{root}: cannot be read ({error.strerror}); check --root") from error
-            pass_over(passed_over, f"folders that cannot be read ({error.strerror})", [prefix])
+            passed_over[f"folders that cannot be read ({error.strerror})"].append(prefix)
             continue
         for entry in entries:
             path = prefix + name_of(entry.name)
             is_folder = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112 (takes an entry)
             if entry.name.startswith("."):
-                pass_over(passed_over, "hidden, as their names begin with a dot", [path])
+                passed_over["hidden, as their names begin with a dot"].append(path)
             elif is_folder:
                 waiting.append((f"{path}/", (*above, identity)))
             elif _ending(path) not in ENDINGS:
-                pass_over(passed_over, "their names have no ending of a video", [path])
+                passed_over["their names have no ending of a video"].append(path)
             elif "\\" in path or _printable(path) != path:
-                pass_over(passed_over, "rename them: a name must be UTF-8 and hold no backslash", [path])
+                passed_over["rename them: a name must be UTF-8 and hold no backslash"].append(path)
             else:
                 videos.append(path)
     return sorted(videos), passed_over
@@ -80,22 +87,15 @@ def _printable(path: str) -> str:
     return path.encode(errors="backslashreplace").decode()
 
 
-def pass_over(passed_over: dict[str, dict], reason: str, paths: Iterable[str]) -> None:
-    """Add to {reason: {"files": how many, "names": the first thousand paths}}."""
-    for path in paths:
-        entry = passed_over.setdefault(reason, {"files": 0, "names": []})
-        entry["files"] += 1
-        if len(entry["names"]) < _NAMED:
-            entry["names"].append(_printable(path))
+def _told(passed_over: Reasons) -> Reasons:
+    """With how many there are; of each reason the first thousand."""
+    counted = sorted((reason, sorted(map(_printable, paths))) for reason, paths in passed_over.items())
+    return {f"{len(paths)} passed over, {reason}": paths[:_NAMED] for reason, paths in counted}
 
 
-def _passed_over_lines(passed_over: dict[str, dict]) -> list[str]:
-    """A line for each reason."""
-    return [
-        f"{entry['files']} passed over, {reason}: {', '.join(sorted(entry['names'])[:_PRINTED])}"
-        + (", ... (more in manifest.json)" if entry["files"] > _PRINTED else "")
-        for reason, entry in sorted(passed_over.items())
-    ]
+def _lines(told: Reasons) -> list[str]:
+    more = ", ... (more in manifest.json)"
+    return [f"{what}: {', '.join(paths[:_PRINTED])}{more * (len(paths) > _PRINTED)}" for what, paths in told.items()]
 
 
 def _rank(path: str, video: Listed, classes: tuple[str, ...]) -> tuple:
@@ -107,6 +107,71 @@ def _rank(path: str, video: Listed, classes: tuple[str, ...]) -> tuple:
     part_folders = {"train": ("train",), "test": TEST_FOLDERS}.get(video.parts[0])
     of_part = part_folders is None or set(part_folders) & set(above)
     return not replaces, (not of_class) + (not of_part), ENDINGS.index(_ending(file)), path
+
+
+def claim(folder: Path, settings: dict) -> None:
+    """Record what the videos of `folder` are made with, or refuse to mix them with others; what a kill left half
+    written is removed."""
+    for leftover in folder.rglob(".*.partial"):
+        leftover.unlink()
+    path = folder / "settings.json"
+    settings = json.loads(json.dumps(settings))  # tuples become lists, as they will be read
+    if not path.exists():
+        write_text(path, json.dumps(settings, indent=1))
+        return
+    there = json.loads(path.read_text(encoding="utf-8"))
+    keys = [key for key in {**settings, **there} if settings.get(key) != there.get(key)]
+    if keys:
+        differing = "; ".join(f"{key} {there.get(key)}, not {settings.get(key)}" for key in keys)
+        raise DatasetError(
+            f"{path}: the videos there are made with {differing}: take another name, or remove that folder first"
+        )
+
+
+def read_journal(journal: Path, parse: Callable[[Any], Record]) -> Iterator[Record]:
+    """`parse` of each line, in order; one that a kill has torn, or that another version wrote, is passed over."""
+    if journal.exists():
+        with open(journal, "rb") as lines:
+            for line in lines:
+                with suppress(ValueError, TypeError, KeyError):
+                    yield parse(json.loads(line))
+
+
+def complete(
+    function: Callable[..., Record | str],
+    jobs: Mapping[str, tuple],
+    done: dict[str, Record],
+    journal: Path,
+    title: str,
+    workers: int | None = None,
+) -> dict[str, str]:
+    """Call `function(*arguments)` for all `jobs` in processes and add its records to `done` and to the journal; return,
+    by key, the texts that it gives instead where there can be no record.
+
+    Errors: OSError of the disk or of a worker process, which says how many videos are done; they stay.
+    """
+    reasons, total = {}, len(done) + len(jobs)
+    quiet = None if len(jobs) < _FEW else False  # None: on a screen only; a log gets a line every ten seconds
+    every = 0.1 if sys.stderr.isatty() else 10
+    bar = tqdm(total=total, initial=len(done), desc=title, unit="video", disable=quiet, mininterval=every)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with bar, open(journal, "ab+") as file, closing(in_processes(function, jobs, workers)) as results:
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                file.write(b"" if file.read(1) == b"\n" else b"\n")  # ends a torn line
+            for key, result in results:
+                if isinstance(result, str):
+                    reasons[key] = result
+                else:
+                    done[key] = result
+                    file.write(json.dumps(result).encode() + b"\n")
+                    file.flush()
+                bar.update()
+    except OSError as error:
+        stopped = f"{journal.parent}: stopped after {len(done)} of {total} videos ({error.strerror or error})"
+        raise OSError(error.errno, f"{stopped}; they stay: call again to go on") from error
+    return reasons
 
 
 class Probed(NamedTuple):
@@ -173,7 +238,7 @@ def build(
     only_present: bool = False,
     workers: int | None = None,
     data_root: Path | str | None = None,
-    walked: tuple[list[str], dict[str, dict]] | None = None,
+    walked: tuple[list[str], Reasons] | None = None,
 ) -> Index:
     """Write the index `name` of the listed videos that are under `root` and can be read.
 
@@ -193,11 +258,12 @@ def build(
     for key, paths in found.items():
         paths.sort(key=lambda path, video=lists.videos[key]: _rank(path, video, lists.classes))
     found = dict(sorted(found.items(), key=lambda item: item[1]))
-    pass_over(passed_over, "in no list" if lists.sha256 else f"not as {lists.expected}", not_listed)
+    if not_listed:
+        passed_over["in no list" if lists.sha256 else f"not as {lists.expected}"] += not_listed
     nothing = f"{root}: none of the {len(lists.videos)} listed videos is here"
     if not found:
         expected = f"{nothing}; they are expected as {lists.expected}"
-        raise DatasetError("; ".join([expected, *_passed_over_lines(passed_over)]))
+        raise DatasetError("; ".join([expected, *_lines(_told(passed_over))]))
     with locked(folder / ".lock", f"{name}: another process is making this index"):
         taken: dict[str, Probed] = {}
         unreadable: dict[str, str] = {}
@@ -214,7 +280,7 @@ def build(
         for key, paths in found.items():
             used = taken[key].path if key in taken else paths[0]
             for path in set(paths) - {used}:
-                pass_over(passed_over, unreadable.pop(path, "further files of a listed video"), [path])
+                passed_over[unreadable.pop(path, "further files of a listed video")].append(path)
         classes, columns = _columns(lists, taken, only_present)
         facts = lists.facts() | {
             "lists_sha256": lists.sha256,
@@ -226,7 +292,7 @@ def build(
             "duplicates": sum(len(paths) - 1 for paths in found.values()),
             "not_listed": len(not_listed),
         }
-        facts |= {"passed_over": passed_over} if passed_over else {}
+        facts |= {"passed_over": _told(passed_over)} if passed_over else {}
         return write_index(name, root, classes, columns, facts, data_root)
 
 
@@ -244,7 +310,7 @@ def build_from_folders(
     lists = folders(Path(root), videos, part, classes)
     if not lists.videos:
         elsewhere = f"{root}: no video in {lists.expected}, and {len(videos)} elsewhere below"
-        raise DatasetError("; ".join([elsewhere, *_passed_over_lines(passed_over)]))
+        raise DatasetError("; ".join([elsewhere, *_lines(_told(passed_over))]))
     return build(name, root, lists, walked=(videos, passed_over), **options)
 
 
@@ -298,7 +364,7 @@ def report(index: Index) -> str:
         "lines_without_label": "lines name no class and are left out",
     }
     lines += [f"  {facts[key]} {text}" for key, text in where_any.items() if facts[key]]
-    lines += [f"  {line}" for line in _passed_over_lines(facts.get("passed_over", {}))]
+    lines += [f"  {line}" for line in _lines(facts.get("passed_over", {}))]
     lines += unreadable_lines(facts["unreadable"], index)
     sources = dict.fromkeys(source for _, source in published.values())
     lines.append(f"  published: {'; '.join(sources) or 'no count is known here'}")

@@ -16,7 +16,6 @@ import platform
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ import numpy as np
 import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from studylib.datasets.preparing import Format, transcode
+from studylib.datasets.preparing import FORMAT, transcode
 from studylib.video.reading import Timeline, read_clips, scan
 from tests.video_folders import REAL_VIDEOS, SHARED, read_video
 
@@ -100,9 +99,7 @@ def main(arguments: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
             row = {"bytes_a_frame": size / frames, "of_originals": size / bytes_before, "psnr": decibel(mean)}
             row |= {"worst_psnr": decibel(max(errors)), "clips_per_second": 1 / spent}
             row |= {"encoded_per_second": frames / encoding, "prepared_per_second": None}
-            if all(
-                getattr(setting, field) == value for field, value in asdict(Format()).items() if field != "resolution"
-            ):
+            if setting._asdict() == FORMAT:
                 row["prepared_per_second"] = frames / preparing(originals, Path(folder))
                 print(f"  this one is used: {row['prepared_per_second']:.0f} frames/s from original to checked file")
             rows.append(setting._asdict() | row)
@@ -113,7 +110,7 @@ def preparing(originals: list[Path], folder: Path) -> float:
     """Seconds of preparing the videos as the study does: decoded, scaled, encoded and compared with the originals."""
     begun = time.process_time()
     for path in originals:
-        transcode(path, Format(), folder / "scratch.mp4")
+        transcode(path, folder / "made.mp4")
     return time.process_time() - begun
 
 

@@ -26,7 +26,7 @@ import pyarrow as pa
 import torch
 
 from studylib.datasets.index import write_index
-from studylib.datasets.preparing import Format, transcode
+from studylib.datasets.preparing import FORMAT, transcode
 from studylib.training.loading import Part, training_loader
 from studylib.training.spec import RunSpec
 from studylib.video.clips import starts_for_test
@@ -89,13 +89,11 @@ def prepare(paths: list[Path], folder: Path) -> list[Path]:
     missing = [pair for pair in zip(paths, files, strict=True) if not pair[1].exists()]
     begun, frames = time.process_time(), 0
     for path, file in missing:
-        content, made, _ = transcode(path, Format(), file.with_suffix(".scratch"))
-        file.write_bytes(content)
-        frames += made.info.num_frames
+        frames += transcode(path, file).info.num_frames
     seconds = time.process_time() - begun
     size = sum(file.stat().st_size for file in files) / sum(path.stat().st_size for path in paths)
     rate = f", {frames / seconds:.0f} frames/s to prepare and check" if missing else ""
-    print(f"prepared as {Format()}: {size:.2f} of the originals' bytes{rate}")
+    print(f"prepared as {FORMAT}: {size:.2f} of the originals' bytes{rate}")
     return files
 
 

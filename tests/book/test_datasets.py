@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from studylib.book import datasets, gallery
 from studylib.datasets import index
 from studylib.datasets.__main__ import parser
 from studylib.datasets.index import OPTIONAL, REQUIRED, SPLITS
-from studylib.datasets.preparing import Format
+from studylib.datasets.preparing import FORMAT
 from studylib.training.spec import DATASET_FAMILIES
 from tests.book.test_benchmarks import RECORD
 
@@ -47,9 +46,7 @@ def record(folder, rows):
 
 def setting(**changes):
     """A row of the benchmark at the settings that `--prepare` has, or others."""
-    kept = {key: value for key, value in asdict(Format()).items() if key != "resolution"}
-    kept |= {"bytes_a_frame": 1000.0, "prepared_per_second": 500.0}
-    return kept | changes
+    return FORMAT | {"bytes_a_frame": 1000.0, "prepared_per_second": 500.0} | changes
 
 
 def test_the_estimates_take_the_row_of_the_format_that_is_made(tmp_path):

@@ -137,9 +137,9 @@ def test_a_copy_that_can_be_read_wins_over_one_that_cannot(root: Path, lists: Pa
     index = made("kinetics400", root, lists)
     assert rows_by_stem(index.table)["trainbroken_000001_000011"]["num_frames"] == 14
     assert (index.facts["unreadable"], index.facts["found"]) == ({}, 9)
-    named = {name: reason for reason, entry in index.facts["passed_over"].items() for name in entry["names"]}
-    assert named[broken].startswith("cannot be read")
-    assert named[f"old/{Path(broken).name}"] == "further files of a listed video"
+    named = {name: reason for reason, names in index.facts["passed_over"].items() for name in names}
+    assert named[broken].startswith("1 passed over, cannot be read")
+    assert named[f"old/{Path(broken).name}"].endswith("passed over, further files of a listed video")
 
 
 def test_a_replacement_wins_over_the_video_that_it_replaces(root: Path, lists: Path) -> None:

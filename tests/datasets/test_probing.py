@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from studylib import REPOSITORY
-from studylib.datasets import building, production
+from studylib.datasets import building
 from studylib.video.machine import in_processes
 from studylib.video.reading import scan
 from tests.video_folders import put_video
@@ -75,7 +75,7 @@ def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkey
         raise OSError("a worker process was killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(production, "in_processes", dying)
+        patch.setattr(building, "in_processes", dying)
         with pytest.raises(OSError, match=r"stopped after 2 of 6 videos \(a worker process.*call again"):
             probe(root)
     assert len((root.parent / "probed.jsonl").read_text().splitlines()) == 2
@@ -85,10 +85,10 @@ def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkey
 WITHOUT_GUARD = """
 import sys
 from studylib.datasets.building import build_from_folders
-from studylib.datasets.preparing import Format, prepare
+from studylib.datasets.preparing import prepare
 print("script begins")
 index = build_from_folders("mine", sys.argv[1], data_root=sys.argv[2], workers=2)
-print(len(prepare(index, Format(resolution=32), workers=2).table))
+print(len(prepare(index, 32, workers=2).table))
 """
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studylib.datasets.building import claim, complete, read_journal
 from studylib.datasets.index import DatasetError, Index, as_kept, difference, index_folder, write_index
 from studylib.datasets.pantomime import renderer
 from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES, classes_of, motion, training_videos
@@ -30,7 +31,6 @@ from studylib.datasets.pantomime.nuisances import (
     place_of,
     with_sway,
 )
-from studylib.datasets.production import claim, complete, read_journal
 from studylib.video.files import locked
 from studylib.video.reading import write_video
 
@@ -118,8 +118,6 @@ def make(
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         jobs = {video.path: (video.action, video.part, video.number, seed, knobs) for video in videos.itertuples()}
         claim(folder, facts["settings"])
-        for leftover in folder.glob("videos/*/.*.partial"):
-            leftover.unlink()
         journal = folder / "videos.jsonl"
         recorded = dict(read_journal(journal, lambda record: (record["path"], record)))
         whole = {path: record for path, record in recorded.items() if record_of(folder, path) == record}
