@@ -9,23 +9,17 @@ import pytest
 from scipy import stats
 
 from studylib.datasets import pantomime
-from studylib.datasets.pantomime.actions import (
-    ACTIONS,
-    Draw,
-    events,
-    motion,
+from studylib.datasets.pantomime.actions import ACTIONS, Draw, draw_sway, events, motion, with_sway
+from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, PARTS, Knobs, at_difficulty, draw_nuisances, generator
+from studylib.datasets.pantomime.renderer import (
+    JOINTS,
+    camera_motion,
+    draw_person,
+    joints,
+    make_camera,
+    stand,
+    to_frame,
 )
-from studylib.datasets.pantomime.knobs import HARDEST, KNOBS, Knobs, at_difficulty
-from studylib.datasets.pantomime.nuisances import (
-    PARTS,
-    beat,
-    draw_nuisances,
-    draw_sway,
-    generator,
-    person_of,
-    with_sway,
-)
-from studylib.datasets.pantomime.renderer import JOINTS, camera_motion, joints, make_camera, stand, to_frame
 
 GOLDEN = Path(__file__).parents[1] / "data" / "pantomime_golden.png"
 # One frame each, without sensor noise (it does not compress) but for the first.
@@ -50,8 +44,7 @@ def golden_frames() -> np.ndarray:
 
 def perform(action: str, number: int, knobs: Knobs = KNOBS, part: str = "train") -> dict[str, np.ndarray]:
     """The action's joint angles before sway, as video `number` shows them."""
-    nuisances = draw_nuisances(7, part, number, knobs)
-    return motion(action, generator(7, part, number, "motion"), beat(nuisances, knobs), knobs)
+    return motion(action, generator(7, part, number, "motion"), draw_nuisances(7, part, number, knobs), knobs)
 
 
 # --- the classes --------------------------------------------------------------------------------------------------
@@ -68,7 +61,7 @@ def test_the_classes_of_a_direction_pair_are_each_others_time_reversal(forward, 
 def test_the_arms_circle_clockwise_as_the_person_sees_it_in_circle_cw_only():
     for name, sign in (("circle_cw", 1), ("circle_ccw", -1)):
         for number in range(10):
-            at = joints(perform(name, number), person_of(7, number))
+            at = joints(perform(name, number), draw_person(7, number))
             for side in "LR":
                 # Seen from behind the person, left is to the left: clockwise is from left (x) to up (y).
                 x, y = (at[f"wrist_{side}"] - at[f"shoulder_{side}"])[:, :2].T
@@ -97,7 +90,7 @@ def test_the_classes_of_a_tempo_pair_take_the_same_path_at_different_speed(slow,
 @pytest.mark.parametrize("pattern", ["ABAB", "AABB"])
 def test_no_eight_frames_in_a_row_see_two_events_and_the_whole_video_tells_the_order(pattern):
     for number in range(300):
-        draw = Draw(generator(3, "train", number, "motion"), beat(draw_nuisances(3, "train", number)), KNOBS, 1, "L")
+        draw = Draw(generator(3, "train", number, "motion"), draw_nuisances(3, "train", number), KNOBS, 1, "L")
         first, second = events(draw, pattern)
         active = np.flatnonzero(first + second)
         runs = np.split(active, np.flatnonzero(np.diff(active) > 1) + 1)
@@ -119,7 +112,7 @@ def test_the_person_is_in_the_frame_whatever_it_does(difficulty):
                 draw_nuisances(7, "train", number, knobs),
                 draw_sway(generator(7, "train", number, "sway")),
             )
-            camera, person = make_camera(nuisances, knobs), person_of(7, nuisances["person"], knobs)
+            camera, person = make_camera(nuisances, knobs), draw_person(7, nuisances["person"], knobs)
             body = stand(with_sway(perform(name, number, knobs), sway), person, nuisances, sway)
             at = to_frame(camera.project(body)[0], *camera_motion(nuisances, sway, camera, knobs)) / 2  # stored pixels
             assert at.shape == (64, len(JOINTS), 2)

@@ -10,8 +10,7 @@ from studylib.datasets import pantomime
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.pantomime.actions import CUES, VOCABULARIES
-from studylib.datasets.pantomime.knobs import Knobs, at_difficulty
-from studylib.datasets.pantomime.nuisances import draw_nuisances
+from studylib.datasets.pantomime.knobs import Knobs, at_difficulty, draw_nuisances
 from studylib.video.reading import scan, write_video
 from tests.video_folders import read_clip
 

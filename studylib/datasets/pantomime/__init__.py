@@ -1,7 +1,7 @@
 """Pantomime, the embedded dataset: real H.264 files of an animated person, made on the spot, the same everywhere.
 
 Its classes come in four cue groups (`actions`), so that a study can tell which temporal information a network uses;
-everything else in the picture is drawn independently of the class (`nuisances`). Two vocabularies: `source`, 16
+everything else in the picture is drawn independently of the class (`knobs`). Two vocabularies: `source`, 16
 classes with one split, and `target`, 8 other classes with three splits and few videos, for transfer.
 
     python -m studylib.datasets pantomime --name pantomime-mini --train 1520 --test 400 --seed 7
@@ -14,51 +14,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from studylib.datasets.building import claim, complete, read_journal
 from studylib.datasets.index import DatasetError, Index, as_kept, difference, index_folder, write_index
-from studylib.datasets.pantomime import renderer
-from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES, classes_of, motion, training_videos
-from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
-from studylib.datasets.pantomime.nuisances import (
-    beat,
-    draw_nuisances,
-    draw_sway,
-    generator,
-    person_of,
-    place_of,
-    with_sway,
-)
+from studylib.datasets.pantomime.actions import ACTIONS, CUES, VOCABULARIES, classes_of, training_videos
+from studylib.datasets.pantomime.knobs import DEFAULT_SEED, KNOBS, Knobs, at_difficulty, draw_nuisances
+from studylib.datasets.pantomime.renderer import frames
 from studylib.video.files import locked
 from studylib.video.reading import write_video
 
 __all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "draw_nuisances", "frames", "make"]
 
 GENERATOR_VERSION = 2  # raise it with any change of the code that changes a frame
-DEFAULT_SEED = 7
 DEFAULT_TEST_VIDEOS = {"source": 400, "target": 80}
-
-
-def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs: Knobs = KNOBS) -> np.ndarray:
-    """The frames of video `number` of `part` before encoding, (num_frames, height, width, 3) uint8 RGB.
-
-    Any action can be asked for: the same number gives the same person, place, camera and noise under every action.
-    Errors: ValueError for an unknown action, a negative number or seed; KeyError for an unknown part.
-    """
-    if action not in ACTIONS:
-        raise ValueError(f"unknown action {action!r}; there are: {', '.join(ACTIONS)}")
-    nuisances = draw_nuisances(seed, part, number, knobs)
-    sway = draw_sway(generator(seed, part, number, "sway"), knobs)
-    angles = with_sway(motion(action, generator(seed, part, number, "motion"), beat(nuisances, knobs), knobs), sway)
-    light = nuisances["gain"] * np.array([nuisances[f"tint_{channel}"] for channel in "rgb"])
-    camera = renderer.make_camera(nuisances, knobs)
-    place, place_rng = place_of(seed, nuisances["place"], knobs)
-    plate = renderer.paint_plate(place_rng, place, camera, light)
-    person = person_of(seed, nuisances["person"], knobs)
-    noise_rng = generator(seed, part, number, "noise")
-    return renderer.render(angles, person, plate, camera, light, nuisances, sway, noise_rng, knobs)
 
 
 def list_videos(train_videos: int, test_videos: int, vocabulary: str) -> tuple[pd.DataFrame, dict[str, dict[str, str]]]:

@@ -9,9 +9,8 @@ The groups tell which temporal information a network uses:
 
 A network that ignores the order of frames names the right pair of a group and is bound to half of its members.
 
-A movement takes the joint angles of a person at rest, over time, and changes them; what it says of itself begins with
-its cue group. It draws its own parameters; when in its cycle the video starts, and how the tempo wavers, comes from the
-video's `Beat`.
+A movement takes the joint angles of a person at rest, over time, and changes them. It draws its own parameters; when in
+its cycle the video starts, and how the tempo wavers, is among the video's nuisances.
 """
 
 from collections.abc import Callable
@@ -32,27 +31,11 @@ Angles = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Beat:
-    """When things happen: drawn with the nuisances, so that it cannot depend on the class."""
-
-    seconds: np.ndarray  # (T,)
-    phase: float  # in cycles, [0, 1)
-    jitter: float  # relative depth of the tempo's slow change
-    jitter_rate: float  # Hz
-    jitter_phase: float
-
-    def cycles(self, period: float) -> np.ndarray:
-        """Phase in cycles of a movement of `period` seconds, (T,)."""
-        wobble = np.sin(2 * np.pi * (self.jitter_rate * self.seconds + self.jitter_phase))
-        return self.phase + (self.seconds + self.jitter * wobble / (2 * np.pi * self.jitter_rate)) / period
-
-
-@dataclass(frozen=True)
 class Draw:
     """What a movement is drawn from; classes of a pair that get equal draws take the same path."""
 
     rng: np.random.Generator
-    beat: Beat
+    nuisances: dict  # of the video: phase and tempo are drawn with them, so that they cannot depend on the class
     knobs: Knobs
     size: float  # of the movement, about 1
     side: str  # of one-sided movements
@@ -61,10 +44,21 @@ class Draw:
         """A number drawn evenly from `low` on and below `high`."""
         return self.rng.uniform(low, high)
 
+    @property
+    def seconds(self) -> np.ndarray:
+        """The time of each frame, (T,)."""
+        return np.arange(self.knobs.num_frames) / self.knobs.fps
+
+    def cycles(self, period: float) -> np.ndarray:
+        """Phase in cycles of a movement of `period` seconds, (T,); its tempo changes slowly."""
+        rate, jitter = self.nuisances["tempo_jitter_rate"], self.nuisances["tempo_jitter"]
+        wobble = np.sin(2 * np.pi * (rate * self.seconds + self.nuisances["tempo_jitter_phase"]))
+        return self.nuisances["phase"] + (self.seconds + jitter * wobble / (2 * np.pi * rate)) / period
+
 
 def rest(draw: Draw) -> Angles:
     """Standing at ease, the posture every action starts from."""
-    angles = {name: np.zeros(len(draw.beat.seconds)) for name in ANGLES}
+    angles = {name: np.zeros(draw.knobs.num_frames) for name in ANGLES}
     for s in SIDES:
         angles[f"abduct_{s}"] += draw(6, 16)
         angles[f"elbow_{s}"] += draw(8, 28)
@@ -126,7 +120,7 @@ def side_lunge(angles: Angles, draw: Draw) -> None:
 def drift(draw: Draw, shares: Range) -> tuple[float, np.ndarray]:
     """A period that passes slowly first and fast then: the share of the slow part, and where in it (T,), 0 to 1."""
     share = draw(*shares)
-    return share, draw.beat.cycles(draw(*draw.knobs.stroke_period)) % 1
+    return share, draw.cycles(draw(*draw.knobs.stroke_period)) % 1
 
 
 def circle(angles: Angles, draw: Draw) -> None:
@@ -179,7 +173,7 @@ def kick(angles: Angles, draw: Draw) -> None:
 
 def swing(draw: Draw, fast: bool) -> np.ndarray:
     """Phase in radians of a movement in one of the two tempi, (T,)."""
-    return 2 * np.pi * draw.beat.cycles(draw(*(draw.knobs.fast_period if fast else draw.knobs.slow_period)))
+    return 2 * np.pi * draw.cycles(draw(*(draw.knobs.fast_period if fast else draw.knobs.slow_period)))
 
 
 def march(angles: Angles, draw: Draw, fast: bool) -> None:
@@ -213,11 +207,11 @@ def events(draw: Draw, pattern: str) -> tuple[np.ndarray, np.ndarray]:
     The order is `pattern` ("ABAB" or "AABB") from a random place in it; without tempo jitter, which could bring
     two events closer than 8 frames.
     """
-    frames = draw.beat.seconds * draw.knobs.fps
+    frames = draw.seconds * draw.knobs.fps
     period, first = draw(*draw.knobs.event_period_frames), int(draw.rng.integers(len(pattern)))
     strength = {"A": np.zeros(len(frames)), "B": np.zeros(len(frames))}
     for i in range(int(len(frames) / period) + 2):
-        u = (frames - (i - draw.beat.phase) * period) / draw.knobs.event_frames
+        u = (frames - (i - draw.nuisances["phase"]) * period) / draw.knobs.event_frames
         bump = np.where((u >= 0) & (u <= 1), np.sin(np.pi * np.clip(u, 0, 1)) ** 2, 0)
         strength[pattern[(first + i) % len(pattern)]] += bump * draw(0.9, 1.08)
     return strength["A"], strength["B"]
@@ -264,17 +258,13 @@ class Action:
     backwards: bool = False  # performed backwards in time
 
 
+CIRCLE = "both arms circle in front, clockwise as the person sees it, slowly below, fast above"
 SOURCE = (
     Action("hands_up", "pose", "both arms held up", hands_up),
     Action("t_pose", "pose", "both arms held out sideways", t_pose),
     Action("crouch", "pose", "crouching, trunk forward, arms in front", crouch),
     Action("stork", "pose", "standing on one leg, the other knee held high", stork),
-    Action(
-        "circle_cw",
-        "direction",
-        "both arms circle in front, clockwise as the person sees it, slowly below, fast above",
-        circle,
-    ),
+    Action("circle_cw", "direction", CIRCLE, circle),
     Action("circle_ccw", "direction", "circle_cw backwards in time", circle, backwards=True),
     Action("lift_slow_up", "direction", "both arms rise slowly and drop fast, again and again", lift),
     Action("lift_fast_up", "direction", "lift_slow_up backwards: arms rise fast, sink slowly", lift, True),
@@ -320,16 +310,46 @@ def training_videos(vocabulary: str, difficulty: float = 0.0) -> int:
     return classes * round((easiest + (hardest - easiest) * at_difficulty(difficulty).difficulty) / classes)
 
 
-def motion(name: str, rng: np.random.Generator, beat: Beat, knobs: Knobs = KNOBS) -> Angles:
+def motion(name: str, rng: np.random.Generator, nuisances: dict, knobs: Knobs = KNOBS) -> Angles:
     """Joint angles of one performance of action `name`, each (T,) in degrees, before sway.
 
     Equal generators give the classes of a direction pair exactly each other's reversal, and those of a tempo pair
     the same path at another period.
     """
     action = ACTIONS[name]
-    draw = Draw(rng, beat, knobs, size=rng.uniform(0.88, 1.12), side=SIDES[int(rng.integers(2))])
+    draw = Draw(rng, nuisances, knobs, size=rng.uniform(0.88, 1.12), side=SIDES[int(rng.integers(2))])
     angles = rest(draw)
     action.move(angles, draw)
     if action.backwards:
         return {joint: values[::-1] for joint, values in angles.items()}
     return angles
+
+
+def draw_sway(rng: np.random.Generator, knobs: Knobs = KNOBS) -> Angles:
+    """Slow small movements of every joint (degrees) and of the camera, (T,) each.
+
+    `place_x` is in metres; the camera's `camera_x`, `camera_y` and `camera_roll` have amplitude 1, to be scaled by
+    the video's shake and roll; `camera_zoom` is relative.
+    """
+    seconds = np.arange(knobs.num_frames) / knobs.fps
+
+    def wave(amplitude: float, slowest: float = 0.12, fastest: float = 0.5) -> np.ndarray:
+        waves = [np.sin(2 * np.pi * (rng.uniform(slowest, fastest) * seconds + rng.random())) for _ in range(2)]
+        return 0.6 * amplitude * (waves[0] + waves[1])
+
+    limbs = {"abduct": knobs.sway_arm, "flex": knobs.sway_arm, "elbow": knobs.sway_elbow}
+    limbs |= {"hip": knobs.sway_hip, "knee": knobs.sway_knee}
+    sway = {f"{angle}_{s}": wave(amplitude) for s in SIDES for angle, amplitude in limbs.items()}
+    sway |= {"lean": wave(knobs.sway_trunk), "side": wave(knobs.sway_trunk)}
+    sway |= {"turn": wave(knobs.sway_turn), "nod": wave(knobs.sway_head)}
+    sway |= {"place_x": wave(0.015), "camera_zoom": wave(0.008), "camera_roll": wave(1)}
+    return sway | {"camera_x": wave(1, 0.2, 0.9), "camera_y": wave(1, 0.2, 0.9)}
+
+
+def with_sway(angles: Angles, sway: Angles) -> Angles:
+    """The angles with sway; knees and elbows do not bend backwards."""
+    moved = {name: values + sway.get(name, 0) for name, values in angles.items()}
+    for side in SIDES:
+        for joint in ("knee", "elbow"):
+            moved[f"{joint}_{side}"] = np.maximum(moved[f"{joint}_{side}"], 0)
+    return moved

@@ -1,4 +1,5 @@
-"""Every number that calibrates Pantomime, in one place.
+"""Every number that calibrates Pantomime, and what is drawn by them that must not tell the class: person, place,
+camera, light, drift, phase, distractor, noise.
 
 The easiest ones, `KNOBS`, were tuned together so that a narrow network learns the classes from 1,500 videos: a
 full-contrast background and a few persons left every network at chance. `at_difficulty` moves those of `HARDEST` away
@@ -7,7 +8,10 @@ from there, all together. A dataset records its knobs; change one and it is anot
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 Range = tuple[float, float]
+DEFAULT_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Knobs:
     crf: int = 21
     supersampling: int = 2  # drawn this much larger, then averaged down
 
-    # How many persons and places a part of the dataset draws from, at most nuisances.POOL; with few, a network learns
+    # How many persons and places a part of the dataset draws from, at most POOL; with few, a network learns
     # them by heart.
     persons: int = 90_000
     places: int = 90_000
@@ -130,3 +134,57 @@ def at_difficulty(difficulty: float) -> Knobs:
         easy = getattr(KNOBS, name)
         moved[name] = tuple(map(between, easy, hard)) if isinstance(hard, tuple) else between(easy, hard)
     return replace(KNOBS, difficulty=float(difficulty), **moved)
+
+
+# Nothing below takes a class. Each draw comes from its own generator, keyed by (seed, part, index, stream), so video
+# number `index` of a part looks the same whatever is performed in it.
+# A part of a dataset has its own persons and places: the pools below are disjoint.
+PARTS = {"train": 0, "test": 1, "fold1": 2, "fold2": 3, "fold3": 4, "rest": 5}
+STREAMS = ("nuisances", "motion", "sway", "noise")
+POOL = 100_000  # seeds reserved for a part, more than it uses
+CAMERA_KNOBS = (
+    "yaw", "elevation", "distance", "figure_scale", "offset_x", "offset_y", "place_x", "drift_x", "drift_y", "shake_x",
+    "shake_y", "zoom", "roll",
+)  # fmt: skip
+
+
+def generator(seed: int, part: str, index: int, stream: str) -> np.random.Generator:
+    """The random generator of one aspect of one video."""
+    return np.random.default_rng([seed, PARTS[part], index, STREAMS.index(stream)])
+
+
+def draw_nuisances(seed: int, part: str, index: int, knobs: Knobs = KNOBS) -> dict[str, float | int | bool]:
+    """The nuisances of one video as plain values; units as in `Knobs`, blob and drift in supersampled pixels.
+
+    Errors: KeyError for an unknown part, ValueError for a negative number or seed.
+    """
+    rng = generator(seed, part, index, "nuisances")
+
+    def knob(name: str) -> float:
+        """Drawn evenly from the knob's range, or up to its limit either way."""
+        limits = getattr(knobs, name)
+        return rng.uniform(*limits) if isinstance(limits, tuple) else rng.uniform(-limits, limits)
+
+    return {
+        "person": PARTS[part] * POOL + int(rng.integers(knobs.persons)),
+        "place": PARTS[part] * POOL + int(rng.integers(knobs.places)),
+        "phase": rng.random(),
+        "tempo_jitter": rng.uniform(0, knobs.tempo_jitter),
+        "tempo_jitter_rate": rng.uniform(0.15, 0.4),
+        "tempo_jitter_phase": rng.random(),
+        **{name: knob(name) for name in CAMERA_KNOBS},
+        "light_x": rng.uniform(-0.8, 0.8),
+        "gain": knob("gain"),
+        **{f"tint_{channel}": rng.uniform(*knobs.tint) for channel in "rgb"},
+        "noise": knob("noise"),
+        "blob": bool(rng.random() < knobs.blob),
+        "blob_x": rng.random(),  # of the plate
+        "blob_y": rng.random(),
+        "blob_speed_x": rng.normal(0, 45),  # per second
+        "blob_speed_y": rng.normal(0, 18),
+        "blob_width": rng.uniform(6, 20),
+        "blob_height": rng.uniform(6, 16),
+        "blob_hue": rng.random(),
+        "blob_saturation": rng.uniform(0.05, 0.4),
+        "blob_value": rng.uniform(0.45, 0.8),
+    }

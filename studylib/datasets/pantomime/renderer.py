@@ -12,15 +12,22 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from studylib.datasets.pantomime.actions import SIDES, Angles
-from studylib.datasets.pantomime.knobs import KNOBS, Knobs
+from studylib.datasets.pantomime.actions import ACTIONS, SIDES, Angles, draw_sway, motion, with_sway
+from studylib.datasets.pantomime.knobs import DEFAULT_SEED, KNOBS, Knobs, draw_nuisances, generator
 
 Option = TypeVar("Option")
-Colour = tuple[float, float, float]  # RGB, 0-255
 
 SKINS = ((235, 205, 180), (224, 180, 150), (205, 155, 120), (170, 120, 88), (135, 92, 66), (95, 66, 50))
 HAIRS = ((40, 32, 28), (70, 48, 32), (120, 84, 50), (170, 135, 85), (120, 116, 112), (90, 40, 25))
 TROUSER_HUES = (0.6, 0.62, 0.08, 0.1, 0.55, 0.0)
+
+
+PERSON, PLACE = 11, 12  # streams of random numbers
+
+
+def pick(rng: np.random.Generator, options: tuple[Option, ...]) -> Option:
+    """One of the options, all equally likely; one that is there twice is twice as likely."""
+    return options[int(rng.integers(len(options)))]
 
 
 def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
@@ -38,23 +45,17 @@ class Person:
     hips: float
     legs: float
     girth: float
-    skin: Colour
-    hair: Colour
-    shirt: Colour
-    sleeves: Colour
-    trousers: Colour
-    shins: Colour
-    shoes: Colour
+    colours: dict[str, np.ndarray]  # RGB, 0-255
 
 
-def draw_person(rng: np.random.Generator, knobs: Knobs = KNOBS) -> Person:
-    """Body and clothes; the generator is the person's own, so a seed is a person."""
+def draw_person(seed: int, number: int, knobs: Knobs = KNOBS) -> Person:
+    """The person with this number: body and clothes."""
+    rng = np.random.default_rng([seed, PERSON, number])
     uniform = rng.uniform
-    skin = np.array(SKINS[int(rng.integers(len(SKINS)))]) * uniform(0.93, 1.05)
-    hair = np.array(HAIRS[int(rng.integers(len(HAIRS)))], float)
+    skin = np.array(pick(rng, SKINS)) * uniform(0.93, 1.05)
+    hair = np.array(pick(rng, HAIRS), float)
     shirt = hsv(rng.random(), uniform(0.25, 0.75), uniform(*knobs.shirt_value))
-    trouser_hue = TROUSER_HUES[int(rng.integers(len(TROUSER_HUES)))]
-    trousers = hsv(trouser_hue, uniform(0.05, 0.45), uniform(*knobs.trousers_value))
+    trousers = hsv(pick(rng, TROUSER_HUES), uniform(0.05, 0.45), uniform(*knobs.trousers_value))
     shoes = hsv(rng.random(), uniform(0, 0.3), uniform(0.1, 0.5))
     long_sleeves, long_trousers = rng.random() < 0.55, rng.random() < 0.75
     colours = {"skin": skin, "hair": hair, "shirt": shirt, "sleeves": shirt if long_sleeves else skin}
@@ -66,7 +67,7 @@ def draw_person(rng: np.random.Generator, knobs: Knobs = KNOBS) -> Person:
         hips=uniform(0.9, 1.15),
         legs=uniform(0.92, 1.08),
         girth=uniform(0.85, 1.25),
-        **{name: tuple(np.minimum(colour, 255).tolist()) for name, colour in colours.items()},
+        colours={name: np.minimum(colour, 255) for name, colour in colours.items()},
     )
 
 
@@ -80,29 +81,27 @@ class BodyPart:
     forward: float
 
 
-TRUNK = (
+BODY_PARTS = (
+    # radii in metres of a person of average build
     BodyPart("shirt", ("shoulder_L", "shoulder_R", "waist"), (0.075, 0.075, 0.115), 0),
     BodyPart("shirt", ("waist", "hip_L", "hip_R"), (0.118, 0.085, 0.085), -0.01),
     BodyPart("trousers", ("hip_L", "hip_R", "pelvis"), (0.092, 0.092, 0.09), -0.02),
     BodyPart("skin", ("neck", "head"), (0.05, 0.05), 0),
     BodyPart("hair", ("hair", "head"), (0.105, 0.08), 0),
     BodyPart("skin", ("face", "head"), (0.086, 0.08), 0.03),
+    *(
+        part
+        for s in SIDES
+        for part in (
+            BodyPart("shirt", (f"shoulder_{s}", f"elbow_{s}"), (0.066, 0.048), 0.03),
+            BodyPart("sleeves", (f"elbow_{s}", f"wrist_{s}"), (0.046, 0.034), 0.03),
+            BodyPart("skin", (f"wrist_{s}", f"hand_{s}"), (0.033, 0.042), 0.03),
+            BodyPart("trousers", (f"hip_{s}", f"knee_{s}"), (0.092, 0.064), 0),
+            BodyPart("shins", (f"knee_{s}", f"ankle_{s}"), (0.062, 0.042), 0),
+            BodyPart("shoes", (f"ankle_{s}", f"toe_{s}"), (0.05, 0.04), 0),
+        )
+    ),
 )
-
-
-def limbs(s: str) -> tuple[BodyPart, ...]:
-    """Arm and leg of one side, `L` or `R`; radii in metres of a person of average build."""
-    return (
-        BodyPart("shirt", (f"shoulder_{s}", f"elbow_{s}"), (0.066, 0.048), 0.03),
-        BodyPart("sleeves", (f"elbow_{s}", f"wrist_{s}"), (0.046, 0.034), 0.03),
-        BodyPart("skin", (f"wrist_{s}", f"hand_{s}"), (0.033, 0.042), 0.03),
-        BodyPart("trousers", (f"hip_{s}", f"knee_{s}"), (0.092, 0.064), 0),
-        BodyPart("shins", (f"knee_{s}", f"ankle_{s}"), (0.062, 0.042), 0),
-        BodyPart("shoes", (f"ankle_{s}", f"toe_{s}"), (0.05, 0.04), 0),
-    )
-
-
-BODY_PARTS = (*TRUNK, *limbs("L"), *limbs("R"))
 JOINTS = tuple(dict.fromkeys(joint for part in BODY_PARTS for joint in part.joints))
 
 
@@ -179,16 +178,12 @@ class Place:
     haze: float
 
 
-def pick(rng: np.random.Generator, options: tuple[Option, ...]) -> Option:
-    """One of the options, all equally likely; one that is there twice is twice as likely."""
-    return options[int(rng.integers(len(options)))]
-
-
-def draw_place(rng: np.random.Generator, knobs: Knobs = KNOBS) -> Place:
-    """The kind of place; the generator then goes on to draw its details."""
+def draw_place(seed: int, number: int, knobs: Knobs = KNOBS) -> tuple[Place, np.random.Generator]:
+    """The place with this number, and the generator that goes on to draw its details."""
+    rng = np.random.default_rng([seed, PLACE, number])
     outdoors = bool(rng.random() < 0.4)
     floor = pick(rng, OUTDOOR_FLOORS if outdoors else INDOOR_FLOORS)
-    return Place(outdoors, floor, "sky" if outdoors else pick(rng, WALLS), rng.uniform(*knobs.haze))
+    return Place(outdoors, floor, "sky" if outdoors else pick(rng, WALLS), rng.uniform(*knobs.haze)), rng
 
 
 @dataclass(frozen=True)
@@ -381,23 +376,6 @@ def to_frame(points: np.ndarray, matrix: np.ndarray, shift: np.ndarray) -> np.nd
     return points @ matrix.transpose(0, 2, 1) + shift[:, None]
 
 
-def silhouettes(points: np.ndarray, radii_scale: np.ndarray, light: np.ndarray, person: Person) -> list[np.ndarray]:
-    """For each body part the outline points of its shading layers, fixed-point: [(T, layers, points, 2)].
-
-    points: (T, J, 2) in the frame; radii_scale: (T, J) pixels per metre; light: (2,) direction in the image.
-    """
-    outlines = []
-    for part in BODY_PARTS:
-        at = [JOINTS.index(name) for name in part.joints]
-        radii = (np.array(part.radii) * person.girth * radii_scale[:, at])[..., None]  # (T, joints, 1)
-        layers = []
-        for size, _, towards_light in LAYERS:
-            centres = points[:, at] + light * radii * towards_light
-            layers.append(centres[:, :, None] + CIRCLE * (radii * size)[:, :, None])  # (T, joints, 14, 2)
-        outlines.append(subpixel(np.stack(layers, 1).reshape(len(points), len(LAYERS), -1, 2)))
-    return outlines
-
-
 def shade_ground(image: np.ndarray, feet: np.ndarray) -> None:
     """Darken the ground under the person, in place; feet: (N, 2) ground points under the body."""
     height, width = image.shape[:2]
@@ -413,22 +391,23 @@ def shade_ground(image: np.ndarray, feet: np.ndarray) -> None:
     image[y0:y1, x0:x1] = cv2.multiply(image[y0:y1, x0:x1], dim, scale=1 / 255)
 
 
-def render(
-    angles: Angles,
-    person: Person,
-    plate: np.ndarray,
-    camera: Camera,
-    light: np.ndarray,
-    nuisances: dict,
-    sway: Angles,
-    noise_rng: np.random.Generator,
-    knobs: Knobs = KNOBS,
-) -> np.ndarray:
-    """The frames (num_frames, height, width, 3) uint8, RGB.
+def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs: Knobs = KNOBS) -> np.ndarray:
+    """The frames of video `number` of `part` before encoding, (num_frames, height, width, 3) uint8 RGB.
 
-    angles: with sway, degrees (T,); plate: the empty place, already in `light` (3,), the gain of each channel.
+    Any action can be asked for: the same number gives the same person, place, camera and noise under every action.
+    Errors: ValueError for an unknown action, a negative number or seed; KeyError for an unknown part.
     """
-    size = (knobs.width * knobs.supersampling, knobs.height * knobs.supersampling)
+    if action not in ACTIONS:
+        raise ValueError(f"unknown action {action!r}; there are: {', '.join(ACTIONS)}")
+    nuisances = draw_nuisances(seed, part, number, knobs)
+    sway = draw_sway(generator(seed, part, number, "sway"), knobs)
+    angles = with_sway(motion(action, generator(seed, part, number, "motion"), nuisances, knobs), sway)
+    light = nuisances["gain"] * np.array([nuisances[f"tint_{channel}"] for channel in "rgb"])
+    camera = make_camera(nuisances, knobs)
+    place, place_rng = draw_place(seed, nuisances["place"], knobs)
+    plate = paint_plate(place_rng, place, camera, light)
+    person = draw_person(seed, nuisances["person"], knobs)
+    noise_rng = generator(seed, part, number, "noise")
     matrix, shift = camera_motion(nuisances, sway, camera, knobs)
     body = stand(angles, person, nuisances, sway)
     on_plate, depth = camera.project(body)
@@ -436,20 +415,30 @@ def render(
     from_left = nuisances["light_x"]
     lit_side = np.array([from_left, -np.sqrt(1 - from_left**2)])
     in_frame = to_frame(on_plate, matrix, shift)
-    outlines = silhouettes(in_frame, camera.focal * zoom[:, None] / depth, lit_side, person)
-    colours = [
-        [
-            to_uint8(np.minimum(np.array(getattr(person, part.colour)) * shade, 255) * light).tolist()
-            for _, shade, _ in LAYERS
-        ]
-        for part in BODY_PARTS
-    ]
-    part_depth = [depth[:, [JOINTS.index(name) for name in part.joints]].mean(1) - part.forward for part in BODY_PARTS]
-    far_to_near = np.argsort(-np.round(np.stack(part_depth, 1), 6), axis=1, kind="stable")  # (T, parts)
+    scale = camera.focal * zoom[:, None] / depth  # (T, joints) pixels per metre
+    # of each body part: the outlines of its shading layers (T, layers, points, 2), their colours, its depth (T,)
+    outlines, colours, depths = [], [], []
+    for limb in BODY_PARTS:
+        at = [JOINTS.index(name) for name in limb.joints]
+        radii = (np.array(limb.radii) * person.girth * scale[:, at])[..., None]  # (T, joints, 1)
+        layers = []
+        for size, _, towards_light in LAYERS:
+            centres = in_frame[:, at] + lit_side * radii * towards_light
+            layers.append(centres[:, :, None] + CIRCLE * (radii * size)[:, :, None])  # (T, joints, 14, 2)
+        outlines.append(subpixel(np.stack(layers, 1).reshape(len(in_frame), len(LAYERS), -1, 2)))
+        shades = [np.minimum(person.colours[limb.colour] * shade, 255) * light for _, shade, _ in LAYERS]
+        colours.append([to_uint8(colour).tolist() for colour in shades])
+        depths.append(depth[:, at].mean(1) - limb.forward)
+    far_to_near = np.argsort(-np.round(np.stack(depths, 1), 6), axis=1, kind="stable")  # (T, parts)
 
     under_body = body[:, [JOINTS.index(name) for name in ("toe_L", "toe_R", "ankle_L", "ankle_R", "pelvis")]]
     feet = to_frame(camera.project(under_body * [1, 0, 1])[0], matrix, shift)
-    blobs = subpixel(to_frame(blob_path(nuisances, camera, knobs)[:, None], matrix, shift)[:, 0])
+    plate_size = np.array([camera.width, camera.height])
+    start = np.array([nuisances["blob_x"] * camera.width, 20 + nuisances["blob_y"] * (camera.height - 80)])
+    speed = np.array([nuisances["blob_speed_x"], nuisances["blob_speed_y"]])
+    # It leaves on one side and comes back on the other.
+    blob_path = (start + speed * np.arange(knobs.num_frames)[:, None] / knobs.fps) % plate_size
+    blobs = subpixel(to_frame(blob_path[:, None], matrix, shift)[:, 0])
     blob_axes = subpixel(np.array([nuisances["blob_width"], nuisances["blob_height"]]))
     blob_hsv = (nuisances[f"blob_{name}"] for name in ("hue", "saturation", "value"))
     blob_colour = to_uint8(hsv(*blob_hsv) * light).tolist()
@@ -459,24 +448,17 @@ def render(
     bank = np.repeat(np.rint(bank * nuisances["noise"]).astype(np.int16)[..., None], 3, -1)
     corners = noise_rng.integers(0, NOISE_BANK, (knobs.num_frames, 2))
 
+    size = (knobs.width * knobs.supersampling, knobs.height * knobs.supersampling)
     frames = np.empty((knobs.num_frames, knobs.height, knobs.width, 3), np.uint8)
     for i in range(knobs.num_frames):
         image = cv2.warpAffine(plate, warps[i], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
         if nuisances["blob"]:
             cv2.ellipse(image, blobs[i], blob_axes, 0, 0, 360, blob_colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
         shade_ground(image, feet[i])
-        for part in far_to_near[i]:
-            for outline, colour in zip(outlines[part][i], colours[part], strict=True):
+        for limb in far_to_near[i]:
+            for outline, colour in zip(outlines[limb][i], colours[limb], strict=True):
                 cv2.fillConvexPoly(image, cv2.convexHull(outline), colour, cv2.LINE_AA, SUBPIXEL_BITS)
         small = cv2.resize(image, (knobs.width, knobs.height), interpolation=cv2.INTER_AREA)
         y, x = corners[i]
         cv2.add(small, bank[y : y + knobs.height, x : x + knobs.width], dst=frames[i], dtype=cv2.CV_8U)
     return frames
-
-
-def blob_path(nuisances: dict, camera: Camera, knobs: Knobs) -> np.ndarray:
-    """Where the distractor is on the plate, (T, 2); it leaves on one side and comes back on the other."""
-    size = np.array([camera.width, camera.height])
-    start = np.array([nuisances["blob_x"] * size[0], 20 + nuisances["blob_y"] * (size[1] - 80)])
-    speed = np.array([nuisances["blob_speed_x"], nuisances["blob_speed_y"]])
-    return (start + speed * np.arange(knobs.num_frames)[:, None] / knobs.fps) % size
