@@ -1,4 +1,4 @@
-"""Other people's numbers for the paper's networks beside the paper's: rank agreement, and what moves an accuracy."""
+"""Other people's numbers for the paper's networks beside the paper's, and what moves an accuracy."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 
 from studylib.book.figures import GREY, KINDS, WIDTH, drawn, kind_of
 from studylib.claims import published
-from studylib.stats.intervals import rank_agreement
 
 MEASURES = {"clip_top1": "clip@1", "video_top1": "video@1"}
 PAPER, VMZ8, VMZ16 = "paper, 8 frames", "VMZ, 8 frames", "VMZ, 16 frames"
@@ -21,36 +20,6 @@ def trainings() -> dict[str, pd.DataFrame]:
     return {
         name: rows.set_index("net").loc[order, [*MEASURES]].rename(columns=MEASURES) for name, rows in tables.items()
     }
-
-
-def agreements() -> pd.DataFrame:
-    """Kendall's tau over the twelve nets: columns rankings, measure, tau, low, high (95%, resampled nets)."""
-    tables, rows = trainings(), []
-    for one, other in ((PAPER, VMZ8), (PAPER, VMZ16), (VMZ8, VMZ16)):
-        for measure in MEASURES.values():
-            found = rank_agreement(tables[one][measure], tables[other][measure])
-            rows.append((f"{one}; {other}", measure, found.tau, found.low, found.high))
-    return pd.DataFrame(rows, columns=["rankings", "measure", "tau", "low", "high"])
-
-
-def leads() -> pd.DataFrame:
-    """What of Table 2's order each training keeps, in points, a row a training and measure.
-
-    Columns: R(2+1)D minus the next best network; the lowest network with temporal convolutions beyond conv1 minus the
-    better of R2D and f-R2D; the mean of MCx minus that of rMCx.
-    """
-    flat = ["R2D", "f-R2D"]
-    rows = {}
-    for name, table in trainings().items():
-        for measure in MEASURES.values():
-            nets = table[measure]
-            early, late = (nets[nets.index.str.match(prefix)].mean() for prefix in ("MC", "rMC"))
-            rows[name, measure] = {
-                "R(2+1)D, next best": nets["R(2+1)D"] - nets.drop("R(2+1)D").max(),
-                "lowest over time, best without": nets.drop(flat).min() - nets[flat].max(),
-                "mean of MCx, of rMCx": early - late,
-            }
-    return pd.DataFrame(rows).T.rename_axis(["training", "measure"]).reset_index()
 
 
 def changes() -> pd.DataFrame:
@@ -79,13 +48,14 @@ def changes() -> pd.DataFrame:
         ),
         ("32 frames at stride 2, not 8 at stride 8", "mmaction2, R(2+1)D-34"): frames[-1:] - frames[:1],
     }
-    rows = []
-    for (change, compared), points in found.items():
-        for measure, values in points.items():
-            if known := list(values.dropna()):
-                mean = sum(known) / len(known)
-                rows.append((change, compared, measure, mean, min(known), max(known), len(known)))
-    return pd.DataFrame(rows, columns=["change", "compared", "measure", "mean", "low", "high", "nets"])
+    rows = [
+        (change, compared, measure, *values.agg(["mean", "min", "max", "count"]))
+        for (change, compared), points in found.items()
+        for measure, values in points.items()
+        if values.notna().any()
+    ]
+    names = ["change", "compared", "measure", "mean", "low", "high", "nets"]
+    return pd.DataFrame(rows, columns=names).astype({"nets": int})
 
 
 @drawn

@@ -4,15 +4,13 @@ Every verdict is made here, at the time of the build, by `verdicts.decide` from 
 """
 
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import pandas as pd
 
-from studylib.book.tables import Table, lacking, run_link
+from studylib.book.tables import Table, lacking, prose, run_link
 from studylib.claims import published
-from studylib.claims.networks import NO_SUCH_RUN
 from studylib.claims.parts import (
     CONTRADICTED,
     INCONCLUSIVE,
@@ -24,12 +22,11 @@ from studylib.claims.parts import (
     Verdict,
     combine,
 )
-from studylib.claims.published import EMPIRICAL, Claim, read_claims
-from studylib.claims.verdicts import BEST, EARLY_OVER_LATE, MC, MIXED_AS_3D, OVER_FLAT, RMC, decide
+from studylib.claims.published import EMPIRICAL, read_claims
+from studylib.claims.verdicts import PAIRS, decide, name_of
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.checked import KEPT
 from studylib.runs.magnitudes import signed
-from studylib.runs.results import Run
 
 # Plan whose runs decide claims -> its data as a reader knows it, the main evidence first.
 DATA = {"lips": "lips", "mini": "Pantomime", "paper": "full scale"}
@@ -49,16 +46,8 @@ CHAPTERS = {
     "filters": ("Filters: Figure 6", ("filters",)),
     "data": ("Datasets", ("datasets",)),
 }
-# The id of a claim -> the differences of two networks' clip accuracies that its rule looks at, and by their means.
-VMZ_PAIRS = {
-    "run-3d-over-2d": OVER_FLAT,
-    "run-best": BEST,
-    "run-mc-r3d": MIXED_AS_3D,
-    "run-early-motion": EARLY_OVER_LATE,
-    "run-test-error": (("r2plus1d", "r3d"),),
-}
-VMZ_MEANS = {"run-mc-rmc": (MC, RMC)}
 Verdicts = Mapping[tuple[str, str], Verdict]  # (claim, plan)
+_OF_BUILDS: dict[str, dict[tuple[str, str], Verdict]] = {}
 
 
 def decide_all(runs: pd.DataFrame, ids: Sequence[str] = ()) -> Verdicts:
@@ -67,21 +56,12 @@ def decide_all(runs: pd.DataFrame, ids: Sequence[str] = ()) -> Verdicts:
     Args:
         runs: `results.table()`.
     """
+    # A build reads its runs once. All verdicts take seconds, and many of its chapters need them.
+    known = _OF_BUILDS.setdefault(os.environ[KEPT], {}) if KEPT in os.environ else {}
     plans = [plan for plan in DATA if (runs["plan"] == plan).any()]
-    return {(id, plan): _decided(id, runs, plan) for id in ids or read_claims(EMPIRICAL) for plan in plans}
-
-
-_OF_BUILD: dict[tuple[str, str, str], Verdict] = {}
-
-
-def _decided(id: str, runs: pd.DataFrame, plan: str) -> Verdict:
-    """The verdict; a build, whose runs are read once, takes seconds for all of them and needs them in many chapters."""
-    if not (build := os.environ.get(KEPT)):
-        return decide(id, runs, plan)
-    key = build, id, plan
-    if key not in _OF_BUILD:
-        _OF_BUILD[key] = decide(id, runs, plan)
-    return _OF_BUILD[key]
+    wanted = [(id, plan) for id in ids or read_claims(EMPIRICAL).index for plan in plans]
+    known.update({key: decide(key[0], runs, key[1]) for key in wanted if key not in known})
+    return {key: known[key] for key in wanted}
 
 
 def outcomes(verdicts: Verdicts) -> pd.DataFrame:
@@ -91,44 +71,39 @@ def outcomes(verdicts: Verdicts) -> pd.DataFrame:
     Args:
         verdicts: `decide_all(runs)`.
     """
-    claims = read_claims(EMPIRICAL)
+    pages = {experiment: page for page, (_, experiments) in CHAPTERS.items() for experiment in experiments}
     rows = [
-        {
-            "id": id,
-            "chapter": page,
-            "claim": claims[id].text,
-            "printed": claims[id].printed,
-            "plan": plan,
-            "data": DATA[plan],
-            "outcome": verdict.outcome,
-            "number": short(deciding(verdict)[0]) if verdict.parts else "",
-        }
-        for page, (_, experiments) in CHAPTERS.items()
+        (id, plan, DATA[plan], verdict.outcome, short(deciding(verdict)[0]) if verdict.parts else "")
         for (id, plan), verdict in verdicts.items()
-        if claims[id].experiment in experiments
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=["id", "plan", "data", "outcome", "number"]).join(
+        read_claims(EMPIRICAL), on="id"
+    )
+    table["chapter"] = table["experiment"].map(pages)
+    return table.sort_values("chapter", key=lambda page: page.map([*CHAPTERS].index), kind="stable", ignore_index=True)
 
 
 def overview(verdicts: Verdicts) -> Table:
     """A row a claim with a verdict, a column a plan that decides any: one word each, and where all of it is told."""
     every = outcomes(verdicts)
-    told = every["outcome"].isin(DECIDED)
-    table = every[every["id"].isin(every.loc[told, "id"]) & every["data"].isin(every.loc[told, "data"])].copy()
-    table["text"] = [
-        prose(f'<a href="claims.html#{id}">{escape(claim)}</a>')
-        for id, claim in zip(table["id"], table["claim"], strict=True)
-    ]
-    table["outcome"] = [badge(outcome) if outcome in DECIDED else lacking("–") for outcome in table["outcome"]]
-    order = dict.fromkeys(zip(table["chapter"], table["text"], table["printed"], strict=True))
-    wide = table.pivot(index=["chapter", "text", "printed"], columns="data", values="outcome").loc[list(order)]
-    wide = wide[[data for data in DATA.values() if data in wide]].reset_index().rename_axis(columns=None)
+    told = every[every["outcome"].isin(DECIDED)]
+    table = every[every["id"].isin(told["id"])]
+    words = table.assign(word=[badge(own) if own in DECIDED else lacking("–") for own in table["outcome"]])
+    words = words.pivot(index="id", columns="data", values="word")[[d for d in DATA.values() if d in {*told["data"]}]]
+    claims = table.drop_duplicates("id").set_index("id")
     links = {page: f'<a href="{page}.html">{escape(title)}</a>' for page, (title, _) in CHAPTERS.items()}
-    wide["chapter"] = wide["chapter"].map(links).where(~wide["chapter"].duplicated(), "")
-    wide["printed"] = wide["printed"].map(lambda printed: prose(escape(printed)))
-    names = {"chapter": "page", "text": "claim", "printed": "the paper prints"}
-    counted = f"{len(wide)} of the paper's {every['id'].nunique()} claims on what training gives"
-    return Table(wide.rename(columns=names), f"{counted}, with our verdicts on each data; the others wait for runs.")
+    columns = {
+        "page": claims["chapter"].map(links).where(~claims["chapter"].duplicated(), ""),
+        "claim": [
+            f'<a class="prose" href="claims.html#{id}">{escape(text)}</a>' for id, text in claims["claim"].items()
+        ],
+        "the paper prints": claims["printed"].map(prose),
+    }
+    counted = f"{len(claims)} of the paper's {every['id'].nunique()} claims on what training gives"
+    return Table(
+        pd.DataFrame(columns, claims.index).join(words),
+        f"{counted}, with our verdicts on each data; the others wait for runs.",
+    )
 
 
 def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
@@ -137,49 +112,40 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
     Args:
         runs: `results.table()`.
         ids: of empirical claims in evidence/claims.csv, in the order of the rows.
-        whole: show every part, rule and run; otherwise the number that decides, and the rest folded.
+        whole: open the folds, in which are the rule, every part and every run.
 
     Raises:
         ValueError: names an id that no empirical claim has.
     """
     known = read_claims(EMPIRICAL)
-    if unknown := [id for id in ids if id not in known]:
-        raise ValueError(f"{', '.join(unknown)}: no empirical claim of evidence/claims.csv; it has {', '.join(known)}")
-    verdicts = decide_all(runs, ids)
-    rows = []
+    if unknown := [id for id in ids if id not in known.index]:
+        raise ValueError(
+            f"{', '.join(unknown)}: no empirical claim of evidence/claims.csv; it has {', '.join(known.index)}"
+        )
+    verdicts, rows = decide_all(runs, ids), []
     for id in ids:
-        own = shown({plan: verdicts[id, plan] for plan in DATA if (id, plan) in verdicts}, runs)
-        told = [_claim(known[id], whole)] + [_numbers(verdict, runs, plan, whole) for plan, verdict in own.items()]
-        badges = "<br>".join(badge(verdict.outcome, plan) for plan, verdict in own.items())
-        rows.append({"verdict": badges, "claim, and the number that decides": prose("".join(told))})
+        claim, own = known.loc[id], {plan: verdicts[id, plan] for plan in DATA if (id, plan) in verdicts}
+        # those with a number or some of their runs; without any, one that says why not, if possible for lack of runs
+        told = {plan: verdict for plan, verdict in own.items() if verdict.parts or _complete(verdict, runs, plan)}
+        told = told or dict(sorted(own.items(), key=lambda one: one[1].outcome != NOT_RUN)[:1])
+        section = f"section {claim['section']}" if claim["section"][0].isdigit() else claim["section"]
+        cell = f'<strong id="{id}">{escape(claim["claim"])}</strong><br><span class="where">{escape(section)}. '
+        cell += f"The paper prints: {escape(claim['printed'])}.</span>" + fold(
+            "rule", [escape(claim["rule"])], open=whole
+        )
+        cell += "".join(_numbers(verdict, runs, plan, whole) for plan, verdict in told.items())
+        badges = "<br>".join(badge(verdict.outcome, plan) for plan, verdict in told.items())
+        rows.append({"verdict": badges, "claim, and the number that decides": f'<div class="prose">{cell}</div>'})
     intervals = "95% intervals cover test videos (on lips: speakers) and seeds unless it says otherwise."
     return Table(pd.DataFrame(rows), f"The paper's claims and what our runs say, each by its rule. {intervals}")
-
-
-def shown(verdicts: Mapping[str, Verdict], runs: pd.DataFrame) -> dict[str, Verdict]:
-    """Of a claim's verdicts by plan those with a number or with some of their runs; where there is none, one that says
-    why not, of a plan that could decide it if there is one."""
-    told = {
-        plan: verdict for plan, verdict in verdicts.items() if verdict.parts or complete_runs_of(verdict, runs, plan)
-    }
-    open_ones = {plan: verdict for plan, verdict in verdicts.items() if verdict.outcome == NOT_RUN}
-    return told or dict(list((open_ones or verdicts).items())[:1])
 
 
 def badge(outcome: str, plan: str = "paper") -> str:
     """The outcome, marked: "not so on Pantomime" of a claim that its runs contradict, "contradicted" of one by the
     paper's data."""
-    said = outcome
-    if plan != "paper" and outcome in DECIDED:
-        said = f"{'not so' if outcome == CONTRADICTED else outcome} on {DATA[plan]}"
-    elif outcome == CONTRADICTED:
-        said = "not so"
-    return f'<strong class="verdict {outcome.replace(" ", "-")}">{MARKS.get(outcome, "")}{escape(said)}</strong>'
-
-
-def prose(html: str) -> str:
-    """A cell whose text wraps."""
-    return f'<div class="prose">{html}</div>'
+    said = "not so" if outcome == CONTRADICTED else outcome
+    where = f" on {DATA[plan]}" if plan != "paper" and outcome in DECIDED else ""
+    return f'<strong class="verdict {outcome.replace(" ", "-")}">{MARKS.get(outcome, "")}{escape(said)}{where}</strong>'
 
 
 def short(part: Part) -> str:
@@ -187,35 +153,6 @@ def short(part: Part) -> str:
     what = part.what.replace(", clip@1", "").replace("-18", "")
     unit = "" if part.unit.strip() == "points" else part.unit
     return f"{what}: {part.text_of(part.points)}{unit} ({part.text_of(part.low, part.high)})"
-
-
-def machines(runs: Sequence[Run]) -> str:
-    """On what these runs were made, and how many on each: "cpu, torch 2.14.1 (19); NVIDIA H200, torch 2.11.0 (26)"."""
-    made = Counter(
-        f"{run.provenance.get('device', 'a device not told')}, torch "
-        f"{run.provenance.get('versions', {}).get('torch', 'not told')}"
-        for run in runs
-    )
-    return "; ".join(f"{name} ({n})" for name, n in made.items())
-
-
-def numbers(verdict: Verdict) -> list[str]:
-    """The one part; of several how many lie where the claim puts them, and the one that decides."""
-    if (part := verdict.single) is not None:
-        return [str(part)]
-    part, among = deciding(verdict)
-    placed = sum(own.outcome == REPRODUCED for own in verdict.parts)
-    corrected = f"; interval for {among} parts {part.text_of(*part.among(among))}" if among > 1 else ""
-    return [f"{placed} of {len(verdict.parts)} parts lie where claimed.", f"Decides: {part}{corrected}"]
-
-
-def asides(verdict: Verdict) -> list[str]:
-    """What its parts say where they are put together in another way."""
-    lines = []
-    for name, parts in verdict.aside.items():
-        outcome = combine(parts).replace(CONTRADICTED, "not so")
-        lines.append(f"{name}: {outcome} ({parts[0] if len(parts) == 1 else f'{len(parts)} parts'}).")
-    return lines
 
 
 def deciding(verdict: Verdict) -> tuple[Part, int]:
@@ -228,97 +165,66 @@ def deciding(verdict: Verdict) -> tuple[Part, int]:
     if verdict.decides is not None:
         return verdict.decides
     parts = len(verdict.parts)
+
+    def outside(part: Part) -> float:
+        low, high = part.among(parts)
+        return max(part.claimed[0] - high, low - part.claimed[1])
+
     against = [part for part in verdict.parts if part.outcome_among(parts) == CONTRADICTED]
     if verdict.outcome == CONTRADICTED and against:
-        return max(against, key=lambda part: _gap(*part.among(parts), part.claimed)), parts
+        return max(against, key=outside), parts
     part = min(verdict.parts, key=lambda part: min(part.low - part.claimed[0], part.claimed[1] - part.high))
     return part, parts if part.outcome == CONTRADICTED else 1
 
 
-def waits_for(verdict: Verdict, done: int) -> str:
-    """What a claim that is not run waits for: how many of its planned runs are complete, and what no run of it is."""
-    lacks = [lack for lack in verdict.missing if not lack.startswith("runs/")]
-    unplanned = [lack.removesuffix(NO_SUCH_RUN) for lack in lacks if lack.endswith(NO_SUCH_RUN)]
-    others = [lack for lack in lacks if not lack.endswith(NO_SUCH_RUN)]
-    texts = [f"{done} of {len(verdict.folders)} planned runs complete"] * bool(verdict.folders)
-    texts += [f"the plan has no run of {', '.join(unplanned)}"] * bool(unplanned)
-    return "; ".join(texts + [f"lacks {', '.join(others)}"] * bool(others))
+def vmz(*ids: str) -> pd.DataFrame:
+    """The differences of claims on Table 2 in the authors' later training (VMZ): one training each, so no interval.
+
+    Columns: id, frames (of a clip), placed (how many lie where the claim puts them), weakest, points (of that one).
+    """
+    rows = []
+    for id, frames in ((id, frames) for id in ids for frames in (8, 16)):
+        clip = published.table("vmz_released_models").query("depth == 18 and clip_frames == @frames")
+        clip = clip.set_index("net")["clip_top1"].rename({name: key for key, name in PAPER_NAMES.items()})
+        pairs, (least, most) = PAIRS[id]
+        points = {name_of(pair).replace("-18", ""): clip[[*pair[0]]].mean() - clip[[*pair[1]]].mean() for pair in pairs}
+        inside = pd.DataFrame(points, ["low", "high"]).T.sub([least, most]).mul([1, -1]).min(axis=1).round(6)
+        weakest = inside.idxmin()
+        rows.append((id, frames, f"{(inside > 0).sum()} of {len(inside)}", weakest, signed(points[weakest], 2)))
+    return pd.DataFrame(rows, columns=["id", "frames", "placed", "weakest", "points"])
 
 
-def complete_runs_of(verdict: Verdict, runs: pd.DataFrame, plan: str) -> list[dict]:
-    """The rows of the complete runs that a verdict looked at."""
+def _complete(verdict: Verdict, runs: pd.DataFrame, plan: str) -> list[str]:
+    """Links to the complete ones of the runs that a verdict looked at."""
     own = runs[(runs["plan"] == plan) & (runs["state"] == "complete")]
-    rows = own[["experiment", "run", "result"]].to_dict("records")
-    done = {f"runs/{plan}/{r['experiment']}/{r['run']}": r for r in rows}
+    names = (own["experiment"] + "/" + own["run"]).to_list()
+    done = {f"runs/{plan}/{name}": run_link(plan, *name.split("/"), name) for name in names}
     return [done[folder] for folder in verdict.folders if folder in done]
 
 
-def vmz(claim_id: str) -> list[str]:
-    """The contrast of a claim on the accuracies of the authors' later training (VMZ), a line for each clip length.
-
-    One training each, no interval, no verdict; [] where VMZ has published nothing of it.
-    """
-    lines = []
-    for frames in (8, 16):
-        rows = published.table("vmz_released_models").query("depth == 18 and clip_frames == @frames")
-        clip = rows.set_index("net")["clip_top1"].rename({name: key for key, name in PAPER_NAMES.items()})
-        if claim_id in VMZ_MEANS:
-            plus, minus = (clip[list(nets)].mean() for nets in VMZ_MEANS[claim_id])
-            lines.append(f"{frames} frames: {signed(plus - minus, 2)} points")
-        for claimed in [] if claim_id not in VMZ_PAIRS else [VMZ_PAIRS[claim_id]]:
-            found = pd.Series(
-                {f"{PAPER_NAMES[a]} minus {PAPER_NAMES[b]}": round(clip[a] - clip[b], 1) for a, b in claimed}
-            )
-            equal = claim_id == "run-mc-r3d"  # the others are to be above 0
-            worst = found.abs().idxmax() if equal else found.idxmin()
-            placed = int((found.abs() <= 2).sum() if equal else (found > 0).sum())
-            where = "within 2 points" if equal else "above 0"
-            lines.append(f"{frames} frames: {placed} of {len(found)} {where}; weakest {worst} {signed(found[worst])}")
-    return lines
-
-
-def _claim(claim: Claim, whole: bool) -> str:
-    """What the paper says, in our words and in its numbers, its rule and what VMZ published."""
-    section = f"section {claim.section}" if claim.section[0].isdigit() else claim.section
-    where = f'<span class="where">{escape(section)}. The paper prints: {escape(claim.printed)}.</span>'
-    told = f'<strong id="{claim.id}">{escape(claim.text)}</strong><br>{where}'
-    if not whole:
-        return told + fold("rule", [escape(claim.rule), f'<a href="claims.html#{claim.id}">all parts and runs</a>'])
-    others = "".join(f"<br>VMZ, {escape(line)}." for line in vmz(claim.id))
-    return f"{told}<br><em>Rule:</em> {escape(claim.rule)}.{others}"
-
-
 def _numbers(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool) -> str:
-    """A paragraph: what the runs of a plan say of a claim."""
+    """What the runs of a plan say of a claim: the number that decides, or what is missing; folded, parts and runs."""
     if verdict.outcome == UNDECIDABLE:
         return f"<p>{escape(verdict.why[0].upper() + verdict.why[1:])}.</p>"
-    own = complete_runs_of(verdict, runs, plan)
-    links = [run_link(plan, r["experiment"], r["run"], f"{r['experiment']}/{r['run']}") for r in own]
-    name = f"<em>{DATA[plan]}:</em> "
+    links, parts = _complete(verdict, runs, plan), []
     if verdict.outcome == NOT_RUN:
-        return f"<p>{name}{escape(waits_for(verdict, len(links)))}</p>" + fold(f"runs so far: {len(links)}", links)
-    lines = [*numbers(verdict), *(asides(verdict) if whole else [])]
-    lines += ["" if verdict.covers_seeds else ONE_SEED]
-    made = f"On {machines([r['result'] for r in own])}." if own and whole else ""
-    parts = [escape(str(part)) for part in verdict.parts] if len(verdict.parts) > 1 else []
-    counted = "1 run" if len(links) == 1 else f"{len(links)} runs"
-    head = f"<p>{name}{'<br>'.join(escape(line) for line in [*lines, made] if line)}</p>"
-    if whole:
-        return head + listed(parts) + fold(counted, links)
-    return head + fold(f"all {len(parts)} parts, {counted}" if parts else counted, parts, links)
+        lines = [f"{len(links)} of {len(verdict.folders)} planned runs complete"]
+        lines += [lack for lack in verdict.missing if not lack.startswith("runs/")]
+    else:
+        part, among = deciding(verdict)
+        placed = sum(own.outcome == REPRODUCED for own in verdict.parts)
+        lines = [f"{placed} of {len(verdict.parts)} parts lie where claimed. Decides: {part}"]
+        if among > 1:
+            lines[0] += f"; interval for {among} parts {part.text_of(*part.among(among))}"
+        lines += [ONE_SEED] * (not verdict.covers_seeds)
+        parts = [*map(str, verdict.parts)]
+        parts += [f"{name}: {combine(own).replace(CONTRADICTED, 'not so')}." for name, own in verdict.aside.items()]
+    head = f"<p><em>{DATA[plan]}:</em> {'<br>'.join(map(escape, lines))}</p>"
+    title = f"parts: {len(verdict.parts)}, " * bool(parts) + f"runs: {len(links)}"
+    return head + fold(title, map(escape, parts), links, open=whole)
 
 
-def _gap(low: float, high: float, claimed: tuple[float, float]) -> float:
-    """How far an interval is away from the claimed one, negative where they touch."""
-    return max(claimed[0] - high, low - claimed[1])
-
-
-def fold(title: str, *lists: list[str]) -> str:
+def fold(title: str, *lists: Iterable[str], open: bool = False) -> str:
     """Lists of HTML behind a title that opens them; nothing where all are empty."""
-    bodies = "".join(map(listed, lists))
-    return f"<details><summary>{escape(title)}</summary>{bodies}</details>" if bodies else ""
-
-
-def listed(lines: list[str]) -> str:
-    """Lines of HTML as a list; nothing where there are none."""
-    return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if lines else ""
+    bodies = "".join(f"<ul>{''.join(f'<li>{line}</li>' for line in own)}</ul>" for lines in lists if (own := [*lines]))
+    return f"<details{' open' * open}><summary>{escape(title)}</summary>{bodies}</details>" if bodies else ""

@@ -27,7 +27,6 @@ from studylib.stats.intervals import freedom, student_quantile
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_RUN, UNDECIDABLE = "not run", "cannot be decided here"
-VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN, UNDECIDABLE)
 
 ABOVE = (0.0, inf)  # better, larger, longer
 EQUAL = (-CLOSE - 1e-9, CLOSE + 1e-9)  # points: "as accurate as", "comes close"; the ends belong to it
@@ -86,7 +85,7 @@ class Part:
 class Verdict:
     """What the recorded runs of one plan say of a claim."""
 
-    outcome: str  # one of VERDICTS
+    outcome: str  # one of the five above
     parts: tuple[Part, ...] = ()
     folders: tuple[str, ...] = ()  # of the runs that were looked at, from the repository on
     missing: tuple[str, ...] = ()  # what "not run" waits for
@@ -97,28 +96,13 @@ class Verdict:
     decides: tuple[Part, int] | None = None
 
     @property
-    def numbers(self) -> str:
-        """The parts with their intervals, as text."""
-        texts = "; ".join(map(str, self.parts))
-        return texts and texts + ("." if self.covers_seeds else f". {ONE_SEED}")
-
-    @property
     def covers_seeds(self) -> bool:
         """Whether every interval covers the draw of the seeds too."""
         return all(part.covers_seeds for part in self.parts)
 
-    @property
-    def single(self) -> Part | None:
-        """The one part, None where the claim has several or there are no numbers."""
-        return self.parts[0] if len(self.parts) == 1 else None
-
 
 def combine(parts: Sequence[Part]) -> str:
-    """The outcome of a claim that says all of its parts, see above.
-
-    Raises:
-        ValueError: no part.
-    """
+    """The outcome of a claim that says all of its parts, one at least; see above."""
     if not parts:
         raise ValueError("a claim has at least one part")
     if all(part.outcome == REPRODUCED for part in parts):

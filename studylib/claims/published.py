@@ -4,7 +4,6 @@ Nothing here was measured by us, and nothing is decided: `audit` and `verdicts` 
 evidence/claims.csv and the tolerances below.
 """
 
-from dataclasses import dataclass
 from importlib.resources import files
 
 import pandas as pd
@@ -41,26 +40,15 @@ SOURCES: dict[str, str | None] = {
 }
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper in our own words, a row of evidence/claims.csv."""
+def read_claims(kind: str) -> pd.DataFrame:
+    """The paper's claims of one kind in our own words, in the order of the paper; the index is their id.
 
-    id: str
-    kind: str  # ARITHMETIC or EMPIRICAL
-    section: str
-    text: str
-    printed: str  # the paper's numbers, as printed; "no number" for an order or a property
-    rule: str  # what decides it
-    experiment: str  # whose runs decide it; "" for arithmetic claims
-    reading: str  # of an arithmetic claim, what was compared; names in braces are facts of its `audit.Decision`
-
-
-def read_claims(kind: str) -> dict[str, Claim]:
-    """id -> claim of one kind, in the order of the paper."""
+    Columns, texts: section, claim, printed (the paper's numbers; "no number" for an order or a property), rule (what
+    decides it), experiment (whose runs decide it; "" for arithmetic claims), reading (of these, what was compared).
+    """
     rows = pd.read_csv(files("studylib.claims") / "evidence" / "claims.csv", dtype=str, keep_default_na=False)
     rows["rule"] = [rule.format(**TOLERANCES) for rule in rows["rule"]]
-    claims = [Claim(**row) for row in rows.rename(columns={"claim": "text"}).to_dict("records")]
-    return {claim.id: claim for claim in claims if claim.kind == kind}
+    return rows[rows["kind"] == kind].set_index("id").drop(columns="kind")
 
 
 def table(name: str) -> pd.DataFrame:

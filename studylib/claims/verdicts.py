@@ -1,13 +1,13 @@
 """What recorded runs say of the paper's empirical claims, by rules written down as code.
 
 A rule takes the runs of one plan and gives the parts of its claim, each a number with a 95% interval, and a verdict
-from them (see `parts`). It is the same for every plan: networks are found by what they are (see `networks`), and a
-claim about a dataset is decided on that dataset only. The rules in words are in evidence/claims.csv. The size of a
-difference is no part of a claim, only its side: how many points two networks are apart depends on the data.
+from them (see `parts`). It is the same for every plan. Networks are asked for by their settings, never by a run's name,
+and a claim about a dataset is decided on that dataset only. The rules in words are in evidence/claims.csv. The size of
+a difference is no part of a claim, only its side: how many points two networks are apart depends on the data.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from math import inf
 
@@ -15,18 +15,6 @@ import numpy as np
 import pandas as pd
 
 from studylib.claims import published
-from studylib.claims.networks import (
-    CLIP,
-    OF_TRAINING,
-    VIDEO,
-    Evidence,
-    Network,
-    NotRunYet,
-    Planned,
-    Undecidable,
-    printed,
-    require_same_weights,
-)
 from studylib.claims.parts import (
     ABOVE,
     CONTRADICTED,
@@ -43,19 +31,225 @@ from studylib.claims.parts import (
     over_seeds,
 )
 from studylib.claims.published import CLOSE, FEWEST_LENGTHS, FEWEST_SEEDS, LARGEST_WEIGHT, MOST, SAME, WITHIN
-from studylib.nets.table import NETS
+from studylib.datasets.index import SHOWN
+from studylib.nets.table import NETS, PRINTED_NAMES
+from studylib.runs.results import Run
 from studylib.stats import NotComparable
-from studylib.stats.estimates import OFFICIAL_SPLITS, Measure, Outcomes, Scores, outcomes
+from studylib.stats.estimates import OFFICIAL_SPLITS, Measure, Outcomes, Scores, outcomes, scores_of
 from studylib.stats.fusion import fuse
 from studylib.training.evaluation import WAYS, Predictions
 from studylib.training.run_files import CONV1, read_conv1
+from studylib.training.spec import RunSpec, parse_init_from
 
-# Plans that decide nothing, whatever their intervals, and why.
+# Plans that decide nothing, whatever their intervals, and claims that no run decides; and why.
 WITHOUT_VERDICTS = {
     "quick": "the plan quick is a smoke check: few videos, few epochs",
     "calibration": "the settings of the study were chosen by the plan calibration, on its test videos",
     "ucf101_subset": "the plan ucf101_subset has too few videos to conclude from",
 }
+UNPLANNED = {
+    "run-finetune-time": "it follows from the numbers of epochs, which a plan chooses and the paper does not print",
+    "run-flow-quality": "TV-L1 flow is not computed here, and no plan has a network trained on it",
+    "run-flow-speed": "TV-L1 flow is not computed here, and no plan has a timing of it",
+}
+
+# --- the networks of a plan and their runs
+#
+# A network is all its planned runs, a run a seed (and an official split, where there are several). A rule has a verdict
+# only when every one of them is complete: a verdict from the seeds that happen to be there would depend on when one
+# looks. Two networks are compared only where they differ in nothing else than what the claim is about.
+
+CLIP, VIDEO = "clip@1", "video@1"
+MEASURES = {CLIP: "clip_top1", VIDEO: "video_top1"}  # -> key of `estimates.MEASURES`
+USUAL = {"depth": 18, "modality": "rgb", "frame_order": "normal"}  # of a network, unless a rule says another
+# What a run that trains nothing sets itself; everything else of it is what its weights were trained with.
+OF_THE_TEST = (
+    "experiment", "dataset", "split", "seed", "clip_length", "frame_step", "resolution", "test_clips", "test_sampling",
+    "frame_order", "standardise", "amp",
+)  # fmt: skip
+DRAWN = ("seed", "split", "init_from")  # in which the runs of one network differ
+# What may always differ between two networks: who they are, and what changes no result.
+NEVER_MATTERS = ("experiment", "net", *DRAWN, "new_head", "recompute")
+OF_TRAINING = (
+    "epochs", "clips_per_epoch", "batch_size", "lr", "lr_schedule", "lr_step", "warmup_epochs", "weight_decay",
+)  # fmt: skip
+NO_SUCH_RUN = " (no such run in the plan)"
+Key = tuple[int, int]  # seed, split
+
+
+class NotRunYet(Exception):
+    """A rule lacks recorded runs, those of `Evidence.missing`."""
+
+
+class Undecidable(NotComparable):
+    """No run of this plan can decide the claim; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """One run of the plan; `run` is there where it is complete."""
+
+    folder: str  # from the repository on
+    spec: RunSpec
+    state: str
+    run: Run | None
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network that a plan has."""
+
+    name: str
+    runs: Mapping[Key, Planned]
+    weights: Mapping[Key, str]  # folder of the run that trained what each tested
+    spec: RunSpec | None  # of one of its runs; training as of the run that trained it
+    known: dict[Measure, Outcomes] = field(default_factory=dict, init=False)
+
+    def of_seeds(self, other: "Network") -> "Network":
+        """Its runs of the seeds that the other has: a plan may test fewer seeds again than it trained."""
+        keys = [key for key in self.runs if key[0] in {seed for seed, _ in other.runs}]
+        return replace(self, runs={k: self.runs[k] for k in keys}, weights={k: self.weights[k] for k in keys})
+
+    def tests(self) -> Scores:
+        """Seed -> split -> scores, of a network all of whose runs are complete."""
+        return scores_of(planned.run for planned in self.runs.values())
+
+    def outcomes(self, measure: Measure) -> Outcomes:
+        """Of each seed and video; by `CLIP`, `VIDEO` or a function. Errors as of `estimates.outcomes`."""
+        if measure not in self.known:  # a rule asks for them in each of its comparisons
+            self.known[measure] = outcomes(self.tests(), MEASURES.get(measure, measure))
+        return self.known[measure]
+
+
+class Evidence:
+    """The runs of a plan, what was looked at and what is missing."""
+
+    def __init__(self, runs: pd.DataFrame, plan: str) -> None:
+        """`runs`: a table of `results.load_plan_runs` or `results.table`; ValueError if it has none of the plan."""
+        rows = runs[runs["plan"] == plan]
+        if rows.empty:
+            raise ValueError(f"the table of runs has none of the plan {plan!r}; it has {', '.join(set(runs['plan']))}")
+        folders = "runs/" + rows["plan"] + "/" + rows["experiment"] + "/" + rows["run"]
+        columns = folders, rows["spec"], rows["state"], rows["result"]
+        self.planned = [Planned(*own) for own in zip(*columns, strict=True)]
+        self.used: list[str] = []
+        self.missing: list[str] = []
+        self._by_folder = {planned.folder: planned for planned in self.planned}
+
+    def net(
+        self,
+        name: str,
+        experiments: Sequence[str],
+        accept: Callable[[Planned], bool] = lambda planned: True,
+        splits: Sequence[int] = (),
+        fewest_seeds: int = 1,
+        **wanted: object,
+    ) -> Network:
+        """The network whose runs have the `wanted` fields and are accepted, of the first experiment that plans one.
+
+        Notes what was looked at and what is missing (see `require`): any run of it, one that is not complete, one of
+        each of the `splits`, or as many seeds.
+
+        Raises:
+            Undecidable: the plan has several such networks, or its runs were not recorded alike.
+        """
+        wanted = USUAL | wanted
+        accepted = [p for p in self.planned if all(getattr(p.spec, name) == v for name, v in wanted.items())]
+        accepted = [p for p in accepted if p.spec.experiment in experiments and accept(p)]
+        chosen = next((e for e in experiments if any(p.spec.experiment == e for p in accepted)), None)
+        own = [p for p in accepted if p.spec.experiment == chosen]
+        specs = [self.trained_as(p) for p in own]
+        runs = {(p.spec.seed, p.spec.split): p for p in own}
+        other = {name for spec in specs[1:] for name in _differences(specs[0], spec)} - {*DRAWN}
+        if other or len(runs) < len(own):
+            how = f"differ in {', '.join(sorted(other))}" if other else "have the same seed and split"
+            raise Undecidable(f"the plan has several runs of {name} that {how}, and the rule needs one")
+        net = Network(name, runs, {key: self.trainer(p).folder for key, p in runs.items()}, specs[0] if specs else None)
+        self.used += [p.folder for p in own]
+        missing = [f"{p.folder} ({p.state})" for p in own if p.run is None] if own else [name + NO_SUCH_RUN]
+        seeds, tested = ({key[i] for key in runs} for i in (0, 1))
+        if own:
+            missing += [f"{name}, split {split}" for split in splits if split not in tested]
+        if own and len(seeds) < fewest_seeds:
+            missing.append(f"{fewest_seeds} seeds of {name} (the plan has {len(seeds)})")
+        self.missing += missing
+        if not missing:
+            _require_recorded_alike([net])
+        return net
+
+    def require(self, nets: Iterable[Network] = (), *but: str) -> None:
+        """Nothing that was asked for is missing, and these networks differ in nothing but the fields `but`.
+
+        Raises:
+            NotRunYet: something is missing.
+            Undecidable: names two of the networks and the fields in which they differ.
+        """
+        if self.missing:
+            raise NotRunYet
+        nets = list(nets)
+        for net in nets[1:]:
+            if other := [name for name in _differences(nets[0].spec, net.spec) if name not in (*NEVER_MATTERS, *but)]:
+                raise Undecidable(f"{nets[0].name} and {net.name} were run with other settings ({', '.join(other)})")
+        _require_recorded_alike(nets)
+
+    def require_data(self, families: Iterable[str], why: str) -> None:
+        """Raises Undecidable where the plan has none of these datasets (first words of their names)."""
+        if not any(planned.spec.dataset_family in families for planned in self.planned):
+            raise Undecidable(why)
+
+    def start(self, planned: Planned) -> Planned | None:
+        """The run of this plan that gave the first weights."""
+        source = parse_init_from(planned.spec.init_from)
+        return None if source is None or source.kind != "run" else self._by_folder.get(f"runs/{source.name}")
+
+    def trainer(self, planned: Planned) -> Planned:
+        """The run that trained the weights that this one tested: itself, or where it trained nothing its start."""
+        start = self.start(planned)
+        return planned if planned.spec.epochs > 0 or start is None else self.trainer(start)
+
+    def trained_as(self, planned: Planned) -> RunSpec:
+        """The settings of training and test: a run without training has the training of its weights."""
+        return replace(self.trainer(planned).spec, **{name: getattr(planned.spec, name) for name in OF_THE_TEST})
+
+
+def _require_recorded_alike(nets: Iterable[Network]) -> None:
+    """Raises Undecidable where the runs differ in what the settings leave open: the videos of a dataset, by its
+    manifest, and the precision, since bf16 falls back to fp32 where a device computes it wrongly."""
+    known: dict[str, tuple[str, object]] = {}
+    for name, run in ((net.name, planned.run) for net in nets for planned in net.runs.values()):
+        manifest = run.provenance["dataset"].get("manifest_hash")
+        recorded = {f"manifest of {run.spec.dataset}": manifest, "precision": run.provenance.get("precision")}
+        for what, value in recorded.items():
+            first, other = known.setdefault(what, (name, value))
+            if other != value:
+                raise Undecidable(
+                    f"a run of {first} and one of {name} were recorded with another {what}: "
+                    f"{str(other)[:SHOWN]} and {str(value)[:SHOWN]} in provenance.json"
+                )
+
+
+def require_same_weights(first: Network, second: Network) -> None:
+    """Raises Undecidable where two tests were not of the same trained networks, seed by seed: of the same run, which
+    may have been trained again between them."""
+    if first.weights != second.weights:
+        raise Undecidable(f"{first.name} and {second.name} are not tests of the same trained networks")
+    for key in first.weights:
+        runs = [net.runs[key].run for net in (first, second)]  # a run that trained them has no hash of them
+        hashes = [r.spec.epochs == 0 and (r.provenance.get("init_from") or {}).get("sha256") for r in runs]
+        if all(hashes) and hashes[0] != hashes[1]:
+            raise Undecidable(
+                f"{first.name} and {second.name} are not tests of the same trained network of seed {key[0]}: "
+                f"init_from.sha256 is {' and '.join(own[:SHOWN] for own in hashes)} in provenance.json"
+            )
+
+
+def _differences(a: RunSpec, b: RunSpec) -> list[str]:
+    return [own.name for own in fields(RunSpec) if getattr(a, own.name) != getattr(b, own.name)]
+
+
+def printed(net: str, depth: int = 18) -> str:
+    """ "R(2+1)D-18"."""
+    return f"{PRINTED_NAMES[net]}-{depth}"
 
 
 def minus(first: Network, second: Network, claimed: tuple[float, float] = ABOVE, measure: Measure = CLIP) -> Part:
@@ -69,47 +263,41 @@ def minus(first: Network, second: Network, claimed: tuple[float, float] = ABOVE,
 FLAT = ("r2d", "f_r2d")
 MC, RMC = ("mc2", "mc3", "mc4", "mc5"), ("rmc2", "rmc3", "rmc4", "rmc5")
 OVER_TIME = ("r3d", *MC, *RMC)  # "R3D or mixed convolutional models", the nets of the first finding of section 4.2
-# Which nets a claim compares, the first minus the second. With 1, 2, 3 and 4 groups over time: MC(k + 1) has them in
-# its first k groups, rMC(6 - k) in its last k; the sum of these four differences is that of MCx and rMCx with equal x.
-OVER_FLAT = tuple((net, flat) for net in OVER_TIME for flat in FLAT)
-BEST = tuple(("r2plus1d", other) for other in NETS if other != "r2plus1d")
-MIXED_AS_3D = tuple((net, "r3d") for net in MC)
-EARLY_OVER_LATE = tuple(zip(MC, reversed(RMC), strict=True))
+Pair = tuple[tuple[str, ...], tuple[str, ...]]  # nets whose mean is compared with the mean of others
+# The id of a claim -> its pairs, the first minus the second, and where the claim puts each of these differences. With
+# 1, 2, 3 and 4 groups over time: MC(k + 1) has them in its first k groups, rMC(6 - k) in its last k; the sum of these
+# four differences is that of MCx and rMCx with equal x.
+PAIRS: dict[str, tuple[list[Pair], tuple[float, float]]] = {
+    "run-3d-over-2d": ([((net,), (flat,)) for net in OVER_TIME for flat in FLAT], ABOVE),
+    "run-best": ([(("r2plus1d",), (other,)) for other in NETS if other != "r2plus1d"], ABOVE),
+    "run-mc-r3d": ([((net,), ("r3d",)) for net in MC], EQUAL),
+    "run-mc-rmc": ([(MC, RMC)], ABOVE),
+    "run-early-motion": ([((early,), (late,)) for early, late in zip(MC, reversed(RMC), strict=True)], ABOVE),
+}
 WITHOUT_MC2 = "Without MC2, which convolves over time in conv1 only"
 MOTIONLESS = ("shuffled", "frozen")
 
 
-def table2(evidence: Evidence, nets: Iterable[str]) -> dict[str, Network]:
-    """These nets of Table 2, trained and tested alike."""
-    found = {net: evidence.net(printed(net), ["conv_types"], net=net) for net in nets}
-    evidence.require(found.values())
-    return found
+def name_of(pair: Pair) -> str:
+    """ "R(2+1)D-18 minus R3D-18", "mean of MC2 to MC5 minus mean of rMC2 to rMC5"."""
+    names = [[PRINTED_NAMES[net] for net in group] for group in pair]
+    return " minus ".join(f"{own[0]}-18" if len(own) == 1 else f"mean of {own[0]} to {own[-1]}" for own in names)
 
 
-def of_pairs(
-    evidence: Evidence,
-    pairs: Sequence[tuple[str, str]],
-    claimed: tuple[float, float] = ABOVE,
-    beside_mc2: bool = True,
-) -> Verdict:
-    """Each pair's first net minus its second; beside it, what the pairs without MC2 say."""
-    nets = table2(evidence, dict.fromkeys(net for side in zip(*pairs, strict=True) for net in side))
-    parts = {pair: minus(*(nets[net] for net in pair), claimed) for pair in pairs}
-    rest = [part for pair, part in parts.items() if "mc2" not in pair]
-    return Verdict(combine([*parts.values()]), tuple(parts.values()), aside={WITHOUT_MC2: rest} if beside_mc2 else {})
+def table2(evidence: Evidence, pairs: Sequence[Pair], claimed: tuple[float, float]) -> Verdict:
+    """Differences of nets that were trained and tested alike; beside it, what they say without MC2."""
+    keys = dict.fromkeys(net for side in zip(*pairs, strict=True) for group in side for net in group)
+    nets = {net: evidence.net(printed(net), ["conv_types"], net=net) for net in keys}
+    evidence.require(nets.values())
+    rest = [tuple(tuple(net for net in group if net != "mc2") for group in pair) for pair in pairs]
+    rest = [pair for pair in rest if all(pair)]
 
-
-def mixed_over_reversed(evidence: Evidence) -> Verdict:
-    """The mean of the four MCx against the mean of the four rMCx."""
-    nets = table2(evidence, (*MC, *RMC))
-    whole, rest = (
-        contrast(
-            f"mean of {mixed[0].upper()} to MC5 minus mean of rMC2 to rMC5, {CLIP}",
-            *([nets[net].outcomes(CLIP) for net in side] for side in (mixed, RMC)),
-        )
-        for mixed in (MC, MC[1:])
-    )
-    return Verdict(combine([whole]), (whole,), aside={WITHOUT_MC2: [rest]})
+    parts = {}
+    for pair in dict.fromkeys([*pairs, *rest]):
+        measured = ([nets[net].outcomes(CLIP) for net in group] for group in pair)
+        parts[pair] = contrast(f"{name_of(pair)}, {CLIP}", *measured, claimed)
+    aside = {WITHOUT_MC2: [parts[pair] for pair in rest]} if any("mc2" in plus for plus, _ in pairs) else {}
+    return all_hold([parts[pair] for pair in pairs], aside)
 
 
 def nonlinearity(evidence: Evidence) -> list[Part]:
@@ -151,54 +339,37 @@ def motion(evidence: Evidence) -> Verdict:
         what = f"{MOST:.0%} of the lead of {printed(net)} over f-R2D minus what is left on {{}} frames, {CLIP}"
         gone = [contrast(what.format(order), [left["f_r2d", order]], [left[net, order]]) for order in MOTIONLESS]
         alone[f"{printed(net)} alone"] = [minus(normal[net], normal["f_r2d"]), *gone]
-    parts = [part for own in alone.values() for part in own]
-    return Verdict(combine(parts), tuple(parts), aside=alone)
+    return all_hold([part for own in alone.values() for part in own], alone)
 
 
 # --- training and test errors with 18 and 34 layers (Figure 4)
-#
-# A training error is one number a run, the share of the last epoch's augmented training clips that were named wrong. It
-# has no videos to pair: its interval is over seeds (Welch's), of which each network needs `FEWEST_SEEDS`.
-
-DEPTHS = (18, 34)
 
 
 def of_depth(evidence: Evidence, depth: int, seeds: int = 1) -> list[Network]:
     """R3D and R(2+1)D of one depth, trained; those of 18 layers may be Table 2's."""
-
-    def net(key: str) -> Network:
-        wanted = {"fewest_seeds": seeds, "net": key, "depth": depth}
-        return evidence.net(printed(key, depth), ["depth", "conv_types"], lambda p: p.spec.epochs > 0, **wanted)
-
-    return [net("r3d"), net("r2plus1d")]
+    wanted = {"accept": lambda p: p.spec.epochs > 0, "fewest_seeds": seeds, "depth": depth}
+    return [
+        evidence.net(printed(net, depth), ["depth", "conv_types"], net=net, **wanted) for net in ("r3d", "r2plus1d")
+    ]
 
 
-def last_errors(net: Network) -> list[float]:
-    """Training error of the last epoch, percent, a number a run."""
-    return [float(planned.run.history["train_error"].iloc[-1]) for planned in net.runs.values()]
+def training_error(evidence: Evidence, *depths: int) -> list[Part]:
+    """R3D's training error of the last epoch minus R(2+1)D's; of two depths, that gap at the first minus at the second.
 
-
-def training_error(evidence: Evidence, depth: int) -> list[Part]:
-    """R3D's minus R(2+1)D's, last epoch."""
-    nets = of_depth(evidence, depth, FEWEST_SEEDS)
-    evidence.require(nets)
-    full, factorised = nets
-    what = f"training error of {full.name} minus that of {factorised.name}"
-    return [over_seeds(what, [last_errors(full)], [last_errors(factorised)])]
-
-
-def gap_grows(evidence: Evidence) -> list[Part]:
-    """That difference with 34 layers minus the same with 18."""
-    nets = [net for depth in reversed(DEPTHS) for net in of_depth(evidence, depth, FEWEST_SEEDS)]
+    It is one number a run, the share of the last epoch's augmented training clips that were named wrong. It has no
+    videos to pair: its interval is over seeds (Welch's), of which each network needs `FEWEST_SEEDS`.
+    """
+    nets = [net for depth in depths for net in of_depth(evidence, depth, FEWEST_SEEDS)]
     evidence.require(nets, "depth")
-    deep_3d, deep, shallow_3d, shallow = map(last_errors, nets)
-    what = "gap in training error of R3D and R(2+1)D, with 34 layers minus with 18"
-    return [over_seeds(what, [deep_3d, shallow], [deep, shallow_3d])]
+    errors = [[float(p.run.history["train_error"].iloc[-1]) for p in net.runs.values()] for net in nets]
+    gaps = [f"{full.name} minus {factorised.name}" for full, factorised in zip(nets[::2], nets[1::2], strict=True)]
+    # of two gaps the second is subtracted: its R3D's with it, its R(2+1)D's against it
+    return [over_seeds(f"training error, {', less that of '.join(gaps)}", errors[::3], errors[1:3])]
 
 
 def test_error(evidence: Evidence) -> list[Part]:
     """Clip accuracy of the final test, R(2+1)D minus R3D, at each depth: R3D's test error minus R(2+1)D's."""
-    pairs = [of_depth(evidence, depth) for depth in DEPTHS]
+    pairs = [of_depth(evidence, depth) for depth in (18, 34)]
     for nets in pairs:
         evidence.require(nets)
     return [minus(ours, other) for other, ours in pairs]
@@ -211,75 +382,56 @@ def test_error(evidence: Evidence) -> list[Part]:
 # network has something in common with the one it started from, seed by seed; its intervals do not use that, and are
 # rather too wide.
 
-Choice = Callable[[Evidence, Planned], bool]
+SCRATCH, MOVED, FINETUNED = "from scratch", "tested at another length", "fine-tuned to a longer length"
 
 
-def of_lengths(evidence: Evidence) -> list[Planned]:
-    """The experiment's runs of R(2+1)D-18, of the closest frames that it plans."""
-    own = [p for p in evidence.planned if (p.spec.experiment, p.spec.net) == ("clip_length", "r2plus1d")]
-    own = [p for p in own if p.spec.depth == 18]
-    return [p for p in own if p.spec.frame_step == min(q.spec.frame_step for q in own)]
+def of_lengths(evidence: Evidence) -> dict[str, list[Planned]]:
+    """The experiment's runs of R(2+1)D-18, of the closest frames that it plans: those that test weights from scratch at
+    the length that they were trained at, those that test weights as they are on longer clips than they were trained
+    on, and those that go on training on longer clips."""
+    every = [p for p in evidence.planned if (p.spec.experiment, p.spec.net) == ("clip_length", "r2plus1d")]
+    every = [p for p in every if p.spec.depth == 18]
+    found = {SCRATCH: [], MOVED: [], FINETUNED: []}
+    for planned in every:
+        if planned.spec.frame_step > min(p.spec.frame_step for p in every):
+            continue
+        own, start, length = evidence.trainer(planned).spec, evidence.start(planned), planned.spec.clip_length
+        if not own.init_from and own.clip_length == length:
+            found[SCRATCH].append(planned)
+        if own.clip_length < length:
+            found[MOVED].append(planned)
+        if planned.spec.epochs > 0 and start is not None and start.spec.clip_length < length:
+            found[FINETUNED].append(planned)
+    return found
 
 
-def is_at_its_own(evidence: Evidence, planned: Planned) -> bool:
-    """Whether it tests weights, trained from scratch, at the length that they were trained at."""
-    trainer = evidence.trainer(planned).spec
-    return not trainer.init_from and trainer.clip_length == planned.spec.clip_length
-
-
-def is_moved(evidence: Evidence, planned: Planned) -> bool:
-    """Whether it tests weights as they are, on longer clips than those they were trained on."""
-    return evidence.trainer(planned).spec.clip_length < planned.spec.clip_length
-
-
-def is_finetuned(evidence: Evidence, planned: Planned) -> bool:
-    """Whether it goes on training, on longer clips, from weights of the plan."""
-    start = evidence.start(planned)
-    return planned.spec.epochs > 0 and start is not None and start.spec.clip_length < planned.spec.clip_length
-
-
-def net_of_lengths(evidence: Evidence, what: str, accept: Choice, **wanted: object) -> Network:
-    """The network of `of_lengths` whose runs are accepted."""
-    known = [p for p in of_lengths(evidence) if accept(evidence, p)]
-    return evidence.net(f"R(2+1)D-18 {what}", ["clip_length"], known.__contains__, net="r2plus1d", **wanted)
-
-
-def trained_at(evidence: Evidence, length: int) -> Network:
-    """The network trained from scratch on clips of this length and tested at it."""
-    return net_of_lengths(evidence, f"at {length} frames", is_at_its_own, clip_length=length)
-
-
-def planned_lengths(evidence: Evidence) -> list[int]:
-    """The lengths that networks are trained at from scratch and tested at, the shortest first."""
-    return sorted({p.spec.clip_length for p in of_lengths(evidence) if is_at_its_own(evidence, p)})
+def net_of_lengths(evidence: Evidence, name: str, how: str, **wanted: object) -> Network:
+    """R(2+1)D-18 of those runs of `of_lengths`."""
+    accept = of_lengths(evidence)[how].__contains__
+    return evidence.net(f"R(2+1)D-18 {name}", ["clip_length"], accept, net="r2plus1d", **wanted)
 
 
 def by_length(evidence: Evidence, measure: Measure) -> dict[int, Outcomes]:
-    """Length -> the network trained and tested at it, in order of length."""
-    nets = {length: trained_at(evidence, length) for length in planned_lengths(evidence)}
+    """Length -> the network trained from scratch and tested at it, in order of length."""
+    lengths = sorted({p.spec.clip_length for p in of_lengths(evidence)[SCRATCH]})
+    nets = {length: net_of_lengths(evidence, f"at {length} frames", SCRATCH, clip_length=length) for length in lengths}
     if len(nets) < FEWEST_LENGTHS:
         evidence.missing.append(f"R(2+1)D-18 trained at {FEWEST_LENGTHS} clip lengths (the plan has {len(nets)})")
     evidence.require(nets.values(), "clip_length")
     return {length: net.outcomes(measure) for length, net in nets.items()}
 
 
-def short_and_long(evidence: Evidence, how: str, accept: Choice) -> tuple[Network, Network, Network]:
+def short_and_long(evidence: Evidence, how: str) -> tuple[Network, Network, Network]:
     """The networks trained at the short and at the long length, and the one that came from short to long."""
-    found = net_of_lengths(evidence, how, accept)
-    moved = [p for p in of_lengths(evidence) if accept(evidence, p)]
-    starts = [start for p in moved if (start := evidence.start(p)) is not None]
-    ends, known = {}, planned_lengths(evidence)
-    for name, own in (("short", starts), ("long", moved)):
-        if at := {p.spec.clip_length for p in own} & set(known):
-            ends[name] = trained_at(evidence, max(at))
-        elif moved:
-            evidence.missing.append(f"R(2+1)D-18 trained from scratch at the {name} length of the one {how}")
+    found, runs, ends = net_of_lengths(evidence, how, how), of_lengths(evidence), {}
+    starts = [start for p in runs[how] if (start := evidence.start(p)) is not None]
+    for end, own in (("short", starts), ("long", runs[how])):
+        if at := {p.spec.clip_length for p in own} & {p.spec.clip_length for p in runs[SCRATCH]}:
+            ends[end] = net_of_lengths(evidence, f"at {max(at)} frames", SCRATCH, clip_length=max(at))
+        elif runs[how]:
+            evidence.missing.append(f"R(2+1)D-18 trained from scratch at the {end} length of the one {how}")
     evidence.require()
     return ends["short"], ends["long"], replace(found, name=f"{found.name} ({found.spec.clip_length} frames)")
-
-
-MOVED = "tested at another length", is_moved
-FINETUNED = "fine-tuned to a longer length", is_finetuned
 
 
 def clip_rises(evidence: Evidence) -> list[Part]:
@@ -318,7 +470,7 @@ def video_peaks(evidence: Evidence) -> Verdict:
 
 def short_at_long(evidence: Evidence) -> list[Part]:
     """The short-clip network on short clips minus the same weights on long ones."""
-    short, _, at_long = short_and_long(evidence, *MOVED)
+    short, _, at_long = short_and_long(evidence, MOVED)
     evidence.require([short, at_long], "clip_length")
     require_same_weights(short, at_long)
     own = short.outcomes(CLIP).minus(at_long.outcomes(CLIP))
@@ -327,7 +479,7 @@ def short_at_long(evidence: Evidence) -> list[Part]:
 
 def finetuned(evidence: Evidence) -> list[Part]:
     """Fine-tuned to long clips: equal to the network trained on them from scratch, and better than the short one."""
-    short, long, tuned = short_and_long(evidence, *FINETUNED)
+    short, long, tuned = short_and_long(evidence, FINETUNED)
     evidence.require([short, long], "clip_length")
     evidence.require([long, tuned], "clip_length", *OF_TRAINING)
     return [minus(tuned, long, EQUAL), minus(tuned, short)]
@@ -335,8 +487,8 @@ def finetuned(evidence: Evidence) -> list[Part]:
 
 def long_patterns(evidence: Evidence) -> list[Part]:
     """On the same long clips, networks trained on them (from scratch, fine-tuned) minus the one trained on short."""
-    _, long, at_long = short_and_long(evidence, *MOVED)
-    _, _, tuned = short_and_long(evidence, *FINETUNED)
+    _, long, at_long = short_and_long(evidence, MOVED)
+    _, _, tuned = short_and_long(evidence, FINETUNED)
     evidence.require([at_long, long])
     evidence.require([at_long, tuned], *OF_TRAINING)
     return [minus(net, at_long) for net in (long, tuned)]
@@ -398,7 +550,7 @@ RGB, FLOW, FUSED = "RGB", "Flow", "Two-Stream"  # as in the paper's tables
 TWO_STREAMS = ("two_stream", "kinetics", "sports1m", "transfer")  # experiments that may have both
 # Where the first weights come from, as Tables 4 and 5 name it -> the experiment of the run that gave them.
 PRETRAINING = {"Sports-1M": "sports1m", "Kinetics-400": "kinetics"}
-SETS = {"ucf101": "UCF101", "hmdb51": "HMDB51"}  # first word of a dataset's name -> its name
+KINETICS, TRANSFER = {"kinetics400": "Kinetics"}, {"ucf101": "UCF101", "hmdb51": "HMDB51"}  # dataset's first word
 OTHER_DATA = "an accuracy on {} is measured on that dataset, which this plan does not use"
 Streams = dict[str, Network]
 
@@ -406,27 +558,24 @@ Streams = dict[str, Network]
 def streams(evidence: Evidence, what: str, *arguments: object, **wanted: object) -> Streams:
     """R(2+1)D-34 on RGB and on flow; arguments as of `Evidence.net`."""
     wanted |= {"net": "r2plus1d", "depth": 34}
-    return {
-        stream: evidence.net(f"{what}, {stream}", *arguments, modality=stream.lower(), **wanted)
-        for stream in (RGB, FLOW)
-    }
+    return {s: evidence.net(f"{what}, {s}", *arguments, modality=s.lower(), **wanted) for s in (RGB, FLOW)}
 
 
-def both(rgb: Network, flow: Network) -> Scores:
-    """The scores of two streams averaged, seed by seed and split by split.
+def both(rgb: Network, flow: Network) -> Outcomes:
+    """Video accuracy of two streams' scores averaged, seed by seed and split by split.
 
-    Raises:
-        Undecidable: they have not the same seeds and splits.
+    Raises Undecidable where they have not the same seeds and splits.
     """
     if rgb.runs.keys() != flow.runs.keys():
         raise Undecidable(f"{rgb.name} and {flow.name} do not have the same seeds and splits")
-    return {s: {split: fuse(own[split], flow.tests[s][split]) for split in own} for s, own in rgb.tests.items()}
+    others = flow.tests()
+    scores = {s: {split: fuse(own[split], others[s][split]) for split in own} for s, own in rgb.tests().items()}
+    return outcomes(scores)
 
 
 def scored(nets: Streams) -> dict[str, Outcomes]:
     """Video accuracy of each stream and of both averaged."""
-    alone = {stream: net.outcomes(VIDEO) for stream, net in nets.items()}
-    return alone | {FUSED: outcomes(both(nets[RGB], nets[FLOW]))}
+    return {stream: net.outcomes(VIDEO) for stream, net in nets.items()} | {FUSED: both(nets[RGB], nets[FLOW])}
 
 
 def as_published(what: str, own: Outcomes, value: float, measure: str = VIDEO) -> Part:
@@ -434,16 +583,22 @@ def as_published(what: str, own: Outcomes, value: float, measure: str = VIDEO) -
     return contrast(f"{what}, {measure} minus the published {value:.1f}", [own], claimed=EQUAL, published=value)
 
 
-def starts_from(evidence: Evidence, start: str, family: str = "") -> Callable[[Planned], bool]:
-    """Whether a run starts from scratch ("none"), or from weights that the named dataset's experiment trained; and is
-    on a dataset of that family, if one is named."""
+def pretrained(
+    evidence: Evidence, sets: Mapping[str, str], experiment: str, starts: Iterable[str], splits: Sequence[int] = ()
+) -> dict[tuple[str, str], Streams]:
+    """(dataset's first word, pretraining) -> streams of R(2+1)D-34, all of them complete; from scratch for "none"."""
+    found = {}
+    for family, start in ((family, start) for family in sets for start in starts):
 
-    def accept(planned: Planned) -> bool:
-        source = evidence.start(planned)
-        same = source is not None and source.spec.experiment == PRETRAINING.get(start)
-        return (not planned.spec.init_from if start == "none" else same) and family in ("", planned.spec.dataset_family)
+        def accept(planned: Planned, family: str = family, start: str = start) -> bool:
+            source = evidence.start(planned)
+            given = source.spec.experiment if source else planned.spec.init_from  # by a run of the plan, or a file
+            return planned.spec.dataset_family == family and given == PRETRAINING.get(start, "")
 
-    return accept
+        what = f"R(2+1)D-34 on {sets[family]}, pretraining {start}"
+        found[family, start] = streams(evidence, what, [experiment], accept, splits)
+    evidence.require()
+    return found
 
 
 def sports(evidence: Evidence) -> list[Part]:
@@ -461,42 +616,13 @@ def sports(evidence: Evidence) -> list[Part]:
     ]
 
 
-def kinetics(evidence: Evidence) -> list[Part]:
-    """Video accuracy of the six rows of R(2+1)D-34 in Table 4."""
-    evidence.require_data(["kinetics400"], OTHER_DATA.format("Kinetics"))
-    table = published.table("table4_kinetics").set_index(["method", "pretraining"])["top1"]
-    found = {}
-    for start in ("none", "Sports-1M"):
-        name = f"R(2+1)D-34 on Kinetics, pretraining {start}"
-        found[start] = streams(evidence, name, ["kinetics"], starts_from(evidence, start))
-    evidence.require()
+def benchmark(evidence: Evidence, table: str, sets: Mapping[str, str], *runs: object) -> list[Part]:
+    """Video accuracy of the rows of R(2+1)D-34 in a table; of three official splits their mean."""
+    evidence.require_data(sets, OTHER_DATA.format(" or ".join(sets.values())))
+    rows = published.table(table).set_index(["method", "pretraining"]).rename(columns={"top1": "kinetics400"})
     return [
-        as_published(f"{stream}, pretraining {start}", own, table[f"R(2+1)D-{stream}", start])
-        for start, nets in found.items()
-        for stream, own in scored(nets).items()
-    ]
-
-
-def transferred(evidence: Evidence) -> dict[tuple[str, str], Streams]:
-    """(family, pretraining) -> streams, of Table 5; all of them complete, on the three official splits."""
-    found = {}
-    for family, name in SETS.items():
-        for start in PRETRAINING:
-            accept = starts_from(evidence, start, family)
-            found[family, start] = streams(
-                evidence, f"R(2+1)D-34 on {name} from {start}", ["transfer"], accept, OFFICIAL_SPLITS
-            )
-    evidence.require()
-    return found
-
-
-def transfer(evidence: Evidence) -> list[Part]:
-    """Video accuracy, mean of the three splits, of the six rows of R(2+1)D-34 in Table 5, on both datasets."""
-    evidence.require_data(SETS, OTHER_DATA.format("UCF101 or HMDB51"))
-    table = published.table("table5_transfer").set_index(["method", "pretraining"])
-    return [
-        as_published(f"{stream} on {SETS[family]} from {start}", own, table[family][f"R(2+1)D-{stream}", start])
-        for (family, start), nets in transferred(evidence).items()
+        as_published(f"{stream} on {sets[family]}, pretraining {start}", own, rows[family][f"R(2+1)D-{stream}", start])
+        for (family, start), nets in pretrained(evidence, sets, *runs).items()
         for stream, own in scored(nets).items()
     ]
 
@@ -504,12 +630,12 @@ def transfer(evidence: Evidence) -> list[Part]:
 def pretraining(evidence: Evidence) -> list[Part]:
     """From Kinetics minus from Sports-1M, each stream and both, on UCF101 and on HMDB51."""
     why = "which of two datasets is the better one to start from is a property of these, which this plan does not use"
-    evidence.require_data(SETS, why)
-    found, parts = transferred(evidence), []
-    for family, name in SETS.items():
-        kinetics_first, sports_first = (found[family, start] for start in ("Kinetics-400", "Sports-1M"))
-        evidence.require([*kinetics_first.values(), *sports_first.values()], "modality")
-        ours, others = scored(kinetics_first), scored(sports_first)
+    evidence.require_data(TRANSFER, why)
+    found, parts = pretrained(evidence, TRANSFER, "transfer", PRETRAINING, OFFICIAL_SPLITS), []
+    for family, name in TRANSFER.items():
+        starts = [found[family, start] for start in ("Kinetics-400", "Sports-1M")]
+        evidence.require([net for nets in starts for net in nets.values()], "modality")
+        ours, others = map(scored, starts)
         what = f"{{}} on {name} from Kinetics minus from Sports-1M, {VIDEO}"
         parts += [contrast(what.format(stream), [ours[stream]], [others[stream]]) for stream in ours]
     return parts
@@ -524,7 +650,7 @@ def fusion(evidence: Evidence) -> list[Part]:
     def but_the_stream(planned: Planned) -> tuple:
         """What two streams of one network have in common, over all seeds and splits: settings, and their start."""
         own, start = asdict(evidence.trained_as(planned)), evidence.start(planned)
-        kept = [value for name, value in own.items() if name not in ("seed", "split", "modality", "init_from")]
+        kept = [value for name, value in own.items() if name not in (*DRAWN, "modality")]
         return (*kept, planned.spec.init_from != "", start and start.spec.experiment)
 
     fusible = [p for p in evidence.planned if p.spec.experiment in TWO_STREAMS and p.spec.frame_order == "normal"]
@@ -537,31 +663,18 @@ def fusion(evidence: Evidence) -> list[Part]:
         name = f"{one.spec.experiment} on {one.spec.dataset}, {one.spec.clip_length} frames"
         if (start := evidence.start(one)) is not None:
             name += f", from {start.spec.experiment}"
-        wanted = {"net": one.spec.net, "depth": one.spec.depth}
         same = [p for p in fusible if keys[p.folder] == key].__contains__
-        own = partial(evidence.net, experiments=[one.spec.experiment], accept=same, **wanted)
-        found.append([own(f"{name}, {modality}", modality=modality) for modality in ("rgb", "flow")])
+        own = partial(evidence.net, experiments=[one.spec.experiment], accept=same, net=one.spec.net)
+        found.append([own(f"{name}, {m}", modality=m, depth=one.spec.depth) for m in ("rgb", "flow")])
     evidence.require()
     return [
-        contrast(f"both minus {net.name}, {VIDEO}", [outcomes(both(*pair)).minus(net.outcomes(VIDEO))])
+        contrast(f"both minus {net.name}, {VIDEO}", [both(*pair).minus(net.outcomes(VIDEO))])
         for pair in found
         for net in pair
     ]
 
 
 # --- joining the scores of a video's clips in another way than by their mean (section 5)
-
-
-def right_by(way: str) -> Callable[[Predictions], np.ndarray]:
-    """Of predictions 100 for each video that the joined scores name right, else 0: (V,)."""
-
-    def of_each(predictions: Predictions) -> np.ndarray:
-        answers = predictions.answers_by(way)
-        if predictions.label_sets is None:
-            return 100.0 * (answers == predictions.labels)
-        return np.array([100.0 * (a in own) for a, own in zip(answers, predictions.label_sets, strict=True)])
-
-    return of_each
 
 
 def joined(evidence: Evidence) -> Verdict:
@@ -577,7 +690,13 @@ def joined(evidence: Evidence) -> Verdict:
     evidence.require()
     parts = []
     for way in WAYS:
-        gains = [net.outcomes(right_by(way)).minus(net.outcomes(VIDEO)) for net in nets]
+
+        def right(predictions: Predictions, way: str = way) -> np.ndarray:
+            """(V,): 100 for each video that the joined scores name right, else 0."""
+            answers = zip(predictions.answers_by(way), predictions.right_classes, strict=True)
+            return np.array([100.0 * (answer in own) for answer, own in answers])
+
+        gains = [net.outcomes(right).minus(net.outcomes(VIDEO)) for net in nets]
         parts.append(contrast(f"{way} instead of mean, {VIDEO}", gains, claimed=(CLOSE, inf)))
     if any(part.outcome_among(len(parts)) == REPRODUCED for part in parts):
         outcome = REPRODUCED
@@ -606,7 +725,7 @@ def filters(evidence: Evidence) -> list[Part]:
     much of their energy does not change over time) departs from that of random filters as soon as anything is learnt.
     """
     why = "the size of weights follows from the data and from the width, and this plan is not on Kinetics"
-    evidence.require_data(["kinetics400"], why)
+    evidence.require_data(KINETICS, why)
     net = evidence.net(printed("r2plus1d"), FILTER_EXPERIMENTS, net="r2plus1d")
     evidence.require()
     parts = []
@@ -647,47 +766,40 @@ def sizes(evidence: Evidence) -> Verdict:
     return Verdict(INCONCLUSIVE if lost and outcome == REPRODUCED else outcome, (*parts, *lost))
 
 
-def unplanned(evidence: Evidence, why: str) -> list[Part]:
-    """A claim that no run of this study decides, and why."""
-    raise Undecidable(why)
-
-
-# The id of an empirical claim in evidence/claims.csv -> what decides it.
+# The id of an empirical claim in evidence/claims.csv -> what decides it; the others are `UNPLANNED`.
 RULES: dict[str, Callable[[Evidence], list[Part] | Verdict]] = {
-    "run-3d-over-2d": partial(of_pairs, pairs=OVER_FLAT),
+    **{id: partial(table2, pairs=pairs, claimed=claimed) for id, (pairs, claimed) in PAIRS.items()},
     "run-motion": motion,
-    "run-best": partial(of_pairs, pairs=BEST, beside_mc2=False),
-    "run-mc-r3d": partial(of_pairs, pairs=MIXED_AS_3D, claimed=EQUAL),
-    "run-mc-rmc": mixed_over_reversed,
-    "run-early-motion": partial(of_pairs, pairs=EARLY_OVER_LATE),
     "run-nonlinearity": nonlinearity,
-    "run-train-error-18": partial(training_error, depth=18),
-    "run-train-error-34": partial(training_error, depth=34),
+    "run-train-error-18": lambda evidence: training_error(evidence, 18),
+    "run-train-error-34": lambda evidence: training_error(evidence, 34),
+    "run-gap-depth": lambda evidence: training_error(evidence, 34, 18),
     "run-test-error": test_error,
-    "run-gap-depth": gap_grows,
     "run-clip-rises": clip_rises,
     "run-video-peak": video_peaks,
     "run-8-at-32": short_at_long,
     "run-finetune": finetuned,
-    "run-finetune-time": partial(
-        unplanned, why="it follows from the numbers of epochs, which a plan chooses and the paper does not print"
-    ),
     "run-long-patterns": long_patterns,
     "run-correlation": more_correlated,
     "run-resolution": resolution,
     "run-sports": sports,
-    "run-kinetics": kinetics,
-    "run-fusion": fusion,
-    "run-transfer": transfer,
-    "run-pretraining": pretraining,
-    "run-flow-quality": partial(
-        unplanned, why="TV-L1 flow is not computed here, and no plan has a network trained on it"
+    "run-kinetics": lambda evidence: benchmark(
+        evidence, "table4_kinetics", KINETICS, "kinetics", ("none", "Sports-1M")
     ),
-    "run-flow-speed": partial(unplanned, why="TV-L1 flow is not computed here, and no plan has a timing of it"),
+    "run-fusion": fusion,
+    "run-transfer": lambda evidence: benchmark(
+        evidence, "table5_transfer", TRANSFER, "transfer", PRETRAINING, OFFICIAL_SPLITS
+    ),
+    "run-pretraining": pretraining,
     "run-filters": filters,
     "run-aggregation": joined,
     "run-sizes": sizes,
 }
+
+
+def all_hold(parts: Sequence[Part], aside: Mapping[str, Sequence[Part]] | None = None) -> Verdict:
+    """The verdict on a claim that says all of these parts."""
+    return Verdict(combine(parts), tuple(parts), aside=aside or {})
 
 
 def decide(claim_id: str, runs: pd.DataFrame, plan: str) -> Verdict:
@@ -701,18 +813,18 @@ def decide(claim_id: str, runs: pd.DataFrame, plan: str) -> Verdict:
     Raises:
         ValueError: no rule for that id, or no run of that plan in the table.
     """
-    if claim_id not in RULES:
+    if claim_id not in RULES and claim_id not in UNPLANNED:
         raise ValueError(f"{claim_id!r} is no empirical claim: there is no rule for it in {__name__}.RULES")
     evidence = Evidence(runs, plan)
-    if plan in WITHOUT_VERDICTS:
-        return Verdict(UNDECIDABLE, why=WITHOUT_VERDICTS[plan])
+    if why := WITHOUT_VERDICTS.get(plan) or UNPLANNED.get(claim_id):
+        return Verdict(UNDECIDABLE, why=why)
     try:
         found = RULES[claim_id](evidence)
-    except NotRunYet as lack:
-        found = Verdict(NOT_RUN, missing=lack.missing)
+        verdict = found if isinstance(found, Verdict) else all_hold(found)
+    except NotRunYet:
+        verdict = Verdict(NOT_RUN, missing=tuple(dict.fromkeys(evidence.missing)))
     except NotComparable as reason:
-        found = Verdict(UNDECIDABLE, why=str(reason))
-    verdict = found if isinstance(found, Verdict) else Verdict(combine(found), tuple(found))
+        verdict = Verdict(UNDECIDABLE, why=str(reason))
     if not verdict.covers_seeds:
         verdict = replace(verdict, outcome=INCONCLUSIVE)
     return replace(verdict, folders=tuple(dict.fromkeys(evidence.used)))

@@ -1,11 +1,11 @@
-"""How claims are decided from recorded runs, whichever the claim: parts, intervals, what is missing, whole plans."""
+"""How claims are decided from recorded runs, whichever the claim: parts, intervals, networks, whole plans."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t, ttest_ind
 
 from studylib import REPOSITORY
 from studylib.claims import verdicts
@@ -14,22 +14,20 @@ from studylib.claims.parts import (
     EQUAL,
     INCONCLUSIVE,
     NOT_RUN,
-    ONE_SEED,
     REPRODUCED,
     UNDECIDABLE,
     Part,
-    Verdict,
     combine,
     contrast,
     exact,
+    over_seeds,
 )
-from studylib.claims.verdicts import decide
+from studylib.claims.published import EMPIRICAL, read_claims
+from studylib.claims.verdicts import Evidence, Undecidable, decide
 from studylib.runs.plan import load_plan
-from studylib.stats import NotComparable, difference
 from studylib.stats.estimates import outcomes
-from studylib.training.evaluation import video_top_k
-from tests.fake_runs import fake_predictions
-from tests.verdict_runs import PLAN, complete, scored, table, table2
+from tests import made_study
+from tests.verdict_runs import PLAN, complete, scored, table, table2, trained
 
 # --- parts
 
@@ -69,8 +67,6 @@ def test_a_claim_is_reproduced_by_all_parts_and_contradicted_by_one():
     assert combine([good, good]) == REPRODUCED
     assert combine([good, open_]) == INCONCLUSIVE
     assert combine([good, open_, bad]) == CONTRADICTED
-    with pytest.raises(ValueError, match="at least one part"):
-        combine([])
 
 
 def test_one_of_many_contradicts_only_by_an_interval_for_so_many():
@@ -85,48 +81,12 @@ def test_one_of_many_contradicts_only_by_an_interval_for_so_many():
     assert wider[1] - wider[0] > high - low
 
 
-def test_the_numbers_show_every_interval_and_whether_a_seed_is_covered():
-    part = Part("a minus b", 1.25, -0.5, 3.0, covers_seeds=False)
-    text = Verdict(INCONCLUSIVE, (part,)).numbers
-    assert text.startswith("a minus b: +1.2 points (95% interval −0.5 to +3.0)")
-    assert ONE_SEED in text
-    assert ONE_SEED not in Verdict(INCONCLUSIVE, (replace(part, covers_seeds=True),)).numbers
+def test_a_part_shows_its_interval_unless_it_was_counted():
+    assert str(Part("a minus b", 1.25, -0.5, 3.0)) == "a minus b: +1.2 points (95% interval −0.5 to +3.0)"
     assert "interval" not in str(exact("a count", 0.5, (0, 1)))
 
 
 # --- intervals
-
-
-@pytest.mark.parametrize("measure", ["clip_top1", "video_top1"])
-def test_a_difference_is_that_of_seeds_and_videos(measure):
-    first, second = ({s: fake_predictions(seed=s, skill=k) for s in own} for own, k in (((0, 1, 2), 2), ((3, 4), 1)))
-    part = contrast("x", [outcomes(first, measure)], [outcomes(second, measure)])
-    known = difference(first, second, measure)
-    assert (part.points, part.low, part.high) == pytest.approx((known.points, known.low, known.high))
-    assert part.covers_seeds
-    assert 1 < part.freedom < np.inf
-
-
-def test_networks_that_were_tested_with_other_labels_are_not_compared():
-    """The same videos and classes; in one test a video has another label, or two."""
-    first, second = scored(70), scored(60)
-    relabelled = replace(second, labels=np.r_[(second.labels[0] + 1) % 3, second.labels[1:]])
-    two_labels = replace(second, label_sets=[np.array([0, 1]), *(np.array([own]) for own in second.labels[1:])])
-    for other in (relabelled, two_labels):
-        with pytest.raises(NotComparable, match="the networks were not tested on the same videos, labels and classes"):
-            contrast("x", [outcomes({0: first})], [outcomes({0: other}, "clip_top1")])
-        with pytest.raises(NotComparable, match="seed 1 was not tested on the same videos, labels"):
-            outcomes({0: first, 1: other})
-
-
-def test_over_splits_it_is_the_mean_of_their_differences():
-    splits = {s: (scored(70, s, f"split{s}/"), scored(60, s + 5, f"split{s}/", whole=0.5)) for s in (1, 2, 3)}
-    first, second = ({0: {s: pair[i] for s, pair in splits.items()}} for i in (0, 1))
-    part = contrast("x", [outcomes(first)], [outcomes(second)])
-    known = [video_top_k(one, 1) - video_top_k(other, 1) for one, other in splits.values()]
-    assert part.points == pytest.approx(np.mean(known))
-    assert part.low < part.points < part.high
-    assert not part.covers_seeds
 
 
 def test_a_video_of_two_splits_is_drawn_once():
@@ -139,7 +99,36 @@ def test_a_video_of_two_splits_is_drawn_once():
     assert (twice.points, twice.low, twice.high) == pytest.approx((once.points, once.low, once.high))
 
 
-# --- dispatch
+def test_one_number_a_seed_has_students_interval_and_two_networks_welchs():
+    a, b = [20.0, 22.0, 21.0], [17.0, 15.0, 16.6]
+    part = over_seeds("", [a])
+    half = t.ppf(0.975, 2) * np.std(a, ddof=1) / np.sqrt(3)
+    assert (part.points, part.low, part.high) == pytest.approx((21, 21 - half, 21 + half))
+    part, known = over_seeds("", [a], [b]), ttest_ind(a, b, equal_var=False).confidence_interval()
+    assert (part.low, part.high) == pytest.approx((known.low, known.high))
+    single = over_seeds("", [a], [[15.0]])
+    assert single.points == 6
+    assert np.isnan([single.low, single.high]).all()
+
+
+# --- networks and plans
+
+
+def test_a_network_is_its_seeds_of_the_first_experiment_that_plans_it_and_no_other_run():
+    evidence = Evidence(made_study.table2(), "mini")
+    for depth, experiment in ((34, "depth"), (18, "conv_types")):
+        own = evidence.net("r3d", ["depth", "conv_types"], net="r3d", depth=depth)
+        assert {p.spec.experiment for p in own.runs.values()} == {experiment}
+    mc3 = evidence.net("mc3", ["conv_types"], net="mc3")
+    folders = [p.folder for p in mc3.runs.values()]
+    assert folders == [f"runs/mini/conv_types/mc3-18_8f_seed{seed}" for seed in range(3)] == evidence.used[-3:]
+    assert list(mc3.tests()) == [0, 1, 2]
+
+
+def test_several_networks_are_refused():
+    evidence = Evidence(table(trained("a", 60) + trained("b", 60, epochs=9)), PLAN)
+    with pytest.raises(Undecidable, match="several runs of a that differ in epochs"):
+        evidence.net("a", ["conv_types"], net="r2plus1d")
 
 
 @pytest.mark.parametrize("plan", verdicts.WITHOUT_VERDICTS)
@@ -162,29 +151,25 @@ def test_runs_of_another_plan_are_not_looked_at():
     assert decide("run-best", both, "other").outcome == CONTRADICTED
 
 
-def test_the_papers_plan_has_what_its_rules_ask_for():
-    runs = complete(load_plan(REPOSITORY / "runs/paper.yaml"))
-    found = {claim: decide(claim, runs, "paper") for claim in verdicts.RULES}
-    never = {"run-flow-quality", "run-flow-speed", "run-finetune-time"}
-    assert {claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE} == never
-    waiting = {claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN}
-    assert waiting == {"run-filters"}  # whose weights these runs lack
-    assert all(verdict.covers_seeds for verdict in found.values())
-    assert len(found["run-fusion"].parts) == 16
-    assert len(found["run-transfer"].parts) == 12
-    assert len(found["run-pretraining"].parts) == 6
-    assert re.search("48 frames minus 40", found["run-clip-rises"].numbers)
+NEVER = {"run-flow-quality", "run-flow-speed", "run-finetune-time"}
+OF_OTHER_DATA = {"run-sports", "run-kinetics", "run-transfer", "run-pretraining", "run-sizes", "run-filters"}
 
 
-def test_the_embedded_study_has_what_the_rules_ask_for_and_leaves_what_needs_the_papers_data():
-    runs = complete(load_plan(REPOSITORY / "runs/mini.yaml"))
-    found = {claim: decide(claim, runs, "mini") for claim in verdicts.RULES}
-    assert {claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE} == {
-        "run-sports", "run-kinetics", "run-transfer", "run-pretraining", "run-sizes",
-        "run-flow-quality", "run-flow-speed", "run-filters", "run-finetune-time",
-    }  # fmt: skip
-    # it has neither variants of R(2+1)D nor optical flow nor a second resolution
-    waiting = {claim: verdict.missing for claim, verdict in found.items() if verdict.outcome == NOT_RUN}
-    assert set(waiting) == {"run-nonlinearity", "run-fusion", "run-resolution"}
-    assert all("the plan has no" in reason or "in the plan" in reason for (reason,) in waiting.values())
+@pytest.mark.parametrize(
+    ("plan", "undecidable", "waiting"),
+    [
+        ("paper", NEVER, {"run-filters"}),  # whose weights these runs lack
+        # it has neither variants of R(2+1)D nor optical flow nor a second resolution
+        ("mini", NEVER | OF_OTHER_DATA, {"run-nonlinearity", "run-fusion", "run-resolution"}),
+    ],
+)
+def test_a_plan_has_what_the_rules_ask_for_and_leaves_what_needs_other_data(plan, undecidable, waiting):
+    runs = complete(load_plan(REPOSITORY / f"runs/{plan}.yaml"))
+    found = {claim: decide(claim, runs, plan) for claim in read_claims(EMPIRICAL).index}
+    assert {claim for claim, verdict in found.items() if verdict.outcome == UNDECIDABLE} == undecidable
+    assert {claim for claim, verdict in found.items() if verdict.outcome == NOT_RUN} == waiting
     assert all(verdict.covers_seeds for verdict in found.values())
+    if plan == "paper":
+        parts = {claim: len(found[claim].parts) for claim in ("run-fusion", "run-transfer", "run-pretraining")}
+        assert parts == {"run-fusion": 16, "run-transfer": 12, "run-pretraining": 6}
+        assert any("48 frames minus 40" in part.what for part in found["run-clip-rises"].parts)

@@ -12,13 +12,12 @@ import torch
 
 from studylib import REPOSITORY
 from studylib.book.experiment import summary
-from studylib.book.released import ACCURACIES, TWO_STREAMS, beside_published, comparison, fused, models
+from studylib.book.released import ACCURACIES, beside_published, comparison, models
 from studylib.nets import weights
 from studylib.nets.build import build_net
 from studylib.nets.weights import WeightsError
 from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.results import BrokenRun, load_run
-from studylib.stats.fusion import fuse
 from studylib.training import checkpoint
 from studylib.training import run as training
 from studylib.training.checkpoint import checkpoint_folder
@@ -227,7 +226,9 @@ def test_the_plan_tests_each_released_file_at_its_own_size():
     assert ours == set(released[["init_from", "net", "depth", "clip_length"]].itertuples(index=False, name=None))
     assert len(ours) == len(plan.runs) == 12 + 12 + 3 + 3
     assert {(r.spec.epochs, r.spec.test_sampling, r.spec.test_clips) for r in plan.runs} == {(0, "uniform", 10)}
-    assert [r.spec.init_from for r in plan.runs if r.spec.modality == "flow"] == TWO_STREAMS[1:]
+    assert [r.spec.init_from for r in plan.runs if r.spec.modality == "flow"] == [
+        "file:vmz_r2plus1d-34_32f_sports1m_flow.pkl"
+    ]
     slow = {r.spec.init_from for r in plan.runs if r.spec.dataset.endswith("15fps")}
     assert slow == {s for s in released["init_from"] if s.startswith("torchvision:")}
 
@@ -244,18 +245,3 @@ def test_published_numbers_stand_beside_those_of_files_that_were_tested():
     assert (row["published", "clip@1"], row["published", "video@1"]) == (53.2, 65.3)
     assert row["here", "video@1"] == video_top_k(tested, 1)
     assert table["here", "video@1"].notna().sum() == 1
-
-
-def test_the_two_networks_of_34_layers_are_fused_once_both_are_tested():
-    first, second = (fake_predictions(videos_a_class=2, clips=2, seed=[seed]) for seed in (1, 2))
-    made = dict(zip(TWO_STREAMS, (first, second), strict=True))
-
-    def run(planned):
-        own = made.get(planned.spec.init_from)
-        return own and made_run(planned, own)
-
-    found = fused(made_study(run, ("released",)))
-    expected = [(weight, video_top_k(fuse(first, second, weight), 1)) for weight in (0.5, 0.6)]
-    assert list(found.itertuples(index=False, name=None)) == expected
-    del made[TWO_STREAMS[1]]
-    assert fused(made_study(run, ("released",))).empty
