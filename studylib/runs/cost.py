@@ -37,7 +37,7 @@ from studylib.video.clips import clip_span, scaled_size
 from studylib.video.machine import available_cores
 
 PASSES = 3  # forward, and backward for the input and for the weights
-CHECKPOINTS = 3  # files kept: the newest two and the best
+CHECKPOINTS = 2  # files kept
 RGB_BYTES, FLOW_BYTES = 3, 4  # a pixel: uint8 x 3, float16 x 2
 # Of all videos, where only their sum is published: Sports-1M's, 70% / 10% / 20% by Karpathy et al., CVPR 2014.
 TEST_SHARE = 0.2

@@ -1,14 +1,13 @@
 """The weights a run goes on from, its checkpoints, and those it starts from: `init_from` of its spec.
 
-Checkpoints are whole or not there; the last two and the best are kept. A file is called by how many clips its training
-has seen and by the SHA-256 of its bytes, so that one step, a rename, makes it appear, and damage shows before anything
-of it is used. They stay in the data folder, never in results.
+Checkpoints are whole or not there; the last two are kept. A file is called by how many clips its training has seen and
+by the SHA-256 of its bytes, so that a rename makes it appear, and damage shows before anything of it is used. They stay
+in the data folder, never in results.
 """
 
 import hashlib
 import os
 import pickle
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from studylib.training.run_files import read_metrics
 from studylib.training.spec import RunSpec, Source, SpecError, load_spec, parse_init_from, recorded_hash
 from studylib.video.files import partial_path
 
-KEPT = 2  # the newest and the one before it
 DIGITS = 16  # of the SHA-256, in a file's name
 
 
@@ -36,13 +34,9 @@ def checkpoint_folder(spec_hash: str) -> Path:
     return data_root() / "checkpoints" / spec_hash[:16]
 
 
-def save_checkpoint(folder: Path, clips: int, state: dict[str, Any], best: bool = False) -> Path:
-    """Write `state` (tensors, numbers, texts, lists and dicts of them) in one step; older files go after that.
-
-    Args:
-        folder: of the run, whose lock the caller holds.
-        clips: training clips seen so far.
-        best: keep it as the best one so far, too.
+def save_checkpoint(folder: Path, clips: int, state: dict[str, Any]) -> Path:
+    """Write `state` (tensors, numbers, texts, lists and dicts of them) after so many training `clips`, in one step;
+    all older files but one go after that. The caller holds the lock of the run's `folder`.
 
     Raises:
         OSError: the disk is full or forbids writing; the checkpoints that were there are intact.
@@ -62,31 +56,28 @@ def save_checkpoint(folder: Path, clips: int, state: dict[str, Any], best: bool 
             os.fsync(file.fileno())
         path = folder / f"{clips:014d}-{_sha256(partial)[:DIGITS]}.pt"
         partial.replace(path)
-        if best:
-            shutil.copyfile(path, partial)
-            partial.replace(folder / f"best-{path.name}")
     except OSError as error:
         line = f"{folder}: cannot write a checkpoint ({error.strerror or error}); those that were there are intact"
         raise OSError(error.errno, line) from None
     finally:
         partial.unlink(missing_ok=True)
     # what claims to have seen more was damaged, or this training would have gone on from it
-    numbered = [other for other in _numbered(folder) if other.name < f"{clips:014d}"]
-    for old in {*_numbered(folder)} - {path, *numbered[-(KEPT - 1) :]}:
-        old.unlink()
-    for old in sorted(folder.glob("best-*.pt"))[:-1]:
+    before = [other for other in checkpoints(folder) if other.name < f"{clips:014d}"]
+    for old in {*checkpoints(folder)} - {path, *before[-1:]}:
         old.unlink()
     return path
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is intact, None where none was written; damaged ones are told and passed over.
+def checkpoints(folder: Path) -> list[Path]:
+    """Those of a run, oldest first."""
+    return sorted(folder.glob("[0-9]*-*.pt"))
 
-    Raises:
-        CheckpointError: there are checkpoints, and all are damaged.
-    """
-    paths = [*_numbered(folder)[::-1], *sorted(folder.glob("best-*.pt"))]
-    for path in paths:
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is intact, None where none was written; damaged ones are told and passed over. Errors:
+    CheckpointError: all are damaged."""
+    paths = checkpoints(folder)
+    for path in reversed(paths):
         if path.stem.endswith("-" + _sha256(path)[:DIGITS]):
             return path
         print(f"checkpoint {path.name} is damaged: its SHA-256 is not the one in its name", flush=True)
@@ -97,15 +88,11 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 def clips_seen(path: Path) -> int:
     """Training clips that a checkpoint had seen, by its name."""
-    return int(path.stem.split("-")[-2])
+    return int(path.stem.partition("-")[0])
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The saved state. Nothing but plain data is unpickled.
-
-    Raises:
-        CheckpointError: the file is not a checkpoint of ours.
-    """
+    """The saved state; nothing but plain data is unpickled. Errors: CheckpointError: no checkpoint of ours."""
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
@@ -115,23 +102,13 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         ) from None
 
 
-def _numbered(folder: Path) -> list[Path]:
-    """The checkpoints in order, oldest first."""
-    return sorted(folder.glob("[0-9]*-*.pt"))
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> dict[str, object]:
-    """Load what a run's `init_from` names into `net`; gives what provenance records of it.
-
-    Raises:
-        WeightsError: as `read_weights` and `load_weights`, or a run that is not finished here.
-        ValueError: `init_from` names no weights.
-    """
+    """Load what a run's `init_from` names into `net`; gives what provenance records of it. Errors: WeightsError."""
     path = weights_path(parse_init_from(init_from))
     weights = read_weights(path)
     load_weights(net, weights, new_head)
@@ -140,9 +117,8 @@ def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> d
 
 
 def require_strangers(spec: RunSpec, index: Index) -> None:
-    """Where a dataset names its speakers: none that the run is tested on may have trained its first weights.
-
-    Goes back along `init_from` from run to run; of weights from elsewhere nothing is known.
+    """Where a dataset names its speakers: none that the run is tested on may have trained its first weights, back along
+    `init_from` from run to run; of weights from elsewhere nothing is known.
 
     Raises:
         SpecError: names the speakers and both runs' splits.
@@ -163,7 +139,6 @@ def require_strangers(spec: RunSpec, index: Index) -> None:
 
 
 def _speakers(index: Index, split: int, part: str) -> set[str]:
-    """The speakers of a part; none where the dataset does not name them."""
     return set(index.subset(split, part)["speaker"].to_pylist()) if "speaker" in index.table.column_names else set()
 
 

@@ -1,8 +1,8 @@
 """This process of a training: its device, the other processes that `torchrun` started on one node or several, and how
 it is asked to stop: by SIGTERM, by SIGUSR1, with which Slurm announces a preemption, or by its launcher.
 
-The trainer is the same lines on a CPU and on GPUs. On a CPU, results do not depend on when a run was stopped. On a GPU
-cuDNN may choose other kernels in another process, so that a resumed run can differ in its last bits.
+On a CPU, results do not depend on when a run was stopped. On a GPU cuDNN may choose other kernels in another process,
+so that a resumed run can differ in its last bits.
 """
 
 import ctypes
@@ -33,26 +33,15 @@ STOP_WITH_LAUNCHER = "STUDY_STOP_WITH_LAUNCHER"
 SECONDS_TO_STOP = 600  # from being asked to stop until a trainer that hangs is killed
 
 
-class PeerLost(RuntimeError):
-    """Another process of the run ended or cannot be reached; why, that one says."""
-
-
 def choose() -> torch.device:
-    """This process's GPU, by torchrun's LOCAL_RANK where there are several, or the CPU; sets the process's switches.
-
-    fp32 is fp32: by default torch would round the factors of a GPU's convolutions to the 10 bits of TF32.
-
-    Raises:
-        ValueError: there is no GPU for this process.
-    """
+    """This process's GPU, by torchrun's LOCAL_RANK where there are several, or the CPU; sets the process's switches."""
     if not torch.cuda.is_available():
         keep_freed_memory()
         return torch.device("cpu")
-    number, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
-    if number >= count:
-        raise ValueError(f"LOCAL_RANK: {number}, but this node has {count} GPUs; start one process a GPU")
+    number = int(os.environ.get("LOCAL_RANK", 0))
     torch.cuda.set_device(number)
     torch.backends.cudnn.benchmark = True  # clips have one shape: the search for the fastest kernels is paid once
+    # fp32 is fp32: by default torch would round the factors of convolutions to the 10 bits of TF32
     torch.backends.cudnn.conv.fp32_precision = "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"
     return torch.device("cuda", number)
@@ -64,11 +53,8 @@ def prepare(net: nn.Module, device: torch.device) -> nn.Module:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what it frees for its next step, where the C library is glibc; whether it does.
-
-    By default glibc gives large blocks back to the system, which hands them out again page by page, full of zeros, at
-    each step. It applies to what is allocated afterwards (benchmark `memory`).
-    """
+    """Let this process keep what it frees for its next step, where the C library is glibc; whether it does. By default
+    the system gets large blocks back, and hands them out again page by page, full of zeros (benchmark `memory`)."""
     mmap_max, trim_threshold, arena_max = -4, -1, -8  # malloc.h
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -101,8 +87,7 @@ class Processes:
         if self.count == 1:
             return values
         tensor = torch.tensor(values, dtype=torch.float64)  # exact for whole numbers below 2^53
-        with _peers():
-            dist.all_reduce(tensor, how)
+        dist.all_reduce(tensor, how)
         return tensor.tolist()
 
     def gather(self, value: Any) -> list[Any]:
@@ -110,8 +95,7 @@ class Processes:
         if self.count == 1:
             return [value]
         values = [None] * self.count if self.leads else None
-        with _peers():
-            dist.gather_object(value, values)
+        dist.gather_object(value, values)
         return values or []
 
     def share(self, number: int) -> slice:
@@ -121,23 +105,11 @@ class Processes:
     def spread_statistics(self, net: nn.Module) -> None:
         """Give every process the leading one's BN statistics, which are per GPU while training."""
         if self.count > 1:
-            with _peers():
-                for buffer in net.buffers():
-                    dist.broadcast(buffer, 0)
+            for buffer in net.buffers():
+                dist.broadcast(buffer, 0)
 
 
 ALONE = Processes()
-
-
-@contextmanager
-def _peers() -> Iterator[None]:
-    """Errors of torch.distributed as `PeerLost`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker" in str(error):  # its death is noticed whatever this process is doing
-            raise
-        raise PeerLost(f"another process of this run is gone ({str(error).splitlines()[0]})") from None
 
 
 def from_environment() -> Processes:
@@ -153,11 +125,7 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
         return
     # a GPU's processes also exchange a few numbers on the CPU
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    with _peers():
-        store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
-        # torchrun's store outlives a restart, with the addresses of processes that are gone
-        store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
-        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.count, timeout=PATIENCE)
+    dist.init_process_group(backend, timeout=PATIENCE)
     yield
     dist.destroy_process_group()  # not after an error: it would wait for the others
 
@@ -183,10 +151,8 @@ class Stopped(Exception):
 
 
 def listen() -> None:
-    """From now on note these signals instead of dying of them, and follow the launcher.
-
-    Where torchrun is gone the trainer stops, too, so that no process goes on unseen.
-    """
+    """From now on note these signals instead of dying of them, and follow the launcher: where torchrun is gone the
+    trainer stops, too."""
 
     def note(number: int, _frame: FrameType | None) -> None:
         _asked.append(number)

@@ -1,9 +1,7 @@
-"""Clip and video accuracy (paper, section 4.1): softmax scores of a video's clips, their mean, and what is right.
+"""Clip and video accuracy (paper, section 4.1), in percent, from the softmax scores of a video's clips and their mean.
 
-All accuracies are percentages. They are computed from the stored float16 scores, so that anyone gets the same numbers
-from `predictions.parquet`. Where nothing but the answers of a run is ever read, `condense` keeps these alone, in a
-tenth of the space or less: which class each clip and video was given, also by other ways to join the scores of a
-video's clips, and the rank of each video's own class.
+They are computed from the stored float16 scores, so that anyone gets the same numbers from `predictions.parquet`. Where
+nothing but the answers of a run is ever read, `condense` keeps these alone, in a tenth of the space or less.
 
     python -m studylib.training.evaluation runs/PLAN/EXPERIMENT/*/predictions.parquet  # condenses them
 """
@@ -14,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +63,7 @@ class Predictions:
         """(V, K) float16: the mean of each video's clip scores; of condensed ones only their order is to be read."""
         if self.ranked is not None:
             return self.ranked
-        if len({len(s) for s in self.clip_scores}) == 1:  # in one step, see `read_predictions`
+        if len({len(s) for s in self.clip_scores}) == 1:  # in one step, which a build does for hundreds of runs
             return np.stack(self.clip_scores).astype(np.float32).mean(1).astype(np.float16)
         return np.stack([s.astype(np.float32).mean(0) for s in self.clip_scores]).astype(np.float16)
 
@@ -77,9 +76,7 @@ class Predictions:
 
     def answers_by(self, way: str) -> np.ndarray:
         """(V,) the class of each video by the scores of its clips, joined in one of `WAYS`; equal scores by number.
-
-        Errors: ValueError where answers were kept, and not these.
-        """
+        Errors: ValueError where answers were kept, and not these."""
         if self.ranked is not None and way in (self.joined or {}):
             return self.joined[way]
         clips = self.whole_clip_scores
@@ -125,34 +122,35 @@ def together(parts: Sequence[Predictions]) -> Predictions:
 
 
 def clip_top1(predictions: Predictions) -> float:
-    """Percent of the clips whose highest score is the video's class, or one of its classes; every clip counts the
-    same. Of Sports-1M this is Clip hit@1 (Table 3)."""
+    """Percent of the clips whose highest score is one of the video's classes; every clip counts the same. Of Sports-1M
+    this is Clip hit@1 (Table 3)."""
     return 100 * float(clips_named_right(predictions).mean())
 
 
 def clips_named_right(predictions: Predictions) -> np.ndarray:
     """(N clips of the first video, then those of the second, ...) bool: whether each clip's highest score is right."""
     best = np.concatenate(predictions.clip_scores).argmax(1)
-    clips = [len(s) for s in predictions.clip_scores]
-    if predictions.label_sets is None:
-        return best == np.repeat(predictions.labels, clips)
-    by_video = np.split(best[:, None], np.cumsum(clips)[:-1])
-    right = [(own == classes).any(1) for own, classes in zip(by_video, predictions.label_sets, strict=True)]
-    return np.concatenate(right)
+    right = _right_table(predictions).repeat([len(scores) for scores in predictions.clip_scores], 0)
+    return (best[:, None] == right).any(1)
 
 
 def video_top_k(predictions: Predictions, k: int) -> float:
-    """Percent of the videos with their class, or one of their classes, among the k highest mean scores; equal scores
-    rank by class number. Of Sports-1M this is Video hit@k (Table 3)."""
+    """Percent of the videos with one of their classes among the k highest mean scores; equal scores rank by class
+    number. Of Sports-1M this is Video hit@k (Table 3)."""
     return 100 * float(named_right(predictions, k).mean())
 
 
 def named_right(predictions: Predictions, k: int = 1) -> np.ndarray:
     """(V,) bool: whether each video has one of its classes among the k highest mean scores."""
     order = _by_score(predictions)[:, :k]
+    return (order[:, :, None] == _right_table(predictions)[:, None]).any((1, 2))
+
+
+def _right_table(predictions: Predictions) -> np.ndarray:
+    """(V, M) the classes that are right for each video, filled up with -1."""
     if predictions.label_sets is None:
-        return (order == predictions.labels[:, None]).any(1)
-    return np.array([(best[:, None] == own).any() for best, own in zip(order, predictions.right_classes, strict=True)])
+        return predictions.labels[:, None]
+    return np.array(list(zip_longest(*predictions.label_sets, fillvalue=-1))).T
 
 
 def _by_score(predictions: Predictions) -> np.ndarray:
@@ -161,10 +159,8 @@ def _by_score(predictions: Predictions) -> np.ndarray:
 
 
 def wilson(right: int, total: int) -> tuple[float, float]:
-    """95% Wilson interval of `right` out of `total` videos, in percent: (low, high).
-
-    It covers the draw of the test videos, not that of the seed.
-    """
+    """95% Wilson interval of `right` out of `total` videos, in percent: (low, high). It covers the draw of the test
+    videos, not that of the seed."""
     interval = binomtest(right, total).proportion_ci(confidence_level=0.95, method="wilson")
     return 100 * interval.low, 100 * interval.high
 
@@ -195,10 +191,7 @@ def condense(path: Path) -> None:
     """Keep of `predictions.parquet` what accuracies and answers are read from, and the hash of the file that it was.
 
     Columns: video, label, clip_answers (N), answer, rank (of the label in the video's mean scores, from 0), the answer
-    by each of `WAYS`, speaker. Does nothing to a file that is condensed already.
-
-    Raises:
-        ValueError: no table of predictions, or one whose videos have several labels.
+    by each of `WAYS`, speaker. Errors: ValueError: no table of predictions, or one whose videos have several labels.
     """
     predictions = read_predictions(path)
     if predictions.ranked is not None:
@@ -232,11 +225,7 @@ def _condensed(table: pa.Table, classes: tuple[str, ...]) -> Predictions:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read what `write_predictions` wrote, or what `condense` left of it.
-
-    Raises:
-        ValueError: names the file where it is not a whole table of predictions.
-    """
+    """Read what `write_predictions` wrote, or what `condense` left of it. Errors: ValueError where that is broken."""
     try:
         table = pq.read_table(path)
         classes = tuple(json.loads(table.schema.metadata[b"classes"]))
@@ -244,10 +233,7 @@ def read_predictions(path: Path) -> Predictions:
             return _condensed(table, classes)
         column = table["clip_scores"].combine_chunks()
         flat, sizes = column.flatten().to_numpy(zero_copy_only=False), column.value_lengths().to_numpy()
-        if len(set(sizes.tolist())) == 1:  # in one step, which a build does for hundreds of runs
-            scores = list(flat.reshape(len(sizes), -1, len(classes)))
-        else:
-            scores = [s.reshape(-1, len(classes)) for s in np.split(flat, np.cumsum(sizes)[:-1])]
+        scores = [s.reshape(-1, len(classes)) for s in np.split(flat, np.cumsum(sizes)[:-1])]
         sets = [np.array(s) for s in table["labels"].to_pylist()] if "labels" in table.column_names else None
         speakers = table["speaker"].to_pylist() if "speaker" in table.column_names else None
         return Predictions(table["video"].to_pylist(), table["label"].to_numpy(), scores, classes, sets, speakers)

@@ -1,11 +1,7 @@
 """Start the trainer of a run as a process of its own, or as several on one node or many, and follow what it says.
 
-A notebook's kernel can be lost without losing the run, and the trainer can be started by hand on the same folder:
-`python -m studylib.training.launch RUN_FOLDER` ends with 0 (done), 75 (asked to stop, saved: call it again to go on) or
-1.
-
-The last words of a trainer are a line that begins with "stopped by" or "error:"; of several processes the first one's
-count, because the others end when it does.
+A notebook's kernel can be lost without losing the run. By hand, `python -m studylib.training.launch RUN_FOLDER` ends
+with 0 (done), 75 (asked to stop, saved: call it again to go on) or 1.
 """
 
 import os
@@ -13,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +17,7 @@ from types import FrameType
 import torch
 
 from studylib.training.devices import EXIT_CODE, SECONDS_TO_STOP, STOP_WITH_LAUNCHER
-from studylib.training.spec import SpecError, load_spec, out_of_memory
+from studylib.training.spec import load_spec, out_of_memory
 from studylib.video.files import user_path
 from studylib.video.machine import available_cores, number
 
@@ -39,11 +34,10 @@ class RunStopped(RuntimeError):
 
 
 def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) -> None:
-    """Train and test the run of a folder; `show` gets each line, by default the terminal, and all are kept in its
-    `train.log`.
+    """Train and test the run of a folder; `show` gets each line, by default the terminal, and `train.log` keeps all.
 
-    SIGTERM, SIGUSR1 or an interrupt of this process let the trainer save and stop. Called again after that, or after
-    any other interruption, training goes on from its last checkpoint.
+    SIGTERM, SIGUSR1 or an interrupt of this process let the trainer save and stop. Called again, however it ended,
+    training goes on from its last checkpoint.
 
     Raises:
         RunFailed: with the trainer's own error line, or the last lines it printed; or it cannot be started.
@@ -54,8 +48,8 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
     try:
         log = (run_folder / "train.log").open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
-        reason = f"cannot write train.log ({error.strerror}); save the run's spec.json first"
-        raise RunFailed(f"{run_folder}: {reason}") from None
+        line = f"{run_folder}: cannot write train.log ({error.strerror}); save the run's spec.json first"
+        raise RunFailed(line) from None
     reading, writing = os.pipe()
     with log, open(reading, encoding="utf-8", errors="replace") as lines:
         begun = log.tell()
@@ -87,12 +81,7 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
 
 def command(run_folder: Path | str, environ: Mapping[str, str]) -> list[str]:
     """What starts the trainer: Python alone, or torchrun, on each of a Slurm job's nodes where there are several.
-
-    `STUDY_PROCESSES` says how many processes a node; the default is one for each GPU that is visible, 1 without any.
-
-    Raises:
-        RunFailed: a bad STUDY_PROCESSES, or a job of several nodes whose names Slurm does not tell.
-    """
+    Errors: RunFailed: a bad STUDY_PROCESSES, or a job of several nodes whose names Slurm does not tell."""
     count = processes_of_a_node(environ)
     nodes = int(environ.get("SLURM_JOB_NUM_NODES", 1))
     trainer = ["-m", "studylib.training", str(run_folder)]
@@ -119,11 +108,7 @@ def command(run_folder: Path | str, environ: Mapping[str, str]) -> list[str]:
 
 
 def processes_of_a_node(environ: Mapping[str, str]) -> int:
-    """How many processes train on each node.
-
-    Raises:
-        RunFailed: STUDY_PROCESSES is no number from 1 on, or more than there are GPUs.
-    """
+    """How many processes train on each node: `STUDY_PROCESSES`, by default one for each GPU that is visible, or 1."""
     gpus = torch.cuda.device_count()
     try:
         count = number("STUDY_PROCESSES", "a number of processes from 1 on", max(1, gpus), 1, environ=environ)
@@ -135,7 +120,7 @@ def processes_of_a_node(environ: Mapping[str, str]) -> int:
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The trainer's environment: what is given there stays as it is."""
+    """The trainer's environment: what is given stays as it is."""
     ours = {
         "PYTHONUNBUFFERED": "1",
         STOP_WITH_LAUNCHER: "1",
@@ -151,20 +136,14 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def stop_passed_on(process: subprocess.Popen) -> Iterator[None]:
-    """Meanwhile SIGTERM, SIGUSR1 and an interrupt of this process close the trainer's input: it saves and ends.
-
-    No signal is sent to torchrun, which before torch 2.12 leaves its processes 30 s to end. A second interrupt does not
-    wait for the trainer.
-    """
+    """Meanwhile SIGTERM, SIGUSR1 and an interrupt of this process close the trainer's input: it saves and ends. A
+    second interrupt does not wait for it. torchrun gets no signal: before torch 2.12 it leaves its processes 30 s."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and process.stdin.closed:
             raise KeyboardInterrupt
         process.stdin.close()
 
-    if threading.current_thread() is not threading.main_thread():  # the only one that signals come to
-        yield
-        return
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
     try:
         yield
@@ -174,7 +153,8 @@ def stop_passed_on(process: subprocess.Popen) -> Iterator[None]:
 
 
 def ending(lines: list[str], code: int, run_folder: Path) -> RunStopped | RunFailed:
-    """What to raise for a trainer that ended with `code` (not 0) after `lines`; torchrun turns every code into 1."""
+    """What to raise for a trainer that ended with `code` (not 0) after `lines`, of which the first that begins with
+    "stopped by" or "error:" tells why: other processes end when that one does. torchrun turns every code into 1."""
     if stopped := [line for line in lines if re.match(r"stopped by \w+ ", line)]:
         return RunStopped(stopped[0])
     if code == EXIT_CODE:
@@ -183,10 +163,7 @@ def ending(lines: list[str], code: int, run_folder: Path) -> RunStopped | RunFai
         if torch.cuda.is_available():  # which says by an error that its own memory is full
             advice = "lower STUDY_WORKERS, or give the job more memory"
         else:
-            try:
-                advice = out_of_memory(load_spec(run_folder))
-            except SpecError as error:
-                advice = str(error)
+            advice = out_of_memory(load_spec(run_folder))
         lack = "killed (signal 9), usually for want of memory"
         return RunFailed(f"{lack}: {advice}; the last checkpoint is kept")
     # the last words of a reader that a signal kills end with a NUL, before the trainer's own

@@ -1,12 +1,11 @@
 """From the index of a dataset to batches of whole frames: which videos, which clips of them, read by which process.
 
-Every random choice comes from a generator seeded by (seed, epoch, position), never from a worker's state: a resumed
-run, and one with another number of workers, sees the same clips.
+Every random choice is seeded by (seed, epoch, position), never by a worker's state: a resumed run, and one with another
+number of workers, sees the same clips.
 """
 
 import atexit
 import multiprocessing
-import multiprocessing.queues
 import os
 import signal
 import sys
@@ -19,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from studylib.datasets.frame_cache import FrameCache, open_frames
@@ -47,17 +45,14 @@ MOST_REPLACEMENTS = 100  # of one clip; so many broken videos in a row mean that
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The videos of one split and part, in the index's order, and where their frames come from.
-
-    What is kept of each video are a few numbers in arrays, which worker processes share; all else stays in the index.
-    """
+    """The videos of one split and part, in the index's order, and where their frames come from."""
 
     index: Index
     name: str  # "train" or "test"
     rows: np.ndarray  # (V,) row numbers in index.table
     size: tuple[int, int]  # (height, width) of the scaled frames
     modality: str  # "rgb" or "flow"
-    cache: FrameCache | None  # decoded frames or their flow in memory-mapped form, None: made from the files each time
+    cache: FrameCache | None  # decoded frames or their flow, memory-mapped; None: made from the files each time
 
     @cached_property
     def num_frames(self) -> np.ndarray:
@@ -93,10 +88,7 @@ class Part:
 
     def clips(self, i: int, starts: np.ndarray, length: int, step: int = 1) -> np.ndarray:
         """Clips of frames `step` apart of the i-th video in one decoding pass: (N, T, H, W, 3) uint8, or
-        (N, T, H, W, 2) float16 of flow, which lies between neighbouring frames: `RunSpec` has no other step for it.
-
-        Errors: VideoError.
-        """
+        (N, T, H, W, 2) float16 of flow, whose `step` is 1. Errors: VideoError."""
         row, starts = int(self.rows[i]), [int(start) for start in starts]
         if self.cache is not None:
             return np.stack([self.cache.clip(row, start, length, step) for start in starts])
@@ -108,8 +100,6 @@ class Part:
 
     def clip(self, i: int, start: int, length: int, step: int = 1) -> np.ndarray:
         """Clip of the i-th video: (T, H, W, C)."""
-        if self.cache is not None:
-            return self.cache.clip(int(self.rows[i]), int(start), length, step)
         return self.clips(i, np.array([start]), length, step)[0]
 
     def fault(self, i: int, error: VideoError) -> Fault:
@@ -119,24 +109,24 @@ class Part:
 
 
 def open_parts(index: Index, spec: RunSpec) -> tuple[Part | None, Part]:
-    """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits.
+    """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits; the first
+    is None, and not asked of the dataset, where nothing is trained.
 
-    A run that trains nothing has no training part, and its dataset needs none.
+    Raises:
+        DatasetError: the split has no such videos.
     """
     size = scaled_size(spec.resolution)
     cache = open_frames(index, size, spec.modality)
-    parts: list[Part | None] = []
-    for name in ("train", "test"):
-        if name == "train" and spec.epochs == 0:
-            parts.append(None)
-            continue
+
+    def part(name: str) -> Part:
         rows = index.rows(spec.split, name)
         if not len(rows):
             flat = index.facts.get("dataset") == "folder"
             how = HOW_TO_PART if flat else f"put those of its lists below {index.root} and make the index again"
             raise DatasetError(f"dataset {index.name}: split {spec.split} has no {name} videos; {how}")
-        parts.append(Part(index, name, rows, size, spec.modality, cache))
-    return parts[0], parts[1]
+        return Part(index, name, rows, size, spec.modality, cache)
+
+    return part("train") if spec.epochs else None, part("test")
 
 
 class Batch(NamedTuple):
@@ -146,32 +136,20 @@ class Batch(NamedTuple):
     windows: Tensor  # (B, 3) int64: top, left, flipped (see `epoch.to_input`)
     labels: Tensor  # (B,) int64, what to train on
     label_sets: Tensor  # (B, M) int64, all right answers, filled up with -1
-    videos: Tensor  # (B,) int64, numbers in the part
     faults: list[Fault]
 
 
 class Clip(NamedTuple):
-    """A clip of a batch to be; of a video that cannot be read only that is told."""
+    """A clip of a `Batch` to be."""
 
-    frames: np.ndarray | None  # (T, H, W, C), None where it could not be read
-    window: tuple[int, int, int]  # top, left, flipped
+    frames: np.ndarray | None  # (T, H, W, C), None where they could not be read
+    window: tuple[int, int, int]
     label: int
     label_set: np.ndarray  # (M,) int64
-    video: int  # number in the part
     faults: list[Fault]
 
 
-class Draw(NamedTuple):
-    """What is random in a training clip."""
-
-    start: int  # first frame
-    window: tuple[int, int, int]  # top, left, flipped
-    label: int  # one of the video's
-
-
 class _Clips(Dataset):
-    """Clips of a part, made as a spec says."""
-
     def __init__(self, part: Part, spec: RunSpec) -> None:
         self.part, self.spec = part, spec
 
@@ -182,15 +160,15 @@ class _Clips(Dataset):
 class TrainingClips(_Clips):
     """Training clips by (epoch, position, video): temporal jitter, random crop, flip (section 4.1)."""
 
-    def draw(self, epoch: int, position: int, video: int) -> Draw:
-        """The clip at a position of an epoch, both from 0. It costs the same in a dataset of any size."""
+    def draw(self, epoch: int, position: int, video: int) -> tuple[int, tuple[int, int, int], int]:
+        """What is random in the clip at a position of an epoch, both from 0: first frame, window, one of the labels."""
         spec, part = self.spec, self.part
         rng = np.random.default_rng([spec.seed, JITTER, epoch, position])
         start = int(random_starts(int(part.num_frames[video]), spec.clip_length, 1, rng, spec.frame_step)[0])
         window = random_window(part.size, spec.resolution, rng)
         flip = int(spec.flip and rng.random() < 0.5)
         labels = part.label_set(video)
-        return Draw(start, (*window, flip), int(labels[rng.integers(len(labels)) if len(labels) > 1 else 0]))
+        return start, (*window, flip), int(labels[rng.integers(len(labels)) if len(labels) > 1 else 0])
 
     def __getitem__(self, key: tuple[int, int, int]) -> Clip:
         """The clip of a key; a video that cannot be read is replaced by one drawn for this place, and told."""
@@ -200,7 +178,7 @@ class TrainingClips(_Clips):
             start, window, label = self.draw(epoch, position, video)
             try:
                 frames = self.part.clip(video, start, self.spec.clip_length, self.spec.frame_step)
-                return Clip(frames, window, label, self.part.label_set(video), video, faults)
+                return Clip(frames, window, label, self.part.label_set(video), faults)
             except VideoError as error:
                 if len(faults) == MOST_REPLACEMENTS:
                     raise
@@ -215,13 +193,12 @@ class CentreClips(_Clips):
     def __getitem__(self, i: int) -> Clip:
         part, length, step = self.part, self.spec.clip_length, self.spec.frame_step
         start = last_start(int(part.num_frames[i]), length, step) // 2
-        window = (*centre_window(part.size, self.spec.resolution), 0)
-        frames, faults = None, []
         try:
-            frames = part.clip(i, start, length, step)
+            frames, faults = part.clip(i, start, length, step), []
         except VideoError as error:
-            faults.append(part.fault(i, error))
-        return Clip(frames, window, int(part.labels[i]), part.label_set(i), i, faults)
+            frames, faults = None, [part.fault(i, error)]
+        window = (*centre_window(part.size, self.spec.resolution), 0)
+        return Clip(frames, window, int(part.labels[i]), part.label_set(i), faults)
 
 
 class TestClips(_Clips):
@@ -252,13 +229,13 @@ def collate(clips: list[Clip]) -> Batch:
     some = [clip for clip in clips if clip.frames is not None]
     if not some:
         nothing = torch.empty(0, dtype=torch.int64)
-        return Batch(nothing, nothing, nothing, nothing, nothing, faults)
+        return Batch(nothing, nothing, nothing, nothing, faults)
     sets = np.full((len(some), max(len(clip.label_set) for clip in some)), -1)
     for row, clip in zip(sets, some, strict=True):
         row[: len(clip.label_set)] = clip.label_set
-    windows, labels, videos = (torch.tensor([getattr(c, name) for c in some]) for name in ("window", "label", "video"))
+    windows, labels = (torch.tensor([getattr(clip, name) for clip in some]) for name in ("window", "label"))
     frames = default_collate([torch.from_numpy(clip.frames) for clip in some])
-    return Batch(frames, windows, labels, torch.from_numpy(sets), videos, faults)
+    return Batch(frames, windows, labels, torch.from_numpy(sets), faults)
 
 
 @lru_cache(maxsize=2)
@@ -271,8 +248,7 @@ class EpochBatches:
     """Keys (epoch, position, video) of each batch of an epoch that this process trains on; the last may be smaller.
 
     A step takes the next `batch_size` clips for each process, and each process its part of them in a row: which clips
-    a step sees depends on how many they are together, not on who they are. Only the process that hands out keys holds
-    the order of the videos; workers do not grow with the dataset.
+    a step sees depends on how many they are together, not on who they are.
     """
 
     def __init__(self, spec: RunSpec, videos: int, processes: Processes = ALONE) -> None:
@@ -301,7 +277,7 @@ class EpochBatches:
 
 
 def clips_per_step(spec: RunSpec, processes: Processes) -> int:
-    """Clips that all processes together train on in a step: the batch is that of one GPU."""
+    """Clips that all processes together train on in a step: the batch size is that of one GPU."""
     return spec.batch_size * processes.count
 
 
@@ -319,7 +295,7 @@ def centre_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> Da
 
 
 def video_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> DataLoader:
-    """A loader of what `TestClips` gives, video by video in order, of every video in one process alone."""
+    """A loader of what `TestClips` gives, video by video, of every video in one process alone."""
     own = Subset(TestClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
     return _loader(own, part, batch_size=None)
 
@@ -341,20 +317,12 @@ def _loader(dataset: Dataset, part: Part, **how: object) -> DataLoader:
 
 
 def _start_reader(_worker: int) -> None:
-    """Prepare a process that reads videos."""
     # a cluster signals all processes of a job: the one that this works for needs it until that has saved
     for number_of_signal in (*SIGNALS, signal.SIGINT):
         signal.signal(number_of_signal, signal.SIG_IGN)
     end_with_parent()
     if len(tempfile.gettempdir()) > 60:  # batches pass through sockets in there, whose whole path has 100 characters
         tempfile.tempdir = "/tmp"
-    multiprocessing.queues.Queue._on_queue_feeder_error = _send_error
-
-
-def _send_error(queue: multiprocessing.queues.Queue, error: Exception, numbered: tuple[int, object]) -> None:
-    """Send the error in place of a batch that cannot be sent, and would be waited for without end."""
-    wrapped = ExceptionWrapper((type(error), error, error.__traceback__), "in DataLoader worker process")
-    queue.put((numbered[0], wrapped))
 
 
 @atexit.register

@@ -1,8 +1,8 @@
 """Train and test one run: `python -m studylib.training RUN_FOLDER` (paper, section 4.1); with `epochs` 0, test only.
 
-`torchrun -m studylib.training RUN_FOLDER` does it in several processes, one a GPU, on one node or several. The run
-folder holds `spec.json`; history, predictions, provenance and, last, metrics are written beside it. Checkpoints are in
-the data folder. Called again, however it ended, the run goes on from the last one, and a finished one does nothing.
+`torchrun -m studylib.training RUN_FOLDER` does it in several processes, one a GPU, on one node or several. Results are
+written beside the run's `spec.json`, checkpoints into the data folder. Called again, however it ended, the run goes on
+from the last one, and a finished one does nothing.
 """
 
 import os
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from studylib.nets.complexity import count_by_name
-from studylib.nets.weights import bn_eps, set_bn_eps
+from studylib.nets.weights import set_bn_eps
 from studylib.training import devices
 from studylib.training.checkpoint import (
     CheckpointError,
@@ -29,9 +29,8 @@ from studylib.training.checkpoint import (
     newest_checkpoint,
     read_checkpoint,
     require_strangers,
-    save_checkpoint,
 )
-from studylib.training.devices import EXIT_CODE, PeerLost, Stopped, asked, from_environment, joined, listen
+from studylib.training.devices import EXIT_CODE, Stopped, asked, from_environment, joined, listen
 from studylib.training.epoch import (
     SECONDS_BETWEEN_LINES,
     Progress,
@@ -45,14 +44,13 @@ from studylib.training.epoch import (
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
 from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
 from studylib.training.run_files import now, read_metrics, write_conv1, write_history, write_json
-from studylib.training.spec import RunSpec, SpecError, load_spec, out_of_memory, recorded_hash
+from studylib.training.spec import RunSpec, load_spec, out_of_memory, recorded_hash
 from studylib.video.clips import centre_window
 from studylib.video.faults import Faults, TooManyFaults
 from studylib.video.files import locked, user_path
-from studylib.video.machine import number
 
 PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so
-ERRORS = (SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)
+ERRORS = (CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)  # that say in a line what is wrong
 
 
 def run(run_folder: Path) -> None:
@@ -60,8 +58,8 @@ def run(run_folder: Path) -> None:
 
     Raises:
         Stopped: a signal asked for it; the state is saved.
-        SpecError, CheckpointError, TrainingError, TooManyFaults, OSError, ValueError: one line that says what is wrong.
-        PeerLost: another process of the run raised one of these, or was killed.
+        CheckpointError, TrainingError, TooManyFaults, OSError, ValueError: one line that says what is wrong.
+        RuntimeError: another process of the run raised one of these, or was killed.
     """
     spec = load_spec(run_folder)
     processes, device = from_environment(), devices.choose()
@@ -78,12 +76,12 @@ def run(run_folder: Path) -> None:
             return
         try:
             session = Session(run_folder, spec, processes, device)
-            progress = start(session)
+            start(session)
             if spec.epochs:
-                train(session, progress)
-            elif processes.leads:
-                write_history(run_folder, [])
-            test(session, progress)
+                train(session)
+            if processes.leads:
+                write_history(run_folder, session.progress.history)
+            test(session)
         except TooManyFaults:
             if processes.count == 1:  # several have written what they found together
                 session.faults.write(run_folder)
@@ -94,10 +92,10 @@ def run(run_folder: Path) -> None:
             raise
 
 
-def start(session: Session) -> Progress:
-    """Put the last checkpoint, or the weights of `init_from`, into the session's net and optimiser; where it stands."""
+def start(session: Session) -> None:
+    """Go on from the last checkpoint, or start from the weights of `init_from`."""
     spec, processes, provenance = session.spec, session.processes, session.provenance
-    path = newest_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)))
+    path = newest_checkpoint(session.checkpoints)
     seen = clips_seen(path) if path else -1
     if processes.largest([seen]) != [seen]:
         raise CheckpointError(
@@ -108,18 +106,19 @@ def start(session: Session) -> Progress:
             require_strangers(spec, session.index)
             provenance["init_from"] = initialise_from(session.net, spec.init_from, spec.new_head)
             session.say(f"weights from {spec.init_from}")
-        return Progress(provenance=provenance)
+        return
     saved = read_checkpoint(path, session.device)
     advice = f"remove {path.parent} to start anew"
     try:
-        if saved["provenance"]["dataset"]["manifest_hash"] != provenance["dataset"]["manifest_hash"]:
+        session.provenance = saved["provenance"]
+        if session.provenance["dataset"]["manifest_hash"] != provenance["dataset"]["manifest_hash"]:
             raise CheckpointError(
                 f"{path}: was trained on another {spec.dataset} (its manifest hash differs); {advice}"
             )
         session.net.load_state_dict(saved["net"])
         set_bn_eps(session.net, saved["bn_eps"])
         session.optimizer.load_state_dict(saved["optimizer"])
-        progress = Progress.of_state(saved, processes)
+        session.progress = Progress.of_state(saved, processes)
         if processes.leads:
             session.faults = Faults(saved["faults"])
     except CheckpointError:
@@ -128,28 +127,25 @@ def start(session: Session) -> Progress:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise CheckpointError(f"{path}: does not fit this run ({reason}); {advice}") from None
     told = ("commit", "source_clean", "started", "processes", "device", "cpu", "threads", "precision")
-    here = {key: provenance[key] for key in told}
-    progress.provenance["resumed"] = [*progress.provenance.get("resumed", []), here]
+    session.provenance.setdefault("resumed", []).append({key: provenance[key] for key in told})
+    progress = session.progress
     session.say(f"going on in epoch {progress.epoch + 1}, after {progress.position:,} of its clips")
-    return progress
 
 
-def train(session: Session, progress: Progress) -> None:
-    """Train to the end of the last epoch, from where `progress` stands."""
-    spec, processes = session.spec, session.processes
-    takes = "a number of minutes from 0 (a checkpoint every step) on"
-    seconds_between_saves = 60 * number("STUDY_CHECKPOINT_MINUTES", takes, 15.0, kind=float)
+def train(session: Session) -> None:
+    """Train to the end of the last epoch, from where the session stands."""
+    spec, processes, progress = session.spec, session.processes, session.progress
     loader, batches = training_loader(session.training_part, spec, processes)
     centre = centre_loader(session.test_part, spec, processes)
     while progress.epoch < spec.epochs:
-        row = train_epoch(session, loader, batches, progress, lambda: save(session, progress), seconds_between_saves)
+        row = train_epoch(session, loader, batches)
         try:
             row |= centre_test(session, centre)
         except Stopped:
-            save(session, progress)  # trained and not yet tested
+            session.save()  # trained and not yet tested
             raise
-        best = progress.end_epoch(row)
-        save(session, progress, best)
+        progress.end_epoch(row)
+        session.save()
         if processes.leads:
             write_history(session.run_folder, progress.history)
         left = (spec.epochs - progress.epoch) * progress.seconds / progress.epoch
@@ -161,63 +157,33 @@ def train(session: Session, progress: Progress) -> None:
         )
         if stop := processes.largest([asked()])[0]:
             raise Stopped(stop, f"after epoch {progress.epoch}")
-    if processes.leads:
-        write_history(session.run_folder, progress.history)
 
 
-def save(session: Session, progress: Progress, best: bool = False) -> None:
-    """Write a checkpoint; all processes call it together."""
-    state = progress.state(session.processes)
-    found = session.processes.gather(session.faults.rows())
-    if session.processes.leads:
-        faults = Faults(row for rows in found for row in rows)
-        faults.require_few("train", len(session.training_part.rows))
-        faults.write(session.run_folder)
-        state |= {
-            "net": session.net.state_dict(),
-            "bn_eps": bn_eps(session.net),
-            "optimizer": session.optimizer.state_dict(),
-            "faults": faults.rows(),
-        }
-        clips = progress.epoch * session.spec.clips_per_epoch + progress.position
-        save_checkpoint(checkpoint_folder(recorded_hash(session.run_folder)), clips, state, best)
-    session.processes.largest([0])  # none ends while the leading one writes: torchrun would end that, too
-
-
-def test(session: Session, progress: Progress) -> None:
-    """Test the net by its spec's protocol (section 4.1); write predictions, filters, provenance and, last, metrics. All
-    processes call it together; stopped by a signal, it starts anew when called again."""
-    spec, folder = session.spec, session.run_folder
+def test(session: Session) -> None:
+    """Test the net by its spec's protocol (section 4.1); write predictions, filters, provenance and, last, metrics."""
+    spec, folder, progress = session.spec, session.run_folder, session.progress
     session.say("testing")
     predictions = predict(session)
     if predictions is None:  # the leading process has all of them
         return
-    complexity = count_by_name(
-        spec.net,
-        spec.depth,
-        len(session.index.classes),
-        spec.clip_length,
-        spec.in_channels,
-        spec.width,
-        spec.resolution,
-    )
+    classes, side = len(session.index.classes), spec.resolution
+    complexity = count_by_name(spec.net, spec.depth, classes, spec.clip_length, spec.in_channels, spec.width, side)
     if session.device.type == "cuda":
         peak_memory = torch.cuda.max_memory_allocated(session.device)
     else:  # resident, mapped frames included
         peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    last = progress.history[-1] if spec.epochs else {"train_error": None, "test_error": None}
+    last = progress.history[-1] if spec.epochs else {}
     session.faults.write(folder)
     write_predictions(folder / "predictions.parquet", predictions)
     write_conv1(folder, session.net)
-    ended = {"ended": now(), "faults": session.faults.counts()}
-    write_json(folder / "provenance.json", progress.provenance | ended)
+    write_json(folder / "provenance.json", session.provenance | {"ended": now(), "faults": session.faults.counts()})
     metrics = {
         "spec_hash": recorded_hash(folder),
         "clip_top1": clip_top1(predictions),
         "video_top1": video_top_k(predictions, 1),
         "video_top5": video_top_k(predictions, 5),
-        "train_error": last["train_error"],
-        "test_error": last["test_error"],
+        "train_error": last.get("train_error"),
+        "test_error": last.get("test_error"),
         "params": complexity.params,
         "flops": complexity.flops,
         "seconds": progress.seconds,
@@ -230,9 +196,8 @@ def test(session: Session, progress: Progress) -> None:
 
 @torch.no_grad()
 def predict(session: Session) -> Predictions | None:
-    """Test the session's net on every video of its test part, each decoded once; those that cannot be read are added
-    to its faults. Several processes share the videos; the leading one gets the predictions, the others None.
-    """
+    """Test the session's net on every video of its test part; those that cannot be read are added to its faults.
+    Several processes share the videos; the leading one gets the predictions, the others None."""
     spec, part, processes, net = session.spec, session.test_part, session.processes, session.net
     processes.spread_statistics(net)
     net.eval()
@@ -272,14 +237,12 @@ def predict(session: Session) -> Predictions | None:
 
 
 def lacking(error: Exception, spec: RunSpec) -> str:
-    """What a run had too little of, and what to do, where that is what an error means; else "".
-
-    torch has an error of its own for a GPU's memory alone.
-    """
+    """What a run had too little of, and what to do, where that is what an error means; else ""."""
     text = f"{error} {error.__cause__}"  # of a reader that is gone: by which signal
     # the last: no space left for what is no file of the study, which would be named
     if re.search(r"shared memory|</torch_|Bus error|^\[Errno 28\][^:]*$", text):
         return "shared memory (/dev/shm) is full: enlarge it (docker run --shm-size=8g), or lower STUDY_WORKERS"
+    # torch has an error of its own for a GPU's memory alone
     full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
     if text.startswith("DataLoader worker") or (full and "DataLoader worker" in text):
         lack = "a process that reads videos was killed, usually for want of memory"
@@ -288,11 +251,8 @@ def lacking(error: Exception, spec: RunSpec) -> str:
 
 
 def main(arguments: list[str], leave: Callable[[int], int] = int) -> int:
-    """Command line: one run folder.
-
-    Exit code 75 when a signal asked to stop and the state is saved; 1, and one line starting with "error:", where the
-    run cannot go on. Both go through `leave`, while what the error holds, as processes that read videos, is there.
-    """
+    """Command line: one run folder. Exit code 75 when a signal asked to stop and the state is saved; 1, and one line
+    starting with "error:", where the run cannot go on. Both go through `leave` before what the error holds is freed."""
     if len(arguments) != 1:
         print("usage: python -m studylib.training RUN_FOLDER", file=sys.stderr)
         return 2
@@ -310,9 +270,6 @@ def tell(error: BaseException) -> int:
         if from_environment().leads:
             print(f"stopped {error}; saved, start it again to go on", flush=True)
         return EXIT_CODE
-    if isinstance(error, PeerLost):
-        print(f"process {from_environment().rank}: {error}", file=sys.stderr, flush=True)
-        return 1
     line = str(error)
     # of an error that comes from a process that reads videos: its last line, without that one's traceback
     if of_reader := re.fullmatch(r"(?s)Caught .*\n  [^\n]*\n(?:[\w.]+: )?(.+)", line):

@@ -1,9 +1,5 @@
 """What lies in a run folder beside its spec, what makes it complete (see `results` for reading many of them), and where
 a result comes from: code, packages, hardware. No host names, no paths.
-
-`conv1.npz` holds the filters of a factorised conv1, which Figure 6 (appendix) shows of R(2+1)D: a run keeps them
-because its checkpoints stay on the machine that trained it. Nets with a conv1 in one piece have no such file, nor has
-a run that was recorded before there was one.
 """
 
 import csv
@@ -12,6 +8,7 @@ import io
 import json
 import os
 import platform
+import re
 import subprocess
 import zipfile
 from datetime import UTC, datetime
@@ -61,23 +58,13 @@ CLOCKS = ("clips_per_second", "seconds", "data_wait")  # columns in which a repe
 SINCE_THEN = ("data_wait",)  # columns that runs recorded before they were thought of do not have
 # Always there; a run that starts from other weights has `init_from` too.
 PROVENANCE = (
-    "commit",
-    "source_clean",
-    "versions",
-    "device",
-    "cpu",
-    "threads",
-    "precision",
-    "started",
-    "ended",
-    "dataset",
-)
+    "commit", "source_clean", "versions", "device", "cpu", "threads", "precision", "started", "ended", "dataset",
+)  # fmt: skip
 DATASET = ("name", "manifest_hash")  # always there in its `dataset`, as texts
 # What a result depends on; run folders and the book's pages may change without touching it.
 SOURCES = ("studylib", "book/experiments", ":(glob)runs/*.yaml", "runs/Snakefile", "pyproject.toml")
 # Python writes it as it imports the sources; git lists it where the repository was copied without its .gitignore.
 BYTECODE = ":(exclude,glob)**/__pycache__/**"
-OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
 
 
@@ -129,16 +116,8 @@ def read_metrics(run_folder: Path) -> dict[str, Any] | None:
 
 
 def write_conv1(run_folder: Path, net: "nn.Module") -> None:
-    """Write `conv1.npz`, see `read_conv1`, in one step; not of a net whose conv1 is one convolution, and of C3D.
-
-    The same weights give the same bytes.
-
-    Args:
-        net: of `build_net`, not the copy that DistributedDataParallel makes of it.
-
-    Raises:
-        OSError: the file cannot be written; an earlier one is intact.
-    """
+    """Write `conv1.npz`, see `read_conv1`, of a net whose conv1 is factorised: Figure 6 shows these filters, and
+    checkpoints stay on the machine that trained the run. The same weights give the same bytes."""
     from torch import nn
 
     factors = [module for module in getattr(net, "stem", ()) if isinstance(module, nn.Conv3d)]
@@ -149,25 +128,17 @@ def write_conv1(run_folder: Path, net: "nn.Module") -> None:
 
 def read_conv1(run_folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
     """Spatial (M, C, 1, 7, 7) and temporal filters (N, M, 3, 1, 1) of a run, float32; None where it has no `conv1.npz`.
-
-    In the paper's R(2+1)D (45, 3, 1, 7, 7) and (64, 45, 3, 1, 1); 2 inputs on flow.
-
-    Raises:
-        RunFolderError: the file is no archive of both, or they are not such filters or not all finite.
-    """
+    Errors: RunFolderError: the file is no archive of both, or they are not such filters or not all finite."""
     path = run_folder / CONV1
     if not path.exists():
         return None
     try:
         with np.load(path) as archive:
             spatial, temporal = archive["spatial"], archive["temporal"]
-        for array, kernel in ((spatial, (1, 7, 7)), (temporal, (3, 1, 1))):
-            if array.dtype != np.float32 or array.ndim != 5 or array.shape[2:] != kernel:
-                raise ValueError(f"{array.dtype} {array.shape} instead of float32 filters of {kernel}")
-            if not np.isfinite(array).all():
-                raise ValueError("weights that are not finite")
-        if temporal.shape[1] != spatial.shape[0]:
-            raise ValueError(f"temporal reads {temporal.shape[1]} channels, spatial gives {spatial.shape[0]}")
+        if spatial.shape[2:] != (1, 7, 7) or temporal.shape[1:] != (len(spatial), 3, 1, 1):
+            raise ValueError(f"filters of {spatial.shape} and {temporal.shape}")
+        if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in (spatial, temporal)):
+            raise ValueError("weights that are not finite numbers of float32")
     except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         advice = "restore it, or remove the folder and run it again"
@@ -176,26 +147,20 @@ def read_conv1(run_folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def of_code() -> dict[str, Any]:
-    """Commit, whether the sources are the commit's, versions of packages, and the processor.
-
-    Of sources that are no checkout of their own the commit is "unknown", and `commit_reason` says why.
-    """
+    """Commit, whether the sources are the commit's, versions of packages, and the processor. Of sources that are no
+    checkout of their own the commit is "unknown", and `commit_reason` says why."""
     import torch  # here, because who only reads results, as the book does, can do without it
 
     try:
         commit = {"commit": _git("rev-parse", "HEAD")}
-        status = _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES, BYTECODE)
-        clean = not status
+        clean = not _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES, BYTECODE)
     except (OSError, subprocess.CalledProcessError) as error:
         told = getattr(error, "stderr", None) or str(error)
         reason = " ".join(told.split()).replace(str(REPOSITORY), "REPOSITORY")
         commit, clean = {"commit": "unknown", "commit_reason": reason}, False
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cpu = models[0] if models else platform.processor() or "unknown"
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"^model name[^:]*:(.*)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.M)
+    cpu = model[1].strip() if model else platform.processor() or "unknown"
     return commit | {
         "source_clean": clean,
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
@@ -209,15 +174,10 @@ def now() -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints of the repository that these sources are.
-
-    Raises:
-        OSError: there is no git.
-        CalledProcessError: the sources are no repository, or one that git refuses, such as another user's.
-    """
-    # no repository in which the sources merely lie, nor the one whose hook calls this
-    environ = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
-    environ |= {"GIT_CEILING_DIRECTORIES": str(REPOSITORY.parent), "LC_ALL": "C"}
+    """What git prints of the repository that these sources are. Errors: OSError: there is no git.
+    CalledProcessError: the sources are no repository, or one that git refuses."""
+    # not of one in which the sources merely lie
+    environ = os.environ | {"GIT_CEILING_DIRECTORIES": str(REPOSITORY.parent), "LC_ALL": "C"}
     return subprocess.run(
         ["git", *arguments], cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=True
     ).stdout.removesuffix("\n")

@@ -1,7 +1,6 @@
 """The frozen, validated description of one run, and the hash that names it.
 
-Parameters arrive from plan files and papermill calls, where a misspelt name or YAML's `1e-3` (a text, not a number)
-would otherwise pass without a word: every field says here what it takes and a message names the one that is wrong.
+Plan files and papermill pass misspelt names and YAML's `1e-3` (a text) without a word: here a message names them.
 """
 
 import difflib
@@ -42,11 +41,7 @@ class Source(NamedTuple):
 
 
 def parse_init_from(init_from: str) -> Source | None:
-    """The source that `init_from` names, None for "" (from scratch).
-
-    Raises:
-        ValueError: says what it takes.
-    """
+    """The source that `init_from` names, None for "" (from scratch). Errors: ValueError: says what it takes."""
     if init_from == "":
         return None
     kind, _, name = init_from.partition(":")
@@ -85,10 +80,8 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RunSpec:
-    """One run: what is trained, on what, how, and how it is tested.
-
-    Defaults are the paper's (section 4.1) and, where it is silent, VMZ's; but `amp`, which VMZ has fp32.
-    """
+    """One run: what is trained, on what, how, and how it is tested. Defaults are the paper's (section 4.1) and,
+    where it is silent, VMZ's; but `amp`, which VMZ has fp32."""
 
     experiment: Name  # the notebook in book/experiments
     net: Literal[*PRINTED_NAMES]  # a net of Table 2, a variant, or c3d
@@ -138,11 +131,7 @@ class RunSpec:
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> "RunSpec":
-        """A spec from names and values, of a plan, a JSON file or a papermill call.
-
-        Raises:
-            SpecError: every name that is no field (with the nearest one), missing one, wrong type or value.
-        """
+        """A spec from names and values. Errors: SpecError: names all that are no field, missing or wrong."""
         try:
             return cls(**parameters)
         except ValidationError as error:
@@ -168,11 +157,8 @@ class RunSpec:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def save(self, run_folder: Path) -> None:
-        """Write `spec.json` into the run folder, which is made where it is missing.
-
-        Raises:
-            SpecError: the folder already holds another run; nothing is touched then.
-        """
+        """Write `spec.json` into the run folder, which is made where it is missing. Errors: SpecError: it holds another
+        run; nothing is touched then."""
         path = run_folder / "spec.json"
         if path.exists():
             require_same_spec(self, load_spec(run_folder), run_folder)
@@ -182,11 +168,7 @@ class RunSpec:
 
 
 def load_spec(run_folder: Path) -> RunSpec:
-    """The spec of a run folder.
-
-    Raises:
-        SpecError: no `spec.json`, not JSON, or not a spec; the message names the file.
-    """
+    """The spec of a run folder. Errors: SpecError: no `spec.json`, not JSON, or not a spec."""
     path = run_folder / "spec.json"
     try:
         return RunSpec.from_parameters(json.loads(path.read_text()))
@@ -199,10 +181,8 @@ def load_spec(run_folder: Path) -> RunSpec:
 
 
 def recorded_hash(run_folder: Path) -> str:
-    """The hash of the `spec.json` of a run folder as it was written.
-
-    It equals `RunSpec.hash` unless a later version of this code knows more fields: those do not change what was run.
-    """
+    """The hash of the `spec.json` of a run folder as it was written: `RunSpec.hash`, unless a later version of this
+    code knows more fields, which do not change what was run."""
     return hashlib.sha256((run_folder / "spec.json").read_bytes()).hexdigest()
 
 
@@ -215,11 +195,7 @@ def out_of_memory(spec: RunSpec) -> str:
 
 
 def require_same_spec(wanted: RunSpec, found: RunSpec, run_folder: Path) -> None:
-    """Refuse a run folder that holds another run, naming every field that differs.
-
-    Raises:
-        SpecError: with what to do; the results in the folder stay as they are.
-    """
+    """Errors: SpecError where a run folder holds another run: names every field that differs, and what to do."""
     ours, theirs = asdict(wanted), asdict(found)
     differences = [f"{name} is {theirs[name]!r}, wanted {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
     if differences:

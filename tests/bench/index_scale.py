@@ -77,8 +77,8 @@ class Draws(TrainingClips):
     """The draw of a clip and the way to its frames, without decoding; gives the worker's own memory in MB."""
 
     def __getitem__(self, key: tuple[int, int, int]) -> float:
-        draw = self.draw(*key)
-        self.part.index.video(int(self.part.rows[draw.video]))
+        self.draw(*key)
+        self.part.index.video(int(self.part.rows[key[2]]))
         return private_mb() if key[1] >= DRAWS - 2 * WORKERS else 0.0
 
 

@@ -73,7 +73,7 @@ def random_batch(geometry: Geometry) -> Batch:
     b, crop = geometry.batch_size, geometry.resolution
     clips = torch.randint(0, 256, (b, geometry.clip_length, crop, crop, 3), dtype=torch.uint8, generator=generator)
     labels = torch.randint(0, geometry.classes, (b,), generator=generator)
-    return Batch(clips, torch.zeros(b, 3, dtype=torch.int64), labels, labels[:, None], torch.arange(b), [])
+    return Batch(clips, torch.zeros(b, 3, dtype=torch.int64), labels, labels[:, None], [])
 
 
 def new_net(spec: RunSpec, geometry: Geometry, device: torch.device) -> nn.Module:

@@ -75,7 +75,7 @@ def test_a_run_that_trains_nothing_is_its_test():
 
 def test_disk_is_three_checkpoints_of_weights_and_momentum_and_the_scores_of_all_clips():
     run = Cost(replace(SPEC, width=64), Videos(160, 1600, 400, 1120 * 64))
-    assert run.checkpoint_bytes == 3 * 8 * 33_371_472
+    assert run.checkpoint_bytes == 2 * 8 * 33_371_472
     assert run.prediction_bytes == (1600 + 160) * 400 * 2
 
 

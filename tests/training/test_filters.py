@@ -14,14 +14,6 @@ from studylib.training.run_files import CONV1, RunFolderError, read_conv1, write
 from tests.fake_runs import write_fake_run
 from tests.trainings import saved_state, start
 
-NAMES = ("stem.0.weight", "stem.3.weight")  # of the two factors in a saved state
-
-
-def assert_those_of(folder, net):
-    """The file of a run has conv1's weights of a saved state, bit for bit."""
-    for array, name in zip(read_conv1(folder), NAMES, strict=True):
-        np.testing.assert_array_equal(array, net[name].numpy())
-
 
 @pytest.fixture
 def folder(tmp_path):
@@ -29,13 +21,6 @@ def folder(tmp_path):
     torch.manual_seed(0)
     write_conv1(tmp_path, build_net("r2plus1d", width=8))
     return tmp_path
-
-
-def test_conv1_of_the_papers_r2plus1d_is_45_spatial_and_64_temporal_filters_over_them(tmp_path):
-    write_conv1(tmp_path, build_net("r2plus1d"))
-    spatial, temporal = read_conv1(tmp_path)
-    assert (spatial.shape, temporal.shape) == ((45, 3, 1, 7, 7), (64, 45, 3, 1, 1))
-    assert (spatial.dtype, temporal.dtype) == (np.float32, np.float32)
 
 
 @pytest.mark.parametrize("name", PRINTED_NAMES)
@@ -49,7 +34,9 @@ def test_a_net_has_the_file_where_table_2_says_that_its_conv1_is_factorised(name
 def test_a_run_keeps_the_weights_of_its_last_checkpoint_and_a_repetition_the_same_bytes(tiny_data, tmp_path):
     spec = start(tmp_path, net="r2plus1d", epochs=1)
     training.run(tmp_path)
-    assert_those_of(tmp_path, saved_state(spec.hash)["net"])
+    weights = saved_state(spec.hash)["net"]
+    for array, name in zip(read_conv1(tmp_path), ("stem.0.weight", "stem.3.weight"), strict=True):
+        np.testing.assert_array_equal(array, weights[name].numpy())
     assert [array.shape for array in read_conv1(tmp_path)] == [(2, 3, 1, 7, 7), (4, 2, 3, 1, 1)]
     kept = (tmp_path / CONV1).read_bytes()
     for name in ("metrics.json", CONV1):  # as a run that ended just before
@@ -58,33 +45,8 @@ def test_a_run_keeps_the_weights_of_its_last_checkpoint_and_a_repetition_the_sam
     assert (tmp_path / CONV1).read_bytes() == kept
 
 
-def test_a_run_without_training_keeps_the_filters_that_it_was_given(tiny_data, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    start(tmp_path / "trained", net="r2plus1d", epochs=1)
-    given = {"init_from": "folder:trained", "epochs": 0, "frame_order": "frozen"}
-    start(tmp_path / "frozen", net="r2plus1d", **given)
-    for name in ("trained", "frozen"):
-        training.run(tmp_path / name)
-    assert (tmp_path / "frozen" / CONV1).read_bytes() == (tmp_path / "trained" / CONV1).read_bytes()
-
-
-def test_a_compiled_net_with_its_weights_channels_last_has_the_same_bytes(folder, tmp_path):
-    torch.manual_seed(0)
-    net = build_net("r2plus1d", width=8).to(memory_format=torch.channels_last_3d)
-    assert not net.stem[0].weight.is_contiguous()
-    net.compile(backend="eager")
-    write_conv1(tmp_path / "compiled", net)
-    assert (tmp_path / "compiled" / CONV1).read_bytes() == (folder / CONV1).read_bytes()
-
-
 def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
-
-
-def flip_a_bit(path):
-    content = bytearray(path.read_bytes())
-    content[300] ^= 1
-    path.write_bytes(content)
 
 
 def rewrite(**changes):
@@ -105,14 +67,11 @@ def with_nan(array):
 
 BROKEN = [
     (lambda path: path.write_bytes(b""), ""),
-    (lambda path: np.save(path.open("wb"), np.zeros(3)), ""),
     (cut, ""),
-    (flip_a_bit, "CRC"),
     (lambda path: np.savez(path, spatial=np.zeros(3)), "temporal"),
-    (rewrite(spatial=lambda a: a[:, :, 0]), r"float32 \(5, 3, 7, 7\) instead of float32 filters of \(1, 7, 7\)"),
-    (rewrite(temporal=lambda a: a.astype(np.float16)), "float16 .* instead of float32 filters"),
+    (rewrite(spatial=lambda a: a[:, :, 0]), r"filters of \(5, 3, 7, 7\) and "),
     (rewrite(spatial=with_nan), "not finite"),
-    (rewrite(temporal=lambda a: a[:, :4]), "temporal reads 4 channels, spatial gives 5"),
+    (rewrite(temporal=lambda a: a[:, :4]), r"and \(8, 4, 3, 1, 1\)"),
 ]
 
 

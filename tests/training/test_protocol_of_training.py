@@ -99,12 +99,6 @@ def difference(one: Predictions, other: Predictions) -> float:
 # The schedule
 
 
-def test_an_epoch_is_measured_in_clips_and_not_in_passes_over_the_videos(tiny_data: Path, tmp_path: Path) -> None:
-    for clips, steps in ((12, ["2", "4"]), (72, ["9", "18"])):  # of 32 videos, in batches of 8
-        rows = history(run(tmp_path / str(clips), clips_per_epoch=clips, epochs=2))
-        assert [row["step"] for row in rows] == steps
-
-
 def test_a_run_divides_its_learning_rate_by_ten_every_so_many_epochs(tiny_data: Path, tmp_path: Path) -> None:
     rows = history(run(tmp_path, clips_per_epoch=16, epochs=5, lr_step=2))
     assert [float(row["lr"]) for row in rows] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
@@ -157,16 +151,6 @@ def test_all_nets_but_r2d_and_c3d_take_weights_of_another_clip_length(name: str)
         return
     load_weights(long, weights)
     assert all(torch.equal(long.state_dict()[key], tensor) for key, tensor in short.state_dict().items())
-
-
-def test_what_clip_length_does_not_explain_is_not_put_down_to_it() -> None:
-    net = build_net("r2d", num_classes=5, width=4)
-    wider, flow = {"width": 8, "clip_length": 16}, {"width": 4, "clip_length": 16, "in_channels": 2}
-    for name, sizes in (("r2d", wider), ("r2d", flow), ("f_r2d", {"width": 4})):
-        other = build_net(name, num_classes=5, **sizes)
-        with pytest.raises(WeightsError, match=r"stem\.0\.weight is ") as error:
-            load_weights(net, Weights(other.state_dict(), "checkpoint", 1e-3, "last.pt"))
-        assert "clip_length" not in str(error.value)
 
 
 # Testing a trained net at other sizes

@@ -61,22 +61,11 @@ def unpacked(repository, monkeypatch):
 
 
 @pytest.mark.parametrize("ignored", ["", "*unpacked*"])
-def test_another_repository_around_the_sources_or_whose_hook_runs_them_is_not_theirs(unpacked, ignored, monkeypatch):
+def test_another_repository_around_the_sources_is_not_theirs(unpacked, ignored):
     (unpacked.parent / ".gitignore").write_text(ignored)
-    if ignored:
-        monkeypatch.setenv("GIT_DIR", str(unpacked.parent / ".git"))
     told = run_files.of_code()
     assert (told["commit"], told["source_clean"]) == ("unknown", False)
     assert "not a git repository" in told["commit_reason"]
-
-
-def test_a_worktree_is_a_repository_of_its_own(repository, monkeypatch):
-    subprocess.run(["git", "worktree", "add", "-q", "inside"], cwd=repository, check=True)
-    commit = run_files.of_code()["commit"]
-    monkeypatch.setattr(run_files, "REPOSITORY", repository / "inside")
-    assert len(commit) == 40
-    assert run_files.of_code()["commit"] == commit
-    assert clean()
 
 
 def test_a_checkout_that_git_refuses_says_why_its_commit_is_unknown_and_no_path(repository, monkeypatch):

@@ -98,21 +98,6 @@ def test_the_inside_of_blocks_is_not_kept_for_the_backward_pass():
     assert kept_bytes(recomputed) < 0.5 * kept_bytes(kept)
 
 
-def test_statistics_survive_a_recomputation_that_fails():
-    net = net_of()
-    recompute_blocks(net)
-    loss = net(torch.randn(2, *CLIP)).sum()
-    before = {name: buffer.clone() for name, buffer in net.named_buffers()}
-
-    def fail(_module, _inputs, _output):
-        raise MemoryError("no memory left")
-
-    net.layer4[1].conv2[0].register_forward_hook(fail)
-    with pytest.raises(MemoryError):
-        loss.backward()
-    assert_same_bits(dict(net.named_buffers()), before)
-
-
 def test_a_net_without_blocks_is_refused():
     with pytest.raises(ValueError, match="recompute: C3D has no residual blocks; set it to false"):
         recompute_blocks(build_net("c3d", num_classes=5, clip_length=16, width=4, resolution=32))

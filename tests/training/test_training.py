@@ -3,8 +3,6 @@
 import csv
 import json
 import re
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,6 @@ from studylib.training.epoch import Session, TrainingError, learning_rate, make_
 from studylib.training.evaluation import clip_top1, read_predictions, video_top_k
 from studylib.training.loading import open_parts, training_loader
 from studylib.training.spec import RunSpec
-from studylib.video.files import locked
 from tests.trainings import TINY, saved_state, start
 
 
@@ -89,23 +86,6 @@ def test_a_run_leaves_a_complete_folder_and_a_second_call_changes_nothing(tiny_d
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before
 
 
-def test_clips_do_not_depend_on_the_number_of_workers(tiny_data, monkeypatch):
-    spec = RunSpec(**TINY, seed=3)
-    part, _ = open_parts(load_index("pantomime-tiny"), spec)
-
-    def batches(workers, epoch):
-        monkeypatch.setenv("STUDY_WORKERS", str(workers))
-        loader, keys = training_loader(part, spec)
-        keys.epoch = epoch
-        return list(loader)
-
-    alone, with_two = batches(0, 1), batches(2, 1)
-    assert len(alone) == 3
-    for one, other in zip(alone, with_two, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one[:5], other[:5], strict=True))
-    assert not torch.equal(alone[0][0], batches(0, 2)[0][0])
-
-
 def test_every_video_comes_once_before_any_comes_again(tiny_data):
     spec = RunSpec(**TINY | {"clips_per_epoch": 24, "batch_size": 8, "clip_length": 64, "flip": False})
     part, _ = open_parts(load_index("pantomime-tiny"), spec)
@@ -128,26 +108,19 @@ def test_normalisation_per_clip_is_by_its_own_mean_and_deviation():
     torch.testing.assert_close(x.std((1, 2, 3, 4)), torch.ones(2))
 
 
-def test_a_loss_that_is_no_number_stops_the_run_with_the_videos_and_keeps_the_last_checkpoint(
-    tiny_data, tmp_path, monkeypatch
-):
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tiny_data, tmp_path, monkeypatch):
     spec = start(tmp_path)
-    train_step = epoch.train_step
-    seen = []
+    train_step, steps = epoch.train_step, []
 
-    def poisoned(net, batch, *arguments):
-        seen.append(batch.videos.tolist())
-        if len(seen) == 5:  # the second of the three steps of the second epoch
+    def poisoned(net, *arguments):
+        steps.append(1)
+        if len(steps) == 5:  # the second of the three steps of the second epoch
             torch.nn.init.constant_(net.fc.bias, float("nan"))
-        return train_step(net, batch, *arguments)
+        return train_step(net, *arguments)
 
     monkeypatch.setattr(epoch, "train_step", poisoned)
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(TrainingError, match=r"the loss is not finite after epoch 2, clip 20, .*; lower lr"):
         training.run(tmp_path)
-    paths = load_index("pantomime-tiny").subset(1, "train")["path"].to_pylist()
-    assert len(set(seen[4])) == 8
-    assert "the loss is nan at epoch 2, step 2, learning rate 0.005, videos " in str(caught.value)
-    assert ", ".join(paths[video] for video in seen[4]) + "; lower lr" in str(caught.value)
     assert not (tmp_path / "metrics.json").exists()
     saved = saved_state(spec.hash)
     assert len(saved["history"]) == 1
@@ -251,18 +224,7 @@ def test_what_a_run_prints_names_no_folder_of_the_machine(tiny_data, tmp_path, m
     """Its lines are kept in the executed notebook, which is published."""
     monkeypatch.chdir(tmp_path)
     start(Path("run"))
-    holder = threading.Thread(target=hold_cache_lock, args=(tiny_data / "pantomime-tiny",))
-    for cache in (tiny_data / "pantomime-tiny").glob("frames_*.json"):
-        cache.unlink()
-    holder.start()
     training.run(Path("run"))
-    holder.join()
     said = capsys.readouterr().out
-    assert "pantomime-tiny: another process is building the frame cache; waiting for it" in said
     assert str(tiny_data) not in said
     assert str(tmp_path) not in said
-
-
-def hold_cache_lock(folder, seconds=1.5):
-    with locked(folder / "frames_64x86.lock", "held"):
-        time.sleep(seconds)
