@@ -168,8 +168,7 @@ class Evidence:
         self.used += [p.folder for p in own]
         missing = [f"{p.folder} ({p.state})" for p in own if p.run is None] if own else [name + NO_SUCH_RUN]
         seeds, tested = ({key[i] for key in runs} for i in (0, 1))
-        if own:
-            missing += [f"{name}, split {split}" for split in splits if split not in tested]
+        missing += [f"{name}, split {split}" for split in splits if own and split not in tested]
         if own and len(seeds) < fewest_seeds:
             missing.append(f"{fewest_seeds} seeds of {name} (the plan has {len(seeds)})")
         self.missing += missing
@@ -389,12 +388,10 @@ def of_lengths(evidence: Evidence) -> dict[str, list[Planned]]:
     """The experiment's runs of R(2+1)D-18, of the closest frames that it plans: those that test weights from scratch at
     the length that they were trained at, those that test weights as they are on longer clips than they were trained
     on, and those that go on training on longer clips."""
-    every = [p for p in evidence.planned if (p.spec.experiment, p.spec.net) == ("clip_length", "r2plus1d")]
-    every = [p for p in every if p.spec.depth == 18]
+    wanted = "clip_length", "r2plus1d", 18
+    every = [p for p in evidence.planned if (p.spec.experiment, p.spec.net, p.spec.depth) == wanted]
     found = {SCRATCH: [], MOVED: [], FINETUNED: []}
-    for planned in every:
-        if planned.spec.frame_step > min(p.spec.frame_step for p in every):
-            continue
+    for planned in (p for p in every if p.spec.frame_step == min(own.spec.frame_step for own in every)):
         own, start, length = evidence.trainer(planned).spec, evidence.start(planned), planned.spec.clip_length
         if not own.init_from and own.clip_length == length:
             found[SCRATCH].append(planned)
@@ -460,11 +457,9 @@ def video_peaks(evidence: Evidence) -> Verdict:
     elif all(any(part.outcome_among(2) == CONTRADICTED for part in ends) for ends in pairs):
         outcome, among, edge = CONTRADICTED, 2, 1  # and below 0 by its high end
 
-    def height(part: Part) -> float:
-        return part.among(among)[edge]
-
     # of the length in between that comes closest to a peak, the end over which it is less high
-    closest = max((min(ends, key=height) for ends in pairs), key=height)
+    height = {part: part.among(among)[edge] for ends in pairs for part in ends}
+    closest = max((min(ends, key=height.get) for ends in pairs), key=height.get)
     return Verdict(outcome, tuple(part for ends in pairs for part in ends), decides=(closest, among))
 
 
@@ -527,9 +522,9 @@ def clip_correlation(predictions: Predictions) -> np.ndarray:
 
 def resolution(evidence: Evidence) -> list[Part]:
     """The plan's higher resolution against half of it, clip and video accuracy, equal."""
-    sides = [p.spec.resolution for p in evidence.planned if p.spec.experiment == "resolution"]
-    name = "R(2+1)D-18 at the higher resolution"
-    high = evidence.net(name, ["resolution"], lambda p: p.spec.resolution == max(sides), net="r2plus1d")
+    side = max((p.spec.resolution for p in evidence.planned if p.spec.experiment == "resolution"), default=0)
+    wanted = {"net": "r2plus1d", "resolution": side}
+    high = evidence.net("R(2+1)D-18 at the higher resolution", ["resolution"], **wanted)
     if high.spec is None:
         evidence.require()
     half = high.spec.resolution // 2
@@ -698,10 +693,9 @@ def joined(evidence: Evidence) -> Verdict:
 
         gains = [net.outcomes(right).minus(net.outcomes(VIDEO)) for net in nets]
         parts.append(contrast(f"{way} instead of mean, {VIDEO}", gains, claimed=(CLOSE, inf)))
+    outcome = CONTRADICTED if all(part.outcome == CONTRADICTED for part in parts) else INCONCLUSIVE
     if any(part.outcome_among(len(parts)) == REPRODUCED for part in parts):
         outcome = REPRODUCED
-    else:
-        outcome = CONTRADICTED if all(part.outcome == CONTRADICTED for part in parts) else INCONCLUSIVE
     best = max(parts, key=lambda part: part.high)
     return Verdict(outcome, tuple(parts), decides=(best, len(parts) if outcome == REPRODUCED else 1))
 

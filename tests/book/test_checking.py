@@ -28,31 +28,20 @@ BY_HAND = {
     "three-times": (FAILS, "MC5 1.98"),  # 33.36 / 16.85
     "middle-conv1": (FAILS, "formula 83, network 45"),  # 3*49*3*64 // (49*3 + 3*64) = 28224 // 339
     "layers-68": (FAILS, "67"),  # 2 * 33 convolutions and one FC layer
-    "rmc2-why": (FAILS, "rMC2 strides by 2"),
-    "rmc3-2d-after": (FAILS, "from conv3 on: 0"),
     "sota-two": (FAILS, "Kinetics -0.3"),  # 75.4 - 75.7
     "sota-four-best": (FAILS, "HMDB51 -2.0"),  # 78.7 - 80.7
     "2d-close": (FAILS, "7.1 video@1"),  # 71.7 - 64.6
     "gap-2d": (HOLDS, "1.7 to 5.0"),  # 48.5 - 46.8, 50.4 - 45.4
-    "over-2d": (HOLDS, "5.6 to 7.0"),
     "relu-doubled": (HOLDS, "34 against 17"),  # stem 1 and 2 a block; one more for each of 17 convolutions
     "same-cost": (HOLDS, "20.748 against 20.348"),
     "rmc3-f-r2d": (HOLDS, "rMC3 12.5 G, f-R2D 13.8 G"),
-    "rmc2-rmc3": (HOLDS, "rMC2 19.9 G"),
     "r2d-cheapest": (HOLDS, "cheapest R2D (1.93 G)"),
     "sports-c3d": (HOLDS, "10.9"),  # 57.0 - 46.1
-    "sports-p3d": (HOLDS, "9.1"),
-    "sports-2d": (HOLDS, "10.5"),
-    "sports-3d": (HOLDS, "3.2"),
     "kinetics-scratch": (HOLDS, "4.5"),  # 72.0 - 67.5
-    "kinetics-rgb": (HOLDS, "2.2"),
-    "kinetics-flow": (HOLDS, "3.2"),
-    "kinetics-fused": (HOLDS, "0.3"),
     "finetune-gain": (HOLDS, "52.4, Table 2 has 52.4"),  # 56.8 - 4.4
     "transfer-kinetics": (HOLDS, "+2.2 to +7.9"),  # 95.5 - 93.3, 74.5 - 66.6
     "mc-over-rmc": (HOLDS, "+0.75 clip"),  # 198.6 / 4 - 195.6 / 4
     "table1-sizes": (HOLDS, "1x7x7"),
-    "f-r2d-output": (HOLDS, "8x7x7"),
 }
 
 
