@@ -268,11 +268,9 @@ def build(
         taken: dict[str, Probed] = {}
         unreadable: dict[str, str] = {}
         for rank in range(max(map(len, found.values()))):  # the next best files of those that cannot be read
-            files = {key: paths[rank] for key, paths in found.items() if key not in taken and rank < len(paths)}
-            if not files:
-                break
-            probed, reasons = probe_all(root, files.values(), folder / "probed.jsonl", workers)
-            taken |= {key: probed[path] for key, path in files.items() if path in probed}
+            tried = {key: paths[rank] for key, paths in found.items() if key not in taken and rank < len(paths)}
+            probed, reasons = probe_all(root, tried.values(), folder / "probed.jsonl", workers)
+            taken |= {key: probed[path] for key, path in tried.items() if path in probed}
             unreadable |= reasons
         if not taken:
             path, reason = next(iter(unreadable.items()))
@@ -281,7 +279,21 @@ def build(
             used = taken[key].path if key in taken else paths[0]
             for path in set(paths) - {used}:
                 passed_over[unreadable.pop(path, "further files of a listed video")].append(path)
-        classes, columns = _columns(lists, taken, only_present)
+        keys = sorted(taken, key=lambda key: taken[key].path)
+        files, listed = [taken[key] for key in keys], [lists.videos[key] for key in keys]
+        labels, classes = [video.labels for video in listed], list(lists.classes)
+        if only_present:
+            present = sorted({label for of_video in labels for label in of_video})
+            labels = [tuple(map(present.index, of_video)) for of_video in labels]
+            classes = [classes[label] for label in present]
+        columns = {"label": [of_video[0] for of_video in labels]}
+        for field in ("path", "num_frames", "fps", "width", "height", "bytes"):
+            columns[field] = [getattr(file, field) for file in files]
+        timelines = [base64.b64decode(file.timeline) for file in files]
+        columns["timeline"] = pa.array(timelines, OPTIONAL["timeline"])  # together they may pass 2 GB
+        if lists.several_labels:
+            columns["labels"] = list(map(list, labels))
+        columns |= {f"split{n + 1}": [video.parts[n] or "" for video in listed] for n in range(lists.num_splits)}
         facts = lists.facts() | {
             "lists_sha256": lists.sha256,
             "found": len(found),
@@ -312,25 +324,6 @@ def build_from_folders(
         elsewhere = f"{root}: no video in {lists.expected}, and {len(videos)} elsewhere below"
         raise DatasetError("; ".join([elsewhere, *_lines(_told(passed_over))]))
     return build(name, root, lists, walked=(videos, passed_over), **options)
-
-
-def _columns(lists: Lists, taken: dict[str, Probed], only_present: bool) -> tuple[list[str], dict[str, list]]:
-    """The classes, and the columns of an index with a row for each file in the order of their paths."""
-    keys = sorted(taken, key=lambda key: taken[key].path)
-    files, videos = [taken[key] for key in keys], [lists.videos[key] for key in keys]
-    labels, classes = [video.labels for video in videos], list(lists.classes)
-    if only_present:
-        present = sorted({label for of_video in labels for label in of_video})
-        labels = [tuple(map(present.index, of_video)) for of_video in labels]
-        classes = [classes[label] for label in present]
-    columns = {"label": [of_video[0] for of_video in labels]}
-    for field in ("path", "num_frames", "fps", "width", "height", "bytes"):
-        columns[field] = [getattr(file, field) for file in files]
-    timelines = [base64.b64decode(file.timeline) for file in files]
-    columns["timeline"] = pa.array(timelines, OPTIONAL["timeline"])  # together they may pass 2 GB
-    if lists.several_labels:
-        columns["labels"] = list(map(list, labels))
-    return classes, columns | {f"split{n + 1}": [v.parts[n] or "" for v in videos] for n in range(lists.num_splits)}
 
 
 def report(index: Index) -> str:

@@ -99,21 +99,16 @@ class Index:
         return self.table.take(rows).append_column("row", pa.array(rows))
 
     def path(self, row_path: str) -> Path:
-        """The file of a `path` of the table. Errors: DatasetError when it would lie outside the root."""
-        if re.search(LEADS_OUT, row_path):
-            raise DatasetError(f"{self.name}: path {row_path!r} {INSIDE}")
+        """The file of a `path` of the table."""
         return on_disk(self.root, row_path)
 
     def video(self, row: int) -> tuple[Path, Timeline | None]:
         """Where the video of a row lies, and its timeline if the index keeps it: what `reading.read_clips` takes."""
 
-        def value(column: str) -> object:
-            return self.table[column][row].as_py()
-
-        kept = value("timeline") if "timeline" in self.table.column_names else None
-        info = VideoInfo(*(value(column) for column in ("num_frames", "fps", "width", "height"))) if kept else None
-        known = Timeline.from_bytes(info, kept) if kept else None
-        return self.path(value("path")), known
+        values = self.table.slice(row, 1).to_pylist()[0]
+        kept = values.get("timeline")
+        info = VideoInfo(*(values[column] for column in ("num_frames", "fps", "width", "height")))
+        return self.path(values["path"]), Timeline.from_bytes(info, kept) if kept else None
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of videos of each part of each split, {"split1": {"train": 141, "test": 56}, ...}."""
@@ -216,16 +211,10 @@ def index_folder(name: str, root: Path | str | None) -> Path:
 def as_kept(
     name: str, classes: Sequence[str], table_or_columns: pa.Table | Mapping[str, Sequence], facts: Mapping
 ) -> tuple[pa.Table, dict, str]:
-    """Table and facts as an index keeps them, checked, and the hash over both and the classes; columns that the hash
-    does not cover may be missing. Errors: as of `write_index`."""
+    """Table and facts as an index keeps them, checked, the standard columns first and in their types; and the SHA-256
+    (hex) of classes, facts and the values of all columns but `NOT_HASHED`, which may be missing. Errors: as of
+    `write_index`."""
     table = table_or_columns if isinstance(table_or_columns, pa.Table) else pa.table(dict(table_or_columns))
-    table = checked(table, tuple(classes), name)
-    facts = json.loads(_canonical_json(facts))  # through JSON and back, as it will be loaded
-    return table, facts, _hash(classes, facts, table)
-
-
-def checked(table: pa.Table, classes: tuple[str, ...], name: str) -> pa.Table:
-    """The table with its standard columns first and in their types. Errors: DatasetError naming column and row."""
     if missing := [column for column in (*REQUIRED, "split1") if column not in table.column_names]:
         raise DatasetError(f"{name}: the index lacks the columns {', '.join(missing)}")
     if len(table) == 0:
@@ -236,11 +225,13 @@ def checked(table: pa.Table, classes: tuple[str, ...], name: str) -> pa.Table:
     types = REQUIRED | dict.fromkeys(splits, pa.string())
     types |= {column: kind for column, kind in OPTIONAL.items() if column in table.column_names}
     arrays = {}
-    for column, kind in types.items():
+    for column in (*types, *(column for column in table.column_names if column not in types)):
         try:
-            arrays[column] = _whole(table[column].cast(kind))
+            whole = table[column].cast(types.get(column, table[column].type)).combine_chunks()
         except pa.ArrowException as error:
-            raise DatasetError(f"{name}: column {column} must be {kind} ({error})") from error
+            raise DatasetError(f"{name}: column {column} must be {types[column]} ({error})") from error
+        # one array, so that a row is found without a search
+        arrays[column] = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
     paths, labels = arrays["path"], pa.array(range(len(classes)), pa.int32())
     counts = pc.value_counts(paths)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
@@ -262,30 +253,20 @@ def checked(table: pa.Table, classes: tuple[str, ...], name: str) -> pa.Table:
         wrong = np.flatnonzero(~pc.fill_null(right, False).to_numpy(zero_copy_only=False))
         if len(wrong):
             raise DatasetError(f"{name}: row {wrong[0]}, column {column}: {arrays[column][wrong[0]].as_py()!r} {rule}")
-    extra = {column: _whole(table[column]) for column in table.column_names if column not in types}
-    return pa.table(arrays | extra)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """One array, so that a row is found without a search."""
-    whole = column.combine_chunks()
-    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+    facts = json.loads(_canonical_json(facts))  # through JSON and back, as it will be loaded
+    hashed = {key: value for key, value in facts.items() if key != "passed_over"}
+    digest = hashlib.sha256(_canonical_json([list(classes), hashed]))
+    for column in sorted(set(arrays) - set(NOT_HASHED)):
+        digest.update(_canonical_json([column, []])[:-2])
+        for start in range(0, len(table), 65536):
+            values = _canonical_json(arrays[column].slice(start, 65536).to_pylist())[1:-1]
+            digest.update(b"," * (start > 0) + values)
+        digest.update(b"]]")
+    return pa.table(arrays), facts, digest.hexdigest()
 
 
 def _canonical_json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _hash(classes: Sequence[str], facts: dict, table: pa.Table) -> str:
-    """SHA-256 (hex) of the classes, the facts and the values of all columns but `NOT_HASHED`, by their names."""
-    hashed = {key: value for key, value in facts.items() if key != "passed_over"}
-    digest = hashlib.sha256(_canonical_json([list(classes), hashed]))
-    for column in sorted(set(table.column_names) - set(NOT_HASHED)):
-        digest.update(_canonical_json([column, []])[:-2])
-        for n, batch in enumerate(table[column].combine_chunks().slice(i, 65536) for i in range(0, len(table), 65536)):
-            digest.update((b"," if n else b"") + _canonical_json(batch.to_pylist())[1:-1])
-        digest.update(b"]]")
-    return digest.hexdigest()
 
 
 def _seal(manifest: dict, table_file: Path) -> str:

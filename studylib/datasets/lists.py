@@ -145,11 +145,6 @@ def spelling(name: str) -> str:
     return re.sub(r"[\s_]+", " ", re.sub("[\"'’]", "", name)).strip().casefold()
 
 
-def numbers_by_spelling(classes: Iterable[str]) -> dict[str, int]:
-    """{spelling: number of the class}."""
-    return {spelling(name): number for number, name in enumerate(classes)}
-
-
 def kinetics(path: Path, num_classes: int) -> Lists:
     """Kinetics-400, -600 and -700 (Kay et al., 2017) by their official lists: clips of 10 seconds from YouTube.
 
@@ -177,7 +172,7 @@ def kinetics(path: Path, num_classes: int) -> Lists:
             f"{path}: names {len(classes)} classes where Kinetics-{num_classes} has {num_classes}, and their order "
             "numbers the labels: put the complete official list of a part (validate.csv) beside it"
         )
-    numbers = numbers_by_spelling(classes)
+    numbers = {spelling(name): number for number, name in enumerate(classes)}
     expected = "<youtube_id>_<start:06d>_<end:06d>.mp4 (or .mkv, .webm, ...) in any folder"
     lists = Lists(f"Kinetics-{num_classes}", classes, "stem", expected, test_name="val", sha256=hash_of(csv_files))
     for place, label, key, part in rows:
@@ -320,7 +315,7 @@ def folders(root: Path, paths: list[str], part: str | None = None, classes: Path
         names, numbers = tuple(present), {name: number for number, name in enumerate(present)}
     else:
         names = tuple(name for _, name in read_lines(Path(classes)))
-        by_spelling = numbers_by_spelling(names)
+        by_spelling = {spelling(name): number for number, name in enumerate(names)}
         numbers = {name: by_spelling.get(spelling(name)) for name in present}
         numbers |= {name: number for number, name in enumerate(names)}
         if unknown := [name for name in present if numbers[name] is None]:

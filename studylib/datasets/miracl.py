@@ -108,14 +108,20 @@ def make(
     lists = read(root, task, validation)
     found = {key: root / key for key in lists.videos if (root / key).is_dir()}
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
-        canvas = Canvas.around(_usual_width(root, found), close)
+        widths: Counter[int] = Counter()  # of the takes' first frames: most have the same
+        for take in found.values():
+            if (first := next(iter(frame_files(take).values()), None)) and (image := read_picture(first)) is not None:
+                widths[image.shape[1]] += 1
+        if not widths:
+            raise DatasetError(f"{root}: no take has a color_NNN.jpg that can be read")
+        canvas = Canvas.around(widths.most_common(1)[0][0], close)
         jobs = {key: (take, folder / "videos" / f"{key}.mkv", canvas) for key, take in found.items()}
         with closing(in_processes(write_take, jobs, workers)) as results:
             taken: dict[str, Take | str] = dict(tqdm(results, name, len(jobs), unit="video", disable=None))
         unreadable = {key: taken[key] for key in found if isinstance(taken[key], str)}
         takes = {key: taken[key] for key in found if key not in unreadable}
         if not takes:
-            key, reason = next(iter(unreadable.items()), (next(iter(lists.videos)), "is missing"))
+            key, reason = next(iter(unreadable.items()))
             raise DatasetError(f"{root}: no take can be used, such as {key}: {reason}")
         columns = {
             "path": [f"{key}.mkv" for key in takes],
@@ -155,12 +161,14 @@ def read(root: Path, task: str, validation: bool = False) -> Lists:
     speakers = [s for s in sorted(FRAMES_A_WORD) if not validation or s not in PUBLISHED_TEST]
     missing = [s for s in speakers if not (root / s / task).is_dir()]
     if missing:
-        expected = (
-            f"expected {root}/<speaker>/{task}/<class>/<take>/color_NNN.jpg of the speakers {', '.join(speakers)}"
-        )
+        frame = f"{root}/<speaker>/{task}/<class>/<take>/color_NNN.jpg"
+        expected = f"expected {frame} of the speakers {', '.join(speakers)}"
         if len(missing) < len(speakers):
             raise DatasetError(f"{root}: {missing[0]}/{task} is missing; {expected}: each is needed, get it first")
-        hint = next((f"; give --root {there}" for there in _roots_near(root, task)), "")
+        below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        near = [*below, *root.absolute().parents[:3]]
+        roots = [there for there in near if any((there / speaker / task).is_dir() for speaker in FRAMES_A_WORD)]
+        hint = f"; give --root {roots[0]}" if roots else ""
         raise DatasetError(f"{root}: holds no speaker's folder; {expected}{hint}")
     lists = Lists("MIRACL-VC1", CLASSES[task], "path", "<speaker>/<task>/<class>/<take>", num_splits=len(folds))
     for speaker in speakers:
@@ -169,24 +177,6 @@ def read(root: Path, task: str, validation: bool = False) -> Lists:
             for take in range(1, TAKES + 1):
                 lists.videos[f"{speaker}/{task}/{label + 1:02d}/{take:02d}"] = Listed((label,), parts)
     return lists
-
-
-def _roots_near(root: Path, task: str) -> list[Path]:
-    """The folders below and above `root` that hold a speaker's folder."""
-    below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    near = [*below, *root.absolute().parents[:3]]
-    return [folder for folder in near if any((folder / speaker / task).is_dir() for speaker in FRAMES_A_WORD)]
-
-
-def _usual_width(root: Path, takes: dict[str, Path]) -> int:
-    """The width in pixels of most takes' first frames."""
-    widths: Counter[int] = Counter()
-    for take in takes.values():
-        if (first := next(iter(frame_files(take).values()), None)) and (image := read_picture(first)) is not None:
-            widths[image.shape[1]] += 1
-    if not widths:
-        raise DatasetError(f"{root}: no take has a color_NNN.jpg that can be read")
-    return widths.most_common(1)[0][0]
 
 
 def frame_files(take: Path) -> dict[int, Path]:
