@@ -39,11 +39,13 @@ def test_a_run_lies_in_it(home: Path, capsys: pytest.CaptureFixture) -> None:
     assert f"error: {home}/none" in capsys.readouterr().err
 
 
-def test_an_index_is_made_of_videos_and_lists_in_it(home: Path, capsys: pytest.CaptureFixture) -> None:
+def test_an_index_is_made_of_videos_and_lists_in_it(
+    home: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_DATA", "~/data")
     put_video(home / "videos" / "wave" / "a.mp4")
     put_lines(home / "names.txt", "wave")
-    where = ["--root", "~/videos", "--out", "~/data/folder-mine"]
-    assert main(["folder", *where, "--classes", "~/names.txt"]) == 0
+    assert main(["folder", "--root", "~/videos", "--name", "folder-mine", "--classes", "~/names.txt"]) == 0
     assert load_index("folder-mine", home / "data").path("wave/a.mp4") == home / "videos" / "wave" / "a.mp4"
     assert main(["ucf101", "--root", "~/videos", "--lists", "~/none"]) == 1
     assert str(home / "none") in capsys.readouterr().err

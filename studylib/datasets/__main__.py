@@ -1,4 +1,4 @@
-"""Make the index of a dataset: `python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --out data/ucf101`."""
+"""Make the index of a dataset: `python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS`."""
 
 import argparse
 import inspect
@@ -17,7 +17,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with one line on stderr when it did not, 130 after Ctrl-C."""
     args = parser().parse_args(arguments)
     try:
-        _run(args)
+        if args.prepare is not None and args.prepare < 16:  # first: the index may take hours
+            raise DatasetError(f"--prepare must be at least 16, not {args.prepare}")
+        if args.dataset == "pantomime":
+            index = pantomime.main(args)
+        elif args.dataset == "miracl":
+            index = miracl.make(args.name, args.root, args.task, args.close, args.validation, workers=args.workers)
+            print(miracl.report(index))
+        else:
+            how = {"only_present": args.only_present, "workers": args.workers}
+            if args.dataset == "folder":
+                index = build_from_folders(args.name, args.root, args.part, args.classes, **how)
+            else:
+                index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **how)
+            print(report(index))
+        if args.prepare:
+            print(f"\n{report_prepared(prepare(index, args.prepare, workers=args.workers))}")
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -37,15 +52,12 @@ def parser() -> argparse.ArgumentParser:
         of_dataset = commands.add_parser(
             name, help=text.partition("\n")[0], description=text, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        of_dataset.set_defaults(default_name=default_name)
-        of_dataset.add_argument("--out", type=user_path, metavar="DATA_ROOT/NAME", help="folder of the index")
-        default = default_name or "the last part of --out"
-        of_dataset.add_argument("--name", help=f"name of the index (default: {default})")
+        default = "" if default_name is None else " (default: %(default)s)"
+        name_help = f"name of the index{default}"
+        of_dataset.add_argument("--name", default=default_name, required=default_name is None, help=name_help)
         of_dataset.add_argument("--workers", type=int, help="processes (default: one for each core)")
-        transcoded = "make the dataset NAME-<height>x<width>, too: transcoded videos, which training reads faster"
-        of_dataset.add_argument("--prepare", action="store_true", help=transcoded)
-        resolution = "with --prepare: side of the crops runs will take (default: 112)"
-        of_dataset.add_argument("--resolution", type=int, metavar="CROP", help=resolution)
+        transcoded = "make the dataset NAME-<height>x<width>, too: videos transcoded for crops of so many pixels (112)"
+        of_dataset.add_argument("--prepare", nargs="?", type=int, const=112, metavar="CROP", help=transcoded)
         return of_dataset
 
     def of_own_videos(name: str, about: object, default_name: str | None) -> argparse.ArgumentParser:
@@ -68,34 +80,6 @@ def parser() -> argparse.ArgumentParser:
     splits = "splits to choose settings by, without split 6's test"
     of_lips.add_argument("--validation", action="store_true", help=splits)
     return whole
-
-
-def _run(args: argparse.Namespace) -> None:
-    given, args.data_root = args.name, args.out and args.out.absolute().parent
-    args.name = args.out.name if args.out else given or args.default_name
-    if args.name is None:
-        raise DatasetError("give the index a name: --name NAME, or --out DATA_ROOT/NAME")
-    if given not in (None, args.default_name, args.name):
-        raise DatasetError(f"--out {args.out} and --name {given} are two names for one index; give one of them")
-    if args.resolution is not None and not args.prepare:  # first: the index may take hours
-        raise DatasetError("--resolution says how videos are prepared: give --prepare, too")
-    if args.resolution is not None and args.resolution < 16:
-        raise DatasetError(f"--resolution must be at least 16, not {args.resolution}")
-    where = {"data_root": args.data_root, "workers": args.workers}
-    if args.dataset == "pantomime":
-        index = pantomime.main(args)
-    elif args.dataset == "miracl":
-        index = miracl.make(args.name, args.root, args.task, args.close, args.validation, **where)
-        print(miracl.report(index))
-    else:
-        where["only_present"] = args.only_present
-        if args.dataset == "folder":
-            index = build_from_folders(args.name, args.root, args.part, args.classes, **where)
-        else:
-            index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **where)
-        print(report(index))
-    if args.prepare:
-        print(f"\n{report_prepared(prepare(index, args.resolution or 112, workers=args.workers))}")
 
 
 if __name__ == "__main__":

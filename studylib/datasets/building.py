@@ -269,6 +269,8 @@ def build(
         unreadable: dict[str, str] = {}
         for rank in range(max(map(len, found.values()))):  # the next best files of those that cannot be read
             tried = {key: paths[rank] for key, paths in found.items() if key not in taken and rank < len(paths)}
+            if not tried:
+                break
             probed, reasons = probe_all(root, tried.values(), folder / "probed.jsonl", workers)
             taken |= {key: probed[path] for key, path in tried.items() if path in probed}
             unreadable |= reasons

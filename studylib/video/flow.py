@@ -10,9 +10,8 @@ and down positive. The settings are VMZ's. Before using it:
 * VMZ crops and mirrors the frames and takes the flow of the crop; here the flow of the whole frame is cropped, so that
   it can be stored. On UCF101 the two differ by less than 0.001 pixels in the median and by 0.17 on average (of a flow
   of 0.8), mostly near the crop's edges. For VMZ's own way give `flow_clip` the cropped frames.
-* OpenCV works on one thread for frames of up to 65536 pixels, on several for scaling larger ones, and the flow is the
-  same whatever their number. It is never set here: `cv2.setNumThreads` hangs in a forked child of a process that has
-  used OpenCV's threads. The environment's OPENCV_FOR_THREADS_NUM=1 keeps the workers of a loader from sharing cores.
+* The flow is the same whatever the number of OpenCV's threads. It is never set here: `cv2.setNumThreads` hangs in a
+  forked child of a process that has used them; the environment's OPENCV_FOR_THREADS_NUM=1 does it for a loader.
 """
 
 from itertools import pairwise

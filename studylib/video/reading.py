@@ -46,6 +46,7 @@ _NO_TIME = -(2**63)
 _FRAMING_CONTAINERS = _TIMED_CONTAINERS | {"avi", "flv"}
 # The same bytes on every processor: FFmpeg's other paths round differently from one instruction set to another.
 SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+_DAMAGED = "cannot be decoded; the file is damaged: fetch or make it again"
 _KEPT_DECODERS = 8  # of each thread: opening one takes as long as decoding a frame
 
 
@@ -138,11 +139,7 @@ def read_clips(
 
     Clips may overlap and stand in any order; one that runs past the end repeats the last frame. Frames are scaled to
     `size` = (height, width). `known` is the file's timeline (`scan`), where an index has it: the file is not looked
-    through then.
-
-    Raises:
-        ValueError: a start lies outside the video, or there is no start, `length` or `step`.
-        VideoError: the file is bad, or a frame cannot be decoded.
+    through then. Errors: as of `clip_frames`; VideoError: the file is bad, or a frame cannot be decoded.
     """
     known = known or scan(video)
     rows = clip_frames(starts, length, known.info.num_frames, video, step)  # (N, T)
@@ -166,7 +163,7 @@ def frames(
         yield out
         given = number + 1
     if given < known.info.num_frames:
-        raise _damaged(video, given)
+        raise VideoError(f"{video}: frame {given} {_DAMAGED}")
 
 
 def decode_into(video: Path | str, out: np.ndarray, known: Timeline | None = None) -> None:
@@ -198,9 +195,7 @@ def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path 
 
 def write_video(path: Path | str, frames: np.ndarray, fps: float, crf: int = 21) -> None:
     """Write uint8 RGB `frames` (T, H, W, 3), H and W even, as H.264 mp4 (yuv420p) on one thread, whole or not at all.
-
-    Errors: OSError (a full disk, say) naming the file, an earlier file staying intact.
-    """
+    Errors: OSError (a full disk, say) naming the file, an earlier file staying intact."""
     # Into memory first: the file is then written by Python, which reports every failed write.
     write_bytes(Path(path), encode(frames, *frames.shape[1:3], fps, {"crf": str(crf), "preset": "veryfast"}))
 
@@ -254,9 +249,9 @@ def scan(path: Path | str) -> Timeline:
             if packet.stream_index == stream.index:
                 if packet.is_keyframe and len(contents) < _CHECKED_PACKETS:
                     contents[packet.pos] = bytes(packet)
-                place = (_NO_TIME if packet.pts is None else packet.pts, packet.pos or 0, packet.size)
-                flags = (packet.is_keyframe, packet.is_discard, packet.is_corrupt)
-                packets.append((*place, *flags, packet.has_sidedata("new_extradata")))
+                time, head = _NO_TIME if packet.pts is None else packet.pts, packet.has_sidedata("new_extradata")
+                flags = (packet.is_keyframe, packet.is_discard, packet.is_corrupt, head)
+                packets.append((time, packet.pos or 0, packet.size, *flags))
         kinds = set(container.format.name.split(","))
         # The table of an mp4 tells where each frame's bytes are, of frames behind an edit's end too.
         beyond = "mov" in kinds and any(entry.pos + entry.size > file_size for entry in stream.index_entries)
@@ -270,15 +265,25 @@ def scan(path: Path | str) -> Timeline:
         in_place = all(
             pos is not None and os.pread(file.fileno(), len(data), pos) == data for pos, data in contents.items()
         )
-    columns = np.array(packets, np.int64).reshape(-1, 7).T.copy()
-    times, positions, sizes, keys, discarded, corrupt, other_head = columns
+    times, positions, sizes, keys, discarded, corrupt, other_head = np.array(packets, np.int64).reshape(-1, 7).T.copy()
     if not packets or corrupt[-1] or beyond or cut or end < 0.95 * duration:
         raise VideoError(f"{path}: truncated, ends after {len(packets)} frames; fetch or make it again")
     timed = kinds & _TIMED_CONTAINERS and one_a_packet and _NO_TIME not in times
     # A file cut out of a longer one may begin with frames that cannot be decoded.
     from_keyframe = keys[0] and times[0] == times.min()
     if not (timed and from_keyframe and len(np.unique(times)) == len(times)) or discarded.any() or corrupt.any():
-        return _counted(path, fps)
+        first, num_frames = None, 0  # the times cannot be trusted: frames are counted by decoding them
+        with opened(path) as (container, stream):
+            try:
+                for frame in whole_frames(container, stream):
+                    first = first or frame
+                    num_frames += 1
+            except av.FFmpegError:
+                past = _past_damage(path, fps) if kinds & _FRAMING_CONTAINERS else None
+                if past is None:
+                    raise
+                return past
+        return _as_shown(path, first, num_frames, fps)
     order = np.argsort(times, kind="stable")  # packet numbers in the order of showing
     numbers = np.argsort(order)
     keyframes = np.sort(numbers[keys > 0])
@@ -287,22 +292,6 @@ def scan(path: Path | str) -> Timeline:
     with opened(path) as (container, stream):
         first = next(container.decode(stream), None)
         return _as_shown(path, first, len(times), fps, times=times[order], keyframes=keyframes, packets=table)
-
-
-def _counted(path: Path, fps: float) -> Timeline:
-    """The timeline of a file whose times cannot be trusted: its frames are counted by decoding them."""
-    first, num_frames = None, 0
-    with opened(path) as (container, stream):
-        try:
-            for frame in whole_frames(container, stream):
-                first = first or frame
-                num_frames += 1
-        except av.FFmpegError:
-            framed = _FRAMING_CONTAINERS & set(container.format.name.split(","))
-            if not framed or (past := _past_damage(path, fps)) is None:
-                raise
-            return past
-    return _as_shown(path, first, num_frames, fps)
 
 
 def _past_damage(path: Path, fps: float) -> Timeline | None:
@@ -381,11 +370,7 @@ def _decode(video: Path | str, wanted: list[int], out: np.ndarray, known: Timeli
                 _write(frame, out[row_of.pop(number)], known.rotation)
         if not row_of:
             return
-    raise _damaged(video, min(row_of))
-
-
-def _damaged(video: Path | str, number: int) -> VideoError:
-    return VideoError(f"{video}: frame {number} cannot be decoded; the file is damaged: fetch or make it again")
+    raise VideoError(f"{video}: frame {min(row_of)} {_DAMAGED}")
 
 
 def _write(frame: av.VideoFrame, out: np.ndarray, turns: int) -> None:
@@ -539,11 +524,8 @@ def opened(path: Path | str) -> Iterator[tuple[av.container.InputContainer, av.V
 
 
 def whole_frames(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """Every frame from the start of the file to where it is damaged.
-
-    Errors: av.FFmpegError there; not before the first frame, as a file cut out of a longer one may begin with packets
-    that lack their keyframe.
-    """
+    """Every frame from the start of the file to where it is damaged. Errors: av.FFmpegError there; not before the first
+    frame, as a file cut out of a longer one may begin with packets that lack their keyframe."""
     for other in container.streams:
         if other is not stream:
             other.discard = Discard.all
@@ -563,10 +545,8 @@ def whole_frames(container: av.container.InputContainer, stream: av.VideoStream)
 
 
 def sound(frames: Iterator[av.VideoFrame], context: av.VideoCodecContext, cut: bool = False) -> Iterator[av.VideoFrame]:
-    """The frames up to the first that FFmpeg calls corrupt, and to those shown before it that may refer to it.
-
-    Errors: av.InvalidDataError at a corrupt frame; not at the first of all where a `cut` may have left it so.
-    """
+    """The frames up to the first that FFmpeg calls corrupt, and to those shown before it that may refer to it. Errors:
+    av.InvalidDataError at a corrupt frame; not at the first of all where a `cut` may have left it so."""
     held: deque[av.VideoFrame] = deque()
     for frame in frames:
         if frame.is_corrupt and not cut:
@@ -583,8 +563,7 @@ class _Thread(threading.local):
     """What a thread keeps from one clip to the next: decoders that nobody uses, the latest last."""
 
     def __init__(self) -> None:
-        self.reformatter = VideoReformatter()
-        self.decoders: dict[tuple[str, bytes, tuple[int, int]], av.VideoCodecContext] = {}
+        self.reformatter, self.decoders = VideoReformatter(), {}  # by codec, head and colours
 
 
 _thread = _Thread()

@@ -28,8 +28,7 @@ def test_the_commands_of_the_pages_are_those_there_are(page):
     given = [parser().parse_args(shlex.split(command, comments=True)) for command in commands(page)]
     assert {"kinetics400", "folder"} <= {args.dataset for args in given}
     for args in given:
-        name = args.out.name if args.out else args.name or args.default_name
-        assert name.partition("-")[0] in DATASET_FAMILIES
+        assert args.name.partition("-")[0] in DATASET_FAMILIES
 
 
 def test_every_column_of_an_index_is_explained():

@@ -146,8 +146,14 @@ def test_a_folder_that_may_not_be_read_stops_nothing(root: Path, monkeypatch: py
 def test_an_index_is_the_same_whatever_the_locale(root: Path, tmp_path: Path) -> None:
     put_video(root / "grüßen" / "日本.mp4")
     (root / "grüßen" / "ß.txt").touch()
-    command = [sys.executable, "-m", "studylib.datasets", "folder", "--root", root, "--out", tmp_path / "c" / "mine"]
-    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "studylib.datasets", "folder", "--root", root, "--name", "mine"]
+    locale = {
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+        "PYTHONPATH": str(REPOSITORY),
+        "STUDY_DATA": str(tmp_path / "c"),
+    }
     subprocess.run([*command, "--prepare", "--workers", "1"], env=os.environ | locale, check=True)
     index, made = load_index("mine", tmp_path / "c"), load_index("mine-128x171", tmp_path / "c")
     assert index.manifest_hash == build_from_folders("mine", root).manifest_hash
@@ -175,14 +181,3 @@ def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
         build_from_folders("mine", tmp_path / "none")
     with pytest.raises(DatasetError, match=r"nowhere: no such folder"):
         build_from_folders("mine", tmp_path / "nowhere")
-
-
-def test_out_is_the_folder_of_the_index(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    command = ["folder", "--root", str(root), "--out", str(tmp_path / "there" / "mine")]
-    assert main([*command, "--part", "train"]) == 0
-    assert load_index("mine", tmp_path / "there").counts() == {"split1": {"train": 3, "test": 0}}
-    assert main([*command, "--name", "mine"]) == 0
-    assert main([*command, "--name", "yours"]) == 1
-    assert "two names for one index" in capsys.readouterr().err
-    assert main(command[:-2]) == 1
-    assert "--name NAME, or --out DATA_ROOT/NAME" in capsys.readouterr().err

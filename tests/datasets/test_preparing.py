@@ -15,8 +15,8 @@ import pytest
 from studylib import REPOSITORY
 from studylib.datasets import __main__ as command
 from studylib.datasets import preparing
-from studylib.datasets.building import build_from_folders, read_journal
-from studylib.datasets.index import DatasetError, Index, write_index
+from studylib.datasets.building import read_journal
+from studylib.datasets.index import DatasetError, Index, load_index, write_index
 from studylib.datasets.preparing import FORMAT, prepare
 from studylib.video.reading import encode, read_clips, scan, write_video
 from tests.made_videos import NUM_FRAMES, Kind, encode_kind, files_limited_to, make, number_shown, numbered_frames
@@ -87,13 +87,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_frame_i_shows_frame_i_of_the_original_and_lies_near_a_keyframe(
-    originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    originals: Path, data_root: Path, capsys: pytest.CaptureFixture
 ) -> None:
     before = contents(originals)
-    call = ["folder", "--root", str(originals), "--out", str(tmp_path / "mine"), "--workers", "1"]
-    assert command.main([*call, "--prepare", "--resolution", "28"]) == 0
+    call = ["folder", "--root", str(originals), "--name", "mine", "--workers", "1"]
+    assert command.main([*call, "--prepare", "28"]) == 0
     assert contents(originals) == before
-    index = prepare(build_from_folders("mine", originals, data_root=tmp_path, workers=1), 28, workers=1)
+    index = load_index("mine-32x43")
     numbers = {f"count/{Path(name).stem}.mp4": list(range(NUM_FRAMES)) for name in KINDS} | {"count/single.mp4": [0]}
     assert shown(index) == dict(sorted(numbers.items()))
     for path in index.table["path"].to_pylist():
@@ -244,16 +244,9 @@ def test_a_dataset_of_which_nothing_can_be_prepared_is_refused(five: Index) -> N
     assert shown(again(five)) == {"3.mp4": list(range(9))}  # tried again
 
 
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        (["--resolution", "224"], "--resolution says how videos are prepared: give --prepare, too"),
-        (["--prepare", "--resolution", "-1"], "--resolution must be at least 16, not -1"),
-    ],
-)
-def test_options_that_make_no_sense_are_refused_before_anything_is_done(
-    data_root: Path, options: list[str], complaint: str, capsys: pytest.CaptureFixture
+def test_a_size_that_makes_no_sense_is_refused_before_anything_is_done(
+    data_root: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    assert command.main(["folder", "--root", str(data_root), "--name", "mine", *options]) == 1
-    assert capsys.readouterr().err == f"error: {complaint}\n"
+    assert command.main(["folder", "--root", str(data_root), "--name", "mine", "--prepare", "-1"]) == 1
+    assert capsys.readouterr().err == "error: --prepare must be at least 16, not -1\n"
     assert not data_root.exists()

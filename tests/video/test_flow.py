@@ -68,13 +68,3 @@ def test_a_flow_beyond_half_precision_stays_finite(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cv2, "calcOpticalFlowFarneback", lambda *_, **__: huge)
     flows = flow_clip(moving([(1, 0)]))
     assert (flows == np.array([65504, -65504], np.float16)).all()
-
-
-def test_the_number_of_opencvs_threads_does_not_change_the_flow() -> None:
-    frames = moving([(2, 1)], size=(256, 342))  # large enough for OpenCV to share it out
-    before, flows = cv2.getNumThreads(), []
-    for number in (1, 2, 4):
-        cv2.setNumThreads(number)
-        flows.append(flow_clip(frames).tobytes())
-    cv2.setNumThreads(before)
-    assert flows[0] == flows[1] == flows[2]

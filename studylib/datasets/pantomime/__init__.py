@@ -153,11 +153,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> Index:
-    """Make the dataset and report what is there; `args` has name, data_root and workers, too."""
+    """Make the dataset and report what is there; `args` has name and workers, too."""
     knobs = at_difficulty(args.difficulty)
     train = training_videos(args.vocabulary, args.difficulty) if args.train is None else args.train
     test = DEFAULT_TEST_VIDEOS[args.vocabulary] if args.test is None else args.test
-    index = make(args.name, train, test, args.seed, args.vocabulary, args.data_root, args.workers, knobs)
+    index = make(args.name, train, test, args.seed, args.vocabulary, workers=args.workers, knobs=knobs)
     print(f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes in {index.folder}")
     for split, counts in index.counts().items():
         print(f"  {split}: {counts['train']} train, {counts['test']} test")
