@@ -14,12 +14,13 @@ from studylib.datasets.index import NOT_HASHED, OPTIONAL, REQUIRED, SPLITS
 from studylib.datasets.lists import published_counts
 from studylib.datasets.pantomime import frames
 from studylib.datasets.preparing import FORMAT
-from studylib.runs.cost import FLOW_BYTES, RGB_BYTES, dataset_sizes
+from studylib.runs.cost import dataset_sizes
 from studylib.runs.magnitudes import disk, duration, two
 from studylib.video.clips import centre_window, scaled_size
 from studylib.video.flow import FARNEBACK, flow_clip
 
 CORES = 16
+RGB_BYTES, FLOW_BYTES = 3, 4  # a pixel of the frame cache: uint8 x 3, float16 x 2
 LENGTH, CROP = 8, 112  # of the clips whose flow is compared
 MEANINGS = {
     "path": "the video's file, relative to the root, with forward slashes; none leads outside",

@@ -13,19 +13,16 @@ from studylib.book.tables import prose, run_link
 from studylib.runs.cost import (
     PASSES,
     SHORTEST,
-    Cost,
-    by_experiment,
     costs_of,
     given_gpus,
-    given_rate,
-    measured_rates,
-    on_cpu,
     rate_of,
+    recorded_rates,
     seconds,
+    training_passes,
 )
 from studylib.runs.magnitudes import disk, duration, two
 from studylib.runs.plan import Plan
-from studylib.runs.results import Run
+from studylib.runs.results import Run, device_name
 
 
 def cpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
@@ -33,8 +30,8 @@ def cpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
     there is neither."""
     record = benchmarks.load("training_step", repository / "runs" / "benchmarks")
     if record is not None:
-        return on_cpu(record.cpu, 1)
-    return next((m.device for m in measured_rates(repository) if m.device.endswith(", 1 thread")), None)
+        return device_name("cpu", record.cpu, 1)
+    return next((name for name in recorded_rates(repository)["device"] if name.endswith(", 1 thread")), None)
 
 
 def gpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
@@ -49,24 +46,25 @@ def plan_costs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
     Columns: experiment, runs, training and test clips in millions, multiply-adds in 10^18, disk of checkpoints and of
     predictions, and the time on each GPU whose rate is given, on that of the benchmark `gpu`, and on our CPU.
     """
-    costs, measured = costs_of(plan), measured_rates(repository)
-    ours = {"measured GPU": gpu_of_benchmarks(repository), "our CPU": cpu_of_benchmarks(repository)}
-    groups, rows = by_experiment(costs), []
-    if len(first := [cost for cost in costs if cost.spec.seed == 0]) < len(costs):
+    costs, recorded = costs_of(plan), recorded_rates(repository)
+    spans = {gpu: seconds(costs, gpu) for gpu in given_gpus()["match"]}
+    for column, device in (
+        ("measured GPU", gpu_of_benchmarks(repository)),
+        ("our CPU", cpu_of_benchmarks(repository)),
+    ):
+        spans |= {column: seconds(costs, device, recorded)} if device else {}
+    groups = dict(list(costs.groupby("experiment", sort=False))) | {"all": costs}
+    if len(first := costs[costs["seed"] == 0]) < len(costs):
         groups["all, one seed of each"] = first
+    rows = []
     for name, group in groups.items():
         row = {"experiment": name, "runs": len(group)}
-        row["training clips (M)"] = two(sum(c.training_clips for c in group) / 1e6)
-        row["test clips (M)"] = two(sum(c.tested_clips for c in group) / 1e6)
-        row["multiply-adds (10^18)"] = two(sum(c.multiply_adds for c in group) / 1e18)
-        for gpu in given_gpus():
-            row[gpu.match] = duration(*seconds(group, [given_rate(gpu.match)] * len(group)))
-        for column, device in ours.items():
-            rates = [device and rate_of(c.spec, device, measured) for c in group]
-            if device:
-                row[column] = "–" if None in rates else duration(*seconds(group, rates))
-        row["checkpoints"] = disk(sum(c.checkpoint_bytes for c in group))
-        rows.append(row | {"predictions": disk(sum(c.prediction_bytes for c in group))})
+        row["training clips (M)"] = two(group["training_clips"].sum() / 1e6)
+        row["test clips (M)"] = two(group["test_clips"].sum() / 1e6)
+        row["multiply-adds (10^18)"] = two(group["multiply_adds"].sum() / 1e18)
+        for column, span in spans.items():
+            row[column] = duration(*span.loc[group.index, ["least", "most"]].sum(skipna=False))
+        rows.append(row | {column: disk(group[column].sum()) for column in ("checkpoints", "predictions")})
     return pd.DataFrame(rows)
 
 
@@ -107,14 +105,15 @@ def check(runs: list[Run], repository: Path = REPOSITORY) -> pd.DataFrame:
     The estimate knows the benchmark and the runs of other plans, never the run's own plan. Runs of less than
     `SHORTEST` seconds are left out. Columns: plan, run (a link), estimated, measured.
     """
-    cpu, measured, rows = cpu_of_benchmarks(repository), measured_rates(repository), []
+    cpu, recorded, rows = cpu_of_benchmarks(repository), recorded_rates(repository), []
     for run in runs:
-        device = on_cpu(run.provenance["cpu"], run.provenance["threads"])
-        if run.provenance["device"] != "cpu" or device != cpu or run.metrics["seconds"] < SHORTEST:
+        made, spec = run.provenance, run.spec
+        device = device_name(made["device"], made["cpu"], made["threads"])
+        if device != cpu or run.metrics["seconds"] < SHORTEST:
             continue
         plan, experiment, name = run.folder.parts[-3:]
-        if (rate := rate_of(run.spec, device, measured, without_plan=plan)) is not None:
-            estimated, _ = rate.seconds(Cost(run.spec, None).training_multiply_adds)
-            row = {"plan": plan, "run": run_link(plan, experiment, name, name), "estimated": estimated}
-            rows.append(row | {"measured": run.metrics["seconds"]})
-    return pd.DataFrame(rows, columns=["plan", "run", "estimated", "measured"])
+        rate = rate_of(spec, device, recorded[recorded["plan"] != plan])
+        work = run.metrics["flops"] * training_passes(spec) * spec.epochs * spec.clips_per_epoch
+        row = {"plan": plan, "run": run_link(plan, experiment, name, name), "estimated": work / rate.low}
+        rows.append(row | {"measured": run.metrics["seconds"]})
+    return pd.DataFrame(rows, columns=["plan", "run", "estimated", "measured"]).dropna()

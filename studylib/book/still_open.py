@@ -4,7 +4,7 @@ import pandas as pd
 
 from studylib.book.estimates import NOT_RUN, accuracy, text
 from studylib.claims import published
-from studylib.runs.cost import costs_of, given_rate
+from studylib.runs.cost import costs_of, seconds
 from studylib.runs.plan import Plan
 
 OF_TABLE5 = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
@@ -59,8 +59,7 @@ def status(runs: pd.DataFrame, plan: Plan, device: str = "A100") -> pd.DataFrame
         runs: rows of the plan, in its order.
         plan: the plan `paper`.
     """
-    rate = given_rate(device)
-    seconds = pd.DataFrame([rate.seconds(cost.multiply_adds) for cost in costs_of(plan)], index=runs.index) / 3600
+    hours = seconds(costs_of(plan), device)[["least", "most"]].set_index(runs.index) / 3600
     rows = []
     for query in numbers()["runs"]:
         own = runs.query(query, engine="python")
@@ -72,7 +71,7 @@ def status(runs: pd.DataFrame, plan: Plan, device: str = "A100") -> pd.DataFrame
             {
                 "status": NOT_RUN if done.empty else f"{len(done)} of {len(own)} runs",
                 "runs needed": len(own),
-                "hours": tuple(seconds.loc[own.index].sum()),
+                "hours": tuple(hours.loc[own.index].sum()),
                 "first run": "/".join(first[["experiment", "run"]].iloc[0]) if len(first) else "",
                 "ours": "" if found is None else text(found),
             }

@@ -1,4 +1,4 @@
-"""What a run takes before it starts: multiply-adds and hours, memory and disk; and what the paper's datasets hold.
+"""What a run takes before it starts: multiply-adds, time and disk; and how much video the paper's datasets hold.
 
 Time is counted work over a rate. Training is three passes over its clips, tests are one. A rate is what a training step
 sustains over its passes: as recorded benchmarks and runs show it, or for GPUs a share of the peak in the vendor's data
@@ -7,13 +7,10 @@ run tell whether it does ("waiting for data").
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
-from math import log2
+from math import nan
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,114 +18,70 @@ import pandas as pd
 import torch
 
 from studylib import REPOSITORY
-from studylib.datasets.frame_cache import default_budget
 from studylib.datasets.index import DatasetError, load_index
 from studylib.datasets.lists import published_counts
 from studylib.datasets.pantomime.actions import VOCABULARIES
 from studylib.datasets.pantomime.knobs import KNOBS
-from studylib.nets.complexity import Complexity, count_by_name
-from studylib.nets.table import NETS, PRINTED_NAMES, VARIANTS
+from studylib.nets.complexity import count_by_name
+from studylib.nets.table import PRINTED_NAMES
 from studylib.runs import benchmarks
-from studylib.runs.magnitudes import disk, duration, span
+from studylib.runs.magnitudes import disk, duration
 from studylib.runs.plan import Plan
+from studylib.runs.results import device_name
 from studylib.training.run_files import RunFolderError, of_code, read_metrics
 from studylib.training.spec import RunSpec, SpecError, load_spec
-from studylib.video.clips import clip_span, scaled_size
-from studylib.video.machine import available_cores
+from studylib.video.clips import clip_span
 
 PASSES = 3  # forward, and backward for the input and for the weights
 CHECKPOINTS = 2  # files kept
-RGB_BYTES, FLOW_BYTES = 3, 4  # a pixel: uint8 x 3, float16 x 2
 # Of all videos, where only their sum is published: Sports-1M's, 70% / 10% / 20% by Karpathy et al., CVPR 2014.
 TEST_SHARE = 0.2
 SHORTEST = 10.0  # seconds of training: a shorter run shows how training starts, not how fast it is
-SIZES = ("width", "clip_length", "resolution")
-GPUS = 8  # at a time, for which a plan's days are told
+SIZES = ["width", "clip_length", "resolution"]
+LIKE = ["net", "amp", *SIZES]  # what a rate depends on
 
 _count = cache(count_by_name)
 
 
-@dataclass(frozen=True)
-class Videos:
+def costs_of(plan: Plan) -> pd.DataFrame:
+    """What each run of a plan takes: a row a run, in its order.
+
+    Columns: experiment, dataset, seed, epochs and LIKE of its spec; `flops`, multiply-adds of a clip; `training_clips`
+    of all epochs; `test_clips` of the final test and of the centre clips after each epoch, nan where the dataset is not
+    known; `multiply_adds` of all passes over them; bytes of `checkpoints` and of `predictions` (before compression).
+    """
+    known: dict[tuple, Videos | None] = {}  # an index may be large
+    rows = []
+    for spec in (run.spec for run in plan.runs):
+        asked = (spec.dataset, spec.split, spec.clip_length, spec.frame_step, spec.test_clips, spec.test_sampling)
+        if asked not in known:
+            known[asked] = videos_of(spec, plan.datasets)
+        videos = known[asked]
+        sizes = (spec.clip_length, spec.in_channels, spec.width, spec.resolution)
+        counts = _count(spec.net, spec.depth, videos.classes if videos else 400, *sizes)
+        training = spec.epochs * spec.clips_per_epoch
+        tests = spec.epochs * videos.tested + videos.test_clips if videos else nan
+        row = {name: getattr(spec, name) for name in ("experiment", "dataset", "seed", "epochs", *LIKE)}
+        row |= {"flops": counts.flops, "training_clips": training, "test_clips": tests}
+        passes = training_passes(spec) * training + (tests if videos else 0)
+        row |= {"multiply_adds": float(counts.flops) * passes}  # of a long plan more than 64 bits hold
+        row |= {"checkpoints": CHECKPOINTS * 2 * 4 * counts.params}  # weights and momentum, fp32
+        row |= {"predictions": 2 * videos.classes * (videos.test_clips + videos.tested) if videos else 0}  # float16
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def training_passes(spec: RunSpec) -> int:
+    """Passes over the clips of a training; `recompute` passes forward once more."""
+    return PASSES + spec.recompute
+
+
+class Videos(NamedTuple):
     """What is known of a run's dataset without training on it."""
 
     tested: int  # videos of the test part
     test_clips: int  # clips of the final test
     classes: int
-    frames: float  # of the whole dataset
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one run takes; its dataset may be unknown, the network never is."""
-
-    spec: RunSpec
-    videos: Videos | None  # None: the dataset is neither here, nor generated by the plan, nor published
-
-    @property
-    def counts(self) -> Complexity:
-        """Parameters and multiply-adds of a clip."""
-        s = self.spec
-        classes = 400 if self.videos is None else self.videos.classes
-        return _count(s.net, s.depth, classes, s.clip_length, s.in_channels, s.width, s.resolution)
-
-    @property
-    def training_clips(self) -> int:
-        """Over all epochs."""
-        return self.spec.epochs * self.spec.clips_per_epoch
-
-    @property
-    def tested_clips(self) -> int:
-        """Of the final test, and of the centre clips after each epoch."""
-        return 0 if self.videos is None else self.spec.epochs * self.videos.tested + self.videos.test_clips
-
-    @property
-    def training_multiply_adds(self) -> int:
-        """Of all passes of the training; `recompute` passes forward once more."""
-        return self.counts.flops * (PASSES + self.spec.recompute) * self.training_clips
-
-    @property
-    def multiply_adds(self) -> int:
-        """Of training and tests."""
-        return self.training_multiply_adds + self.counts.flops * self.tested_clips
-
-    @property
-    def checkpoint_bytes(self) -> int:
-        """Weights and momentum in fp32, in each of `CHECKPOINTS` files; one file more while one is written."""
-        return CHECKPOINTS * 2 * 4 * self.counts.params
-
-    @property
-    def prediction_bytes(self) -> int:
-        """Scores of all test clips and their means, float16, before compression; 0 where the videos are not known."""
-        return 2 * self.videos.classes * (self.videos.test_clips + self.videos.tested) if self.videos else 0
-
-    @property
-    def cache_bytes(self) -> int:
-        """Of the dataset's decoded frames or their flow; 0 where they do not fit their budget, or are not known."""
-        height, width = scaled_size(self.spec.resolution)
-        pixel = FLOW_BYTES if self.spec.modality == "flow" else RGB_BYTES
-        needed = int(self.videos.frames * height * width * pixel) if self.videos else 0
-        return needed if needed <= default_budget() else 0
-
-
-def costs_of(plan: Plan) -> list[Cost]:
-    """The cost of each run of a plan, in its order."""
-    known: dict[tuple, Videos | None] = {}  # an index may be large
-    costs = []
-    for s in (run.spec for run in plan.runs):
-        asked = (s.dataset, s.split, s.clip_length, s.frame_step, s.test_clips, s.test_sampling)
-        if asked not in known:
-            known[asked] = videos_of(s, plan.datasets)
-        costs.append(Cost(s, known[asked]))
-    return costs
-
-
-def by_experiment(costs: Sequence[Cost]) -> dict[str, list[Cost]]:
-    """Experiment -> its costs, and "all" of them."""
-    groups: dict[str, list[Cost]] = {}
-    for cost in costs:
-        groups.setdefault(cost.spec.experiment, []).append(cost)
-    return groups | {"all": list(costs)}
 
 
 def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Videos | None:
@@ -140,37 +93,27 @@ def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Vide
     A broken index counts as none: the run will name it. A part of a published dataset ("ucf101-subset") whose index is
     not here is not known.
     """
-    try:
-        index = load_index(spec.dataset)
-    except DatasetError:
-        pass
-    else:
-        frames = index.table["num_frames"].to_numpy()
-        lengths = frames[index.rows(spec.split, "test")]
-        return Videos(len(lengths), _clips(spec, lengths), len(index.classes), int(np.sum(frames, dtype=np.int64)))
-    if (arguments := generated.get(spec.dataset)) is not None:
-        test, length = arguments["test_videos"], KNOBS.num_frames
-        classes = len(VOCABULARIES[arguments.get("vocabulary", "source")])
-        clips = _clips(spec, np.full(test, length))
-        return Videos(test, clips, classes, (arguments["train_videos"] + test) * length)
     family, _, rest = spec.dataset.partition("-")
     published = [size for size in dataset_sizes() if size.family == family]
-    # a prepared dataset has the videos of its original: kinetics400-128x171
-    if not published or (rest and not rest.replace("x", "").isdigit()):
-        return None
-    size, counts = published[0], published_counts(published[0].dataset)
-    parts = [f"{split}{part}" for split in ("", f"split{spec.split} ") for part in ("test", "val")]
-    test = next((counts[part][0] for part in parts if part in counts), round(TEST_SHARE * size.videos))
-    clips = _clips(spec, np.full(test, size.frames / size.videos))
-    return Videos(test, clips, size.classes, size.frames)
-
-
-def _clips(spec: RunSpec, lengths: np.ndarray) -> int:
-    """Clips of the final test of videos of these numbers of frames."""
-    if spec.test_sampling != "dense":
-        return len(lengths) * spec.test_clips
-    length = clip_span(spec.clip_length, spec.frame_step)
-    return int((1 + np.ceil(np.maximum(0.0, lengths - length) / length)).sum())  # each video has its own number
+    try:
+        index = load_index(spec.dataset)
+        lengths, classes = index.table["num_frames"].to_numpy()[index.rows(spec.split, "test")], len(index.classes)
+    except DatasetError:
+        if (arguments := generated.get(spec.dataset)) is not None:
+            lengths = np.full(arguments["test_videos"], KNOBS.num_frames)
+            classes = len(VOCABULARIES[arguments.get("vocabulary", "source")])
+        elif published and not rest.replace("x", "").strip("0123456789"):  # prepared or not: kinetics400-128x171
+            size, counts = published[0], published_counts(published[0].dataset)
+            parts = [f"{split}{part}" for split in ("", f"split{spec.split} ") for part in ("test", "val")]
+            tested = next((counts[part][0] for part in parts if part in counts), round(TEST_SHARE * size.videos))
+            lengths, classes = np.full(tested, size.frames / size.videos), size.classes
+        else:
+            return None
+    clips = len(lengths) * spec.test_clips
+    if spec.test_sampling == "dense":  # each video has its own number
+        span = clip_span(spec.clip_length, spec.frame_step)
+        clips = int((1 + np.ceil(np.maximum(0, lengths - span) / span)).sum())
+    return Videos(len(lengths), clips, classes)
 
 
 def dataset_sizes() -> list[NamedTuple]:
@@ -179,7 +122,8 @@ def dataset_sizes() -> list[NamedTuple]:
     The columns of `dataset_sizes.csv`, which has each number's source or the word "assumed", and `frames` of all
     videos. Texts that are not there are "", numbers nan; `videos` is the sum of the published parts where there are.
     """
-    table = _read_csv("dataset_sizes.csv")
+    table = pd.read_csv(Path(__file__).with_name("dataset_sizes.csv"))
+    table = table.fillna(dict.fromkeys(table.select_dtypes(exclude="number"), ""))
     published = [published_counts(name) for name in table["dataset"]]
     sums = [counts["all"][0] if "all" in counts else sum(n for n, _ in counts.values()) for counts in published]
     table["videos"] = table["videos"].fillna(pd.Series(sums)).astype(int)
@@ -187,212 +131,122 @@ def dataset_sizes() -> list[NamedTuple]:
     return list(table.assign(frames=length * table["fps"]).itertuples(index=False))
 
 
-def _read_csv(name: str) -> pd.DataFrame:
-    with (files("studylib.runs") / name).open(encoding="utf-8") as file:
-        table = pd.read_csv(file)
-    return table.fillna(dict.fromkeys(table.select_dtypes(exclude="number"), ""))
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Multiply-adds a second of one process; `low` and `high` are equal where it was measured."""
+class Rate(NamedTuple):
+    """Multiply-adds a second of one process; `low` and `high` are equal where it was measured, nan where not known."""
 
     low: float
     high: float
     source: str  # where it comes from, for the reader
-    processor: bool = False  # else of a GPU
-
-    def seconds(self, multiply_adds: float) -> tuple[float, float]:
-        """(least, most) of one process; several share them."""
-        return multiply_adds / self.high, multiply_adds / self.low
 
 
-def seconds(costs: Sequence[Cost], rates: Sequence[Rate]) -> tuple[float, float]:
-    """The least and the most that these take together, each at its rate."""
-    spans = [rate.seconds(cost.multiply_adds) for cost, rate in zip(costs, rates, strict=True)]
-    return sum(least for least, _ in spans), sum(most for _, most in spans)
-
-
-def given_gpus() -> list[NamedTuple]:
-    """The GPUs whose peak is known, a row of `device_rates.csv` each; a peak counts two operations a multiply-add."""
-    return list(_read_csv("device_rates.csv").itertuples(index=False))
-
-
-def given_rate(device: str) -> Rate | None:
-    """The range of a GPU by its name ("A100", "NVIDIA A100-SXM4-40GB"); None where none is given."""
-    gpu = next((gpu for gpu in given_gpus() if gpu.match.lower() in device.lower()), None)
-    if gpu is None:
-        return None
-    low, high = (share * gpu.peak_tflops * 1e12 / 2 for share in (gpu.low_share, gpu.high_share))
-    shares = f"{gpu.low_share:.0%} to {gpu.high_share:.0%} of the {gpu.precision} peak of {gpu.device}"
-    return Rate(low, high, f"{shares}, not measured; small nets reach less")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One recorded speed: on what, and with which network and clips."""
-
-    device: str
-    spec: RunSpec
-    precision: str
-    rate: float  # multiply-adds a second of one process
-    source: str
-    plan: str = ""  # of a run; "" for a benchmark
-    processor: bool = False  # else a GPU
-
-    def size_apart(self, spec: RunSpec) -> float:
-        """How many doublings of width, clip length and resolution lie between its network and clips and a run's."""
-        return sum(abs(log2(getattr(spec, size) / getattr(self.spec, size))) for size in SIZES)
-
-    def distance(self, spec: RunSpec) -> float:
-        """How far its network and clips are from a run's: 1 for each doubling of a size, 1/4 for each group of other
-        convolutions, 1/2 for another depth or precision."""
-        # a run that asks for bf16 gets what the device does then, fp32 perhaps
-        other_precision = spec.amp == "fp32" and self.precision != "fp32"
-        other_groups = sum(a != b for a, b in zip(_groups(spec.net), _groups(self.spec.net), strict=True))
-        return self.size_apart(spec) + ((spec.depth != self.spec.depth) + other_precision) / 2 + other_groups / 4
-
-
-def _groups(net: str) -> tuple[str, ...]:
-    """The convolutions of a net's five groups; C3D's are 3D."""
-    base = VARIANTS[net].base if net in VARIANTS else net
-    return NETS["r3d" if base == "c3d" else base]
+def given_gpus() -> pd.DataFrame:
+    """The GPUs whose peak is known, a row each; a peak counts two operations a multiply-add."""
+    return pd.read_csv(Path(__file__).with_name("device_rates.csv"))
 
 
 def this_device() -> str:
     """The first GPU's name, or the processor with one thread, which is how the Snakefile runs a plan."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else on_cpu(of_code()["cpu"], 1)
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else device_name("cpu", of_code()["cpu"], 1)
 
 
-def on_cpu(cpu: str, threads: int) -> str:
-    """A processor as a device: its name and how many threads a process uses."""
-    return f"{cpu}, {threads} thread{'s' if threads != 1 else ''}"
+def recorded_rates(repository: Path = REPOSITORY) -> pd.DataFrame:
+    """The rates of the recorded benchmarks `training_step` and `gpu` and of all recorded runs that trained.
 
-
-def rate_of(spec: RunSpec, device: str, measured: Sequence[Measured], without_plan: str = "") -> Rate | None:
-    """The rate at which `device` trains `spec`: the nearest measured one, else the given one, else None.
-
-    Args:
-        device: a name, or a part of one ("A100").
-        measured: `measured_rates()`.
-        without_plan: a plan whose runs are left out, so that they can be compared with the estimate.
+    Columns: device, on_gpu, plan (of a run; "" for a benchmark), LIKE with the precision that ran, and `rate`,
+    multiply-adds a second of one process. A broken run says nothing of speed, and the book's build names it.
     """
-    known = [m for m in measured if device.lower() in m.device.lower() and (not m.plan or m.plan != without_plan)]
-    # a small net's run on a GPU waits for launches, and says nothing of one twice as large
-    known = [m for m in known if not m.plan or m.processor or m.size_apart(spec) < 1]
-    if not known:
-        return given_rate(device)
-    distances = [(m.distance(spec), bool(m.plan)) for m in known]  # of equally near ones a benchmark
-    alike = [m for m, distance in zip(known, distances, strict=True) if distance == min(distances)]
-    rate = median(m.rate for m in alike)
-    others = f" and {len(alike) - 1} like it" if len(alike) > 1 else ""
-    return Rate(rate, rate, alike[0].source + others, alike[0].processor)
-
-
-def measured_rates(repository: Path = REPOSITORY) -> list[Measured]:
-    """The rates of the recorded benchmarks `training_step` and `gpu` and of all recorded runs, benchmarks first."""
-    folder = repository / "runs" / "benchmarks"
-    return [*_of_benchmark("training_step", folder), *_of_benchmark("gpu", folder), *_of_runs(repository / "runs")]
-
-
-def _of_benchmark(name: str, folder: Path) -> list[Measured]:
-    """Our networks in a benchmark, steps as a run takes them by default; none where it is not recorded."""
-    record, found = benchmarks.load(name, folder), []
-    for row in [row for rows in record.tables.values() for row in rows.to_dict("records")] if record else []:
-        if row.get("net") not in PRINTED_NAMES or "clips_per_second" not in row:
-            continue  # the peer's, or a table of something else
-        sizes = {size: int(row[size]) for size in SIZES} | {"depth": int(row.get("depth", 18))}
-        spec = RunSpec(experiment=name, net=row["net"], dataset="pantomime", **sizes)
-        processor = row["device"] == "cpu"
-        device = on_cpu(record.cpu, int(row["threads"])) if processor else row["device"]
-        clip = f"{spec.clip_length}x{spec.resolution}x{spec.resolution}"
-        source = f"benchmark {name}, {spec.net} at {clip}, width {spec.width}"
-        rate = PASSES * _count(spec.net, **sizes).flops * float(row["clips_per_second"])
-        found.append(Measured(device, spec, row["precision"], rate, source, processor=processor))
-    return found
-
-
-def _of_runs(runs: Path) -> list[Measured]:
-    """The rates of recorded runs that trained; a broken one says nothing of speed, and the book's build names it."""
-    found = []
-    for folder in sorted(path.parent for path in runs.glob("*/*/*/metrics.json")):
+    rows = []
+    for name in ("training_step", "gpu"):
+        record = benchmarks.load(name, repository / "runs" / "benchmarks")
+        for row in [row for table in record.tables.values() for row in table.to_dict("records")] if record else []:
+            if row.get("net") in PRINTED_NAMES and "clips_per_second" in row:  # else the peer's, or of something else
+                sizes = [int(row[size]) for size in SIZES]
+                flops = _count(row["net"], int(row.get("depth", 18)), **dict(zip(SIZES, sizes, strict=True))).flops
+                device = device_name(row["device"], record.cpu, int(row.get("threads", 1)))
+                rate = PASSES * flops * float(row["clips_per_second"])
+                rows.append((device, row["device"] != "cpu", "", row["net"], row["precision"], *sizes, rate))
+    for folder in sorted(path.parent for path in (repository / "runs").glob("*/*/*/metrics.json")):
         try:
             spec, metrics = load_spec(folder), read_metrics(folder)
             made = json.loads((folder / "provenance.json").read_text())
         except (SpecError, RunFolderError, OSError, ValueError):
             continue
-        if metrics["seconds"] < SHORTEST:  # 0 where nothing was trained
-            continue
-        processor, name = made["device"] == "cpu", folder.relative_to(runs)
-        device = on_cpu(made["cpu"], made["threads"]) if processor else made["device"]
-        rate = (PASSES + spec.recompute) * metrics["flops"] * metrics["clips_per_second"] / made.get("processes", 1)
-        source = f"recorded run {name.as_posix()}"
-        found.append(Measured(device, spec, made["precision"], rate, source, name.parts[0], processor))
-    return found
+        if metrics["seconds"] >= SHORTEST:  # 0 where nothing was trained
+            device = device_name(made["device"], made["cpu"], made["threads"])
+            rate = training_passes(spec) * metrics["flops"] * metrics["clips_per_second"] / made.get("processes", 1)
+            sizes = [getattr(spec, size) for size in SIZES]
+            rows.append((device, made["device"] != "cpu", folder.parts[-3], spec.net, made["precision"], *sizes, rate))
+    return pd.DataFrame(rows, columns=["device", "on_gpu", "plan", *LIKE, "rate"])
 
 
-def times(plan: Plan) -> list[tuple[tuple[float, float] | None, str]]:
-    """(least, most) seconds of each run on one device of its `resources`, or this machine's, and the words for them.
+def rate_of(like: RunSpec | tuple, device: str, recorded: pd.DataFrame | None = None) -> Rate:
+    """The rate at which `device`, a name or a part of one ("A100"), trains a spec, or a row of LIKE.
 
-    None in place of the seconds where the device's speed is not known.
+    The median of those `recorded` (see `recorded_rates`) that are nearest: a doubling of a size or another precision
+    counts 1, another network 1/2. Where there are none, the given range of a GPU; else nan.
     """
-    measured, told = measured_rates(), []
-    for run, cost in zip(plan.runs, costs_of(plan), strict=True):
-        device = run.resources.device or this_device()
-        rate = rate_of(cost.spec, device, measured)
-        least_most = rate and rate.seconds(cost.multiply_adds)
-        words = f"{duration(*least_most)} of one {device}" if rate else f"time not known for {device}"
-        told.append((least_most, words))
-    return told
+    if recorded is not None and len(recorded):
+        known = recorded[recorded["device"].str.contains(device, case=False, regex=False)]
+        doublings = np.log2(known[SIZES] / [getattr(like, size) for size in SIZES]).abs().sum(axis=1)
+        # a small net's run on a GPU waits for launches, and says nothing of one twice as large
+        known = known[~known["on_gpu"] | (known["plan"] == "") | (doublings < 1)]
+        apart = doublings[known.index] + (known["amp"] != like.amp) + (known["net"] != like.net) / 2
+        if len(apart):
+            near = known[apart == apart.min()]
+            net, precision, width, frames, side = near[LIKE].iloc[0]
+            clip = f"{frames}x{side}x{side}, {precision}"
+            source = f"the median of {len(near)} recorded, such as {net}, width {width}, clips of {clip}"
+            return Rate(near["rate"].median(), near["rate"].median(), source)
+    for gpu in given_gpus().itertuples():
+        if gpu.match.lower() in device.lower():
+            low, high = (share * gpu.peak_tflops * 1e12 / 2 for share in (gpu.low_share, gpu.high_share))
+            shares = f"{gpu.low_share:.0%} to {gpu.high_share:.0%} of the {gpu.precision} peak of {gpu.device}"
+            return Rate(low, high, f"{shares}, not measured; small nets reach less")
+    return Rate(nan, nan, "")
+
+
+def seconds(costs: pd.DataFrame, device: str, recorded: pd.DataFrame | None = None) -> pd.DataFrame:
+    """`least` and `most` seconds of each of `costs` on one `device`, nan where its speed is not known, and the `source`
+    of the rate (`rate_of`)."""
+    rate = cache(lambda like: rate_of(like, device, recorded))
+    rates = pd.DataFrame([rate(like) for like in costs[LIKE].itertuples(index=False)], index=costs.index)
+    work = costs["multiply_adds"]
+    return pd.DataFrame({"least": work / rates["high"], "most": work / rates["low"], "source": rates["source"]})
+
+
+def timed(plan: Plan, device: str | None = None) -> pd.DataFrame:
+    """`costs_of` a plan and `seconds` of each run, on `device` (a column), or that of its `resources`, or this one."""
+    devices = [device or run.resources.device or this_device() for run in plan.runs]
+    costs, recorded = costs_of(plan).assign(device=devices), recorded_rates()
+    return costs.join(pd.concat([seconds(own, name, recorded) for name, own in costs.groupby("device")]))
 
 
 def report(plan: Plan, device: str | None = None) -> str:
     """What `python -m studylib.runs.plan` prints: a run a line, totals, and where the rates are from.
 
     Args:
-        device: whose hours are counted, "A100" or the name that a recorded run has; None for this machine, on whose
-            processor a run has one thread, as the Snakefile runs it.
+        device: whose hours are counted, "A100" or the name that a recorded run has; None for that of the plan's
+            resources or this machine, on whose processor a run has one thread, as the Snakefile runs it.
     """
-    costs, measured, name = costs_of(plan), measured_rates(), device or this_device()
-    rates = [rate_of(cost.spec, name, measured) for cost in costs]
-    table = pd.DataFrame(
-        {
-            "dataset": cost.spec.dataset,
-            "epochs": cost.spec.epochs,
-            "clips": f"{cost.training_clips:,}",
-            "GFLOPs a clip": f"{cost.counts.flops / 1e9:.3g}",
-            "time": duration(*rate.seconds(cost.multiply_adds)) if rate else "-",
-            "disk": disk(cost.checkpoint_bytes + cost.prediction_bytes),
-        }
-        for cost, rate in zip(costs, rates, strict=True)
+    costs = timed(plan, device)
+    kept = costs["checkpoints"] + costs["predictions"]
+    shown = costs[["dataset", "epochs"]].assign(
+        clips=costs["training_clips"].map("{:,}".format),
+        **{"GFLOPs a clip": (costs["flops"] / 1e9).map("{:.3g}".format)},
+        time=[duration(*span) for span in zip(costs["least"], costs["most"], strict=True)],
+        disk=kept.map(disk),
     )
-    table.index = [run.folder.as_posix() for run in plan.runs]
-    frames = {(c.spec.dataset, c.spec.resolution, c.spec.modality): c.cache_bytes for c in costs}
-    kept = sum(c.checkpoint_bytes + c.prediction_bytes for c in costs)
-    lines = [plan.title, table.to_string(), "", *_time_in_all(costs, rates, name, bool(device))]
-    cached = f", {disk(sum(frames.values()))} of decoded frames" if any(frames.values()) else ""
-    lines.append(f"disk: {disk(kept)} of checkpoints and predictions{cached}")
-    unknown = dict.fromkeys(c.spec.dataset for c in costs if c.videos is None)
+    lines = [plan.title, shown.set_axis([run.folder.as_posix() for run in plan.runs]).to_string(), ""]
+    for name, own in costs.groupby("device"):
+        if own["most"].isna().any():
+            lines.append(
+                f"time: no speed is recorded for {name}. `python -m tests.bench training_step --record` measures this "
+                "machine's, and so does any run that ends; of a GPU `python -m tests.bench gpu --record`; there are "
+                "assumed ones: --device " + ", ".join(given_gpus()["match"])
+            )
+            continue
+        lines.append(f"time: {duration(own['least'].sum(), own['most'].sum())} of one {name} in all, by")
+        lines += [f"  {source}" for source in own["source"].unique()]
+    lines.append(f"disk: {disk(kept.sum())} of checkpoints and predictions")
+    unknown = costs.loc[costs["test_clips"].isna(), "dataset"].unique()
     return "\n".join(lines + [f"not counted: the tests on {name}, whose index is not here" for name in unknown])
-
-
-def _time_in_all(costs: list[Cost], rates: list[Rate | None], device: str, named: bool) -> list[str]:
-    """Device-hours of a plan and its days by the clock, and the rates that they rest on."""
-    if None in rates or not costs:
-        return [
-            f"time: no speed is recorded for {device}. `python -m tests.bench training_step --record` measures this "
-            "machine's, and so does any run that ends; of a GPU `python -m tests.bench gpu --record`; there are "
-            "assumed ones: --device " + ", ".join(gpu.match for gpu in given_gpus())
-        ]
-    total = least, most = seconds(costs, rates)
-    if rates[0].processor:  # a run has one core of it
-        cores = available_cores()
-        longest = np.max([rate.seconds(cost.multiply_adds) for cost, rate in zip(costs, rates, strict=True)], axis=0)
-        clock = f"{duration(*np.maximum(np.array(total) / cores, longest))} with {cores} runs at a time"
-        unit = device if named else f"core of this machine ({device})"
-    else:
-        clock, unit = f"{duration(least / GPUS, most / GPUS)} on {GPUS}", device
-    lines = [f"time: {duration(least, most)} of one {unit} in all, {clock}"]
-    for rate in dict.fromkeys(rates):
-        lines.append(f"  at {span(rate.low / 1e9, rate.high / 1e9)} G multiply-adds a second: {rate.source}")
-    return [*lines, "  reading the videos is taken to keep pace"]

@@ -1,5 +1,7 @@
 """Numbers as texts: estimates with two figures and a unit that fits, measured ones with their interval."""
 
+from math import isnan
+
 
 def two(value: float) -> str:
     """Two figures: an estimate says no more."""
@@ -14,8 +16,8 @@ def span(low: float, high: float) -> str:
 
 def duration(low: float | None, high: float | None = None) -> str:
     """Seconds, or from `low` to `high` of them, as "40 s", "11 min", "6.9 hours", "26 to 110 days" or "3 years", in the
-    unit that fits the longer; "–" for None."""
-    if low is None:
+    unit that fits the longer; "–" for None and nan."""
+    if low is None or isnan(low):
         return "–"
     high = low if high is None else high
     for unit, length in (("years", 365.25 * 86400), ("days", 86400), ("hours", 3600), ("min", 60)):

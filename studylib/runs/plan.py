@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import product
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,18 +95,16 @@ class Resources:
             **({"gres": f"gpu:{self.gpus}"} if self.gpus else {"tasks": self.nodes}),
         }
 
-    def minutes(self, most_seconds: float | None, processes: int) -> int | None:
-        """The time to ask for: `hours`, else the estimate with a margin, else None.
+    def minutes(self, seconds: float, processes: int) -> int:
+        """The time to ask for: `hours`, else the estimate with a margin, else 0, the cluster's own.
 
         Args:
-            most_seconds: the longest estimate for one process.
+            seconds: the longest estimate for one process; nan where there is none.
             processes: that share the work.
         """
         if self.hours is not None:
             return max(1, round(60 * self.hours))
-        if most_seconds is None:
-            return None
-        return max(LEAST_MINUTES, round(MARGIN * most_seconds / 60 / processes))
+        return 0 if isnan(seconds) else max(LEAST_MINUTES, round(MARGIN * seconds / 60 / processes))
 
 
 @dataclass(frozen=True)

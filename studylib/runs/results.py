@@ -283,8 +283,10 @@ def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
         row |= {"state": state, "result": run}
         if run is not None:
             low, high = wilson(round(run.metrics["video_top1"] * run.videos / 100), run.videos)
-            row |= run.metrics | {"videos": run.videos, "low": low, "high": high, "hardware": hardware(run)}
-            row |= {"commit": run.provenance["commit"], "started": run.provenance["started"]}
+            p = run.provenance
+            hardware = f"{device_name(p['device'], p['cpu'], p['threads'])}, {p['precision']}"
+            row |= run.metrics | {"videos": run.videos, "low": low, "high": high, "hardware": hardware}
+            row |= {"commit": p["commit"], "started": p["started"]}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -314,12 +316,9 @@ def complete_runs(runs: pd.DataFrame) -> list[Run]:
     return list(runs.loc[runs["state"] == "complete", "result"])
 
 
-def hardware(run: Run) -> str:
-    """ "Xeon ... (x86_64), 1 thread, bf16", or the GPU's name in place of the processor's."""
-    p = run.provenance
-    if p["device"] != "cpu":
-        return f"{p['device']}, {p['precision']}"
-    return f"{p['cpu']}, {p['threads']} thread{'s' if p['threads'] != 1 else ''}, {p['precision']}"
+def device_name(device: str, cpu: str, threads: int) -> str:
+    """ "Xeon ... (x86_64), 1 thread" for the device "cpu", else the name of the GPU."""
+    return f"{cpu}, {threads} thread{'s' if threads != 1 else ''}" if device == "cpu" else device
 
 
 class NotImported(ValueError):

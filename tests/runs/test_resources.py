@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from math import nan
 
 import pytest
 import torch
@@ -76,7 +77,7 @@ def test_time_is_what_the_plan_says_or_the_estimate_with_a_margin():
     assert Resources(hours=2.5).minutes(1e9, 8) == 150
     assert Resources().minutes(36000, 4) == 225
     assert Resources().minutes(10, 1) == 15
-    assert Resources().minutes(None, 1) is None
+    assert Resources().minutes(nan, 1) == 0
 
 
 def test_no_two_commands_get_the_same_gpu(tmp_path):
