@@ -150,9 +150,9 @@ def over_seeds(what: str, plus: Sequence[Sequence[float]], minus: Sequence[Seque
     return Part(what, points, *possible(points - half, points + half), ABOVE, degrees)
 
 
-def exact(what: str, value: float, claimed: tuple[float, float], unit: str = "", digits: int = 2) -> Part:
+def exact(what: str, value: float, claimed: tuple[float, float], digits: int = 2) -> Part:
     """A counted number: nothing of it is drawn, its interval is the number."""
-    return Part(what, value, value, value, claimed, unit=unit, digits=digits)
+    return Part(what, value, value, value, claimed, unit="", digits=digits)
 
 
 def possible(low: float, high: float) -> tuple[float, float]:

@@ -659,8 +659,8 @@ def fusion(evidence: Evidence) -> list[Part]:
         if (start := evidence.start(one)) is not None:
             name += f", from {start.spec.experiment}"
         same = [p for p in fusible if keys[p.folder] == key].__contains__
-        own = partial(evidence.net, experiments=[one.spec.experiment], accept=same, net=one.spec.net)
-        found.append([own(f"{name}, {m}", modality=m, depth=one.spec.depth) for m in ("rgb", "flow")])
+        wanted = [{"modality": stream, "depth": one.spec.depth} for stream in ("rgb", "flow")]
+        found.append([evidence.net(f"{name}, {own['modality']}", [one.spec.experiment], same, **own) for own in wanted])
     evidence.require()
     return [
         contrast(f"both minus {net.name}, {VIDEO}", [both(*pair).minus(net.outcomes(VIDEO))])
