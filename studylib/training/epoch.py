@@ -81,11 +81,7 @@ class Session:
     """One process's side of a run: data, a new net with its optimiser, and where its training stands."""
 
     def __init__(self, run_folder: Path, spec: RunSpec, processes: Processes, device: torch.device) -> None:
-        """All processes call it together.
-
-        Raises:
-            DatasetError, SpecError, ValueError: name the dataset or the field, and say what to do.
-        """
+        """All processes call it together. Errors: DatasetError, ValueError: name the dataset or the field."""
         if spec.sync_bn and processes.count > 1 and device.type != "cuda":
             raise ValueError("sync_bn: works between GPUs alone; set it to false")
         takes = "a number of minutes from 0 (a checkpoint every step) on"
@@ -141,12 +137,7 @@ class Session:
             print(line, flush=True)
 
     def save(self) -> None:
-        """Write a checkpoint; all processes call it together.
-
-        Raises:
-            TooManyFaults: of all processes together.
-            OSError: the disk is full.
-        """
+        """Write a checkpoint; all processes call it together. Errors: TooManyFaults: of all processes together."""
         progress = self.progress
         gathered = self.processes.gather((progress.loss_sum, progress.wrong, self.faults.rows()))
         if self.processes.leads:
@@ -170,10 +161,8 @@ class Session:
 
 
 def learning_rate(spec: RunSpec, progress: float) -> float:
-    """The learning rate at `progress` epochs (a step in mid-epoch has a fraction).
-
-    "step": divided by 10 every `lr_step` epochs (section 4.1); "cosine": to 0 at the end. Both after a linear warm-up.
-    """
+    """The learning rate at `progress` epochs (a step in mid-epoch has a fraction). "step": divided by 10 every
+    `lr_step` epochs (section 4.1); "cosine": to 0 at the end. Both after a linear warm-up."""
     if progress < spec.warmup_epochs:
         return spec.lr * progress / spec.warmup_epochs
     if spec.lr_schedule == "step":
@@ -366,11 +355,7 @@ def pace(clips_per_second: float, data_wait: float, seconds_left: float) -> str:
 @torch.no_grad()
 def centre_test(session: Session, loader: DataLoader) -> dict[str, float]:
     """test_loss and test_error (percent) on one clip a video, its middle: the curve of Figure 4, not the final test.
-    Each process tests its part of the videos, with the leading one's BN statistics.
-
-    Raises:
-        Stopped: a signal came (not looked for where several processes test).
-    """
+    Each process tests its part of the videos, with the leading one's BN statistics. Errors: Stopped, of one process."""
     spec, processes = session.spec, session.processes
     processes.spread_statistics(session.net)
     session.net.eval()
@@ -392,11 +377,8 @@ def centre_test(session: Session, loader: DataLoader) -> dict[str, float]:
 
 def recompute_blocks(net: nn.Module) -> None:
     """Make the backward pass compute the inside of residual blocks again instead of keeping it: the same result with
-    less memory and a third more multiply-adds. In place, before DistributedDataParallel wraps the net.
-
-    Raises:
-        ValueError: the net has no residual blocks.
-    """
+    less memory and a third more multiply-adds. In place, before DistributedDataParallel wraps the net. Errors:
+    ValueError: it has no residual blocks."""
     blocks = [module for module in net.modules() if isinstance(module, BasicBlock)]
     if not blocks:
         raise ValueError(f"recompute: {type(net).__name__} has no residual blocks; set it to false")

@@ -110,10 +110,7 @@ class Part:
 
 def open_parts(index: Index, spec: RunSpec) -> tuple[Part | None, Part]:
     """(training part, test part) of the spec's split, at its frame size, from the frame cache where it fits; the first
-    is None, and not asked of the dataset, where nothing is trained.
-
-    Raises:
-        DatasetError: the split has no such videos.
+    is None, and not asked of the dataset, where nothing is trained. Errors: DatasetError: the split has no such videos.
     """
     size = scaled_size(spec.resolution)
     cache = open_frames(index, size, spec.modality)

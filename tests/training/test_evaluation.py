@@ -127,9 +127,3 @@ def test_video_at_5_is_right_up_to_the_fifth_class_of_the_mean():
     fifth, sixth = named_by(clips, labels=[4]), named_by(clips, labels=[5])
     assert (video_top_k(fifth, 4), video_top_k(fifth, 5)) == (0, 100)
     assert (video_top_k(sixth, 5), video_top_k(sixth, 6)) == (0, 100)
-
-
-def test_a_video_with_more_clips_weighs_no_more_in_video_accuracy_but_does_in_clip_accuracy():
-    named = named_by([[1.0, 0.0]] * 9, [[1.0, 0.0]], labels=[0, 1])
-    assert clip_top1(named) == 90
-    assert video_top_k(named, 1) == 50

@@ -130,17 +130,6 @@ def test_fine_tuning_to_other_classes_starts_from_the_sources_weights_and_a_new_
     assert not torch.isclose(start["fc.weight"], source["fc.weight"][:4], atol=1e-6).all(1).any()
 
 
-def test_r2d_does_not_go_on_at_another_clip_length_and_says_why(
-    at_trained: Path, capsys: pytest.CaptureFixture
-) -> None:
-    RunSpec(**FIELDS | {"net": "r2d", "clip_length": 16, "init_from": "folder:r2d"}).save(at_trained / "r2d_16")
-    assert training.main([str(at_trained / "r2d_16")]) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "stem.0.weight is (4, 3, 8, 7, 7) in the file, (4, 3, 16, 7, 7) in the net" in error
-    assert "it takes clip_length 8 alone" in error
-
-
 @pytest.mark.parametrize("name", PRINTED_NAMES)
 def test_all_nets_but_r2d_and_c3d_take_weights_of_another_clip_length(name: str) -> None:
     short, long = (build_net(name, num_classes=5, width=4, clip_length=length) for length in (16, 32))

@@ -1,11 +1,7 @@
 """Blocks that are computed again give what blocks that are kept give, bit by bit."""
 
-import os
-
 import pytest
 import torch
-import torch.distributed as dist
-from torch import nn
 from torch.nn import functional as F
 
 from studylib.nets.build import build_net
@@ -21,15 +17,15 @@ def net_of(name="r3d"):
     return build_net(name, num_classes=5, width=4)
 
 
-def two_steps(net, precision="fp32", wrap=lambda net: net):
+def two_steps(net, precision="fp32"):
     """Everything that two training steps leave behind, by name: losses, gradients, weights, statistics."""
     generator = torch.Generator().manual_seed(1)
-    replica, losses = wrap(net), {}
+    losses = {}
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
     for step in range(2):
         clips = torch.randn(3, *CLIP, generator=generator)
         with autocast(CPU, precision):
-            loss = F.cross_entropy(replica(clips).float(), torch.tensor([0, 3, 4]))
+            loss = F.cross_entropy(net(clips).float(), torch.tensor([0, 3, 4]))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -53,24 +49,6 @@ def test_two_steps_are_the_same_to_the_bit_with_and_without(name, precision):
     clips = torch.randn(2, *CLIP)
     with torch.no_grad():
         assert torch.equal(recomputed.eval()(clips), kept.eval()(clips))
-
-
-@pytest.fixture
-def process_group(monkeypatch, tmp_path):
-    """This process as the only one of a group."""
-    monkeypatch.setitem(os.environ, "GLOO_SOCKET_IFNAME", "lo")
-    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
-
-
-def test_it_is_the_same_inside_ddp(process_group):
-    def wrap(net):
-        return nn.parallel.DistributedDataParallel(net, gradient_as_bucket_view=True)
-
-    kept, recomputed = net_of(), net_of()
-    recompute_blocks(recomputed)
-    assert_same_bits(two_steps(recomputed, wrap=wrap), two_steps(kept, wrap=wrap))
 
 
 def test_it_is_the_same_in_a_compiled_net():

@@ -181,18 +181,6 @@ def test_a_run_starts_from_another_run_and_an_interrupted_one_goes_on_with_its_e
         run(tmp_path / "third", **fields | {"seed": 3, "init_from": "run:quick/released/first"})
 
 
-def test_fine_tuning_to_other_classes_is_asked_for(tiny_data, tmp_path, capsys):
-    save_vmz(build_net("r2d", num_classes=5, width=4), tiny_data / "weights" / "five.pkl")
-    fields = TINY | {"net": "r2d", "epochs": 1, "init_from": "file:five.pkl"}
-    RunSpec(**fields).save(tmp_path / "silent")
-    assert training.main([str(tmp_path / "silent")]) == 1
-    error = capsys.readouterr().err
-    assert "(5, 32) in the file, (16, 32) in the net" in error
-    assert "new_head" in error
-    done, _ = run(tmp_path / "asked", **fields | {"new_head": True})
-    assert done.provenance["init_from"]["new_head"] is True
-
-
 PLAN = """
 title: "try"
 defaults: {experiment: released, dataset: pantomime-tiny, net: r3d}

@@ -86,13 +86,6 @@ def test_the_hash_depends_on_every_field_and_on_nothing_else():
     assert len(hashes | {spec.hash}) == len(other) + 1
 
 
-def test_a_spec_survives_its_file(tmp_path):
-    spec = RunSpec(**GOOD, lr=0.003, flip=False)
-    spec.save(tmp_path / "run")
-    assert load_spec(tmp_path / "run") == spec
-    assert json.loads((tmp_path / "run" / "spec.json").read_text())["lr"] == 0.003
-
-
 def test_a_spec_written_before_a_field_was_there_is_the_same_run(tmp_path):
     spec = RunSpec(**GOOD)
     spec.save(tmp_path)
