@@ -15,8 +15,7 @@ import pandas as pd
 
 from studylib.book import cues
 from studylib.stats import Estimate, difference, difference_of_differences
-from studylib.stats.estimates import Measure, combined, outcomes
-from studylib.stats.study_size import Variances, mean_variances, recorded_variances
+from studylib.stats.estimates import combined, outcomes
 from studylib.training.evaluation import Predictions, wilson
 from studylib.training.spec import RunSpec
 
@@ -51,12 +50,6 @@ def at(runs: pd.DataFrame, *free: str, **changed: Any) -> pd.DataFrame:
     return runs[np.logical_and.reduce([*same, runs["state"] == "complete"])]
 
 
-def learners(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs at the base setting, seed 0, of f-R2D, R3D and R(2+1)D."""
-    rows, nets = at(runs), [BLIND, SECOND, FIRST]
-    return rows[(rows["seed"] == 0) & rows["net"].isin(nets)].sort_values("net", key=lambda net: net.map(nets.index))
-
-
 def scores(rows: pd.DataFrame, net: str, cue: str = ALL) -> Seeds:
     """Seed -> what a network's runs of one setting scored, on the videos of a cue group."""
     own = rows[rows["net"] == net]
@@ -69,26 +62,18 @@ def gap(rows: pd.DataFrame) -> Estimate | None:
     return difference(first, second) if first and second else None
 
 
-def variances(*settings: pd.DataFrame, measure: Measure = "video_top1") -> Variances:
-    """The mean over some settings, each the rows of its runs, of the variances of R(2+1)D minus R3D, from which
-    `study_size.expected_half_width` tells how many test videos and seeds it takes.
-
-    Errors: as of `recorded_variances`, of a network with one seed.
-    """
-    return mean_variances(
-        [recorded_variances(*(scores(rows, net) for net in (FIRST, SECOND)), measure) for rows in settings]
-    )
-
-
 def levels(rows: pd.DataFrame, net: str) -> pd.DataFrame:
     """A network's video@1 in one setting by cue group, `ALL` first: accuracy, low, high, percent.
 
     Means over seeds of the accuracy and of Wilson's interval, which covers the test videos only; nan without runs.
     """
-    own = rows[rows["net"] == net]
-    groups = cues.by_cue(list(own["result"])).query("measure == 'class'")
-    table = pd.concat([own.rename(columns={"video_top1": "accuracy"}).assign(cue=ALL), groups])
-    return table.groupby("cue")[["accuracy", "low", "high"]].mean().reindex([ALL, *cues.CUES])
+    found: dict[str, list[pd.Series]] = {}
+    for run in rows.loc[rows["net"] == net, "result"]:
+        videos = cues.named(run)
+        for cue, own in [(ALL, videos), *videos.groupby("cue")]:
+            found.setdefault(cue, []).append(_share(own["right"]))
+    means = {cue: pd.concat(shares, axis=1).mean(axis=1) for cue, shares in found.items()}
+    return pd.DataFrame(means, index=["accuracy", "low", "high"]).T.reindex([ALL, *cues.CUES])
 
 
 def members(rows: pd.DataFrame) -> pd.DataFrame:
@@ -96,17 +81,18 @@ def members(rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: net, seed, cue, pair, accuracy, low, high (percent, Wilson 95%; nan where it names none as of the pair).
     """
-    known, found = cues.classes().set_index("action"), []
+    found = []
     for net, seed, run in rows[["net", "seed", "result"]].itertuples(index=False):
-        classes = known.loc[list(run.predictions.classes)]
-        pairs = classes["pair"].to_numpy()  # (K,)
-        labels, chosen = run.predictions.labels, run.predictions.scores.argmax(1)  # (V,)
-        for cue, pair in classes.query("pair != ''")[["cue", "pair"]].drop_duplicates().itertuples(index=False):
-            in_pair = (pairs[labels] == pair) & (pairs[chosen] == pair)
-            right, total = int((chosen == labels)[in_pair].sum()), int(in_pair.sum())
-            low, high = wilson(right, total) if total else (nan, nan)
-            found.append((net, seed, cue, pair, 100 * right / total if total else nan, low, high))
+        videos = cues.named(run)
+        for (cue, pair), own in videos[videos["pair"] != ""].groupby(["cue", "pair"]):
+            found.append((net, seed, cue, pair, *_share(own.loc[own["in_pair"], "right"])))
     return pd.DataFrame(found, columns=["net", "seed", "cue", "pair", "accuracy", "low", "high"])
+
+
+def _share(right: pd.Series) -> pd.Series:
+    """Percent of these that are right, with Wilson's interval; nan where there are none."""
+    low, high = wilson(int(right.sum()), len(right)) if len(right) else (nan, nan)
+    return pd.Series({"accuracy": 100 * right.mean(), "low": low, "high": high})
 
 
 def requirements(runs: pd.DataFrame) -> pd.DataFrame:
@@ -143,22 +129,21 @@ def most(reach: Mapping[str, float]) -> float:
     return float(groups.map(reach).fillna(100).mean())
 
 
-def time_scale(runs: pd.DataFrame, epochs: int = 15) -> pd.DataFrame:
-    """R(2+1)D with clips of several spans, a row each, shorter ones first.
+def time_scale(runs: pd.DataFrame) -> pd.DataFrame:
+    """R(2+1)D with clips of several spans, trained for 15 epochs, a row each, shorter ones first.
 
     Columns: frames, step, span (frames of the video from a clip's first to its last), runs (their rows), member (the
     share of right classes of right pairs, sequence group, percent; with low and high, Wilson's), and gain: the video@1
     of the sequence group minus that with the base's clips, which is to rise (None for the base's).
     """
-    rows = at(runs, "clip_length", "frame_step", epochs=epochs)
-    rows, found = rows[rows["net"] == FIRST], []
-    base = scores(at(runs, epochs=epochs), FIRST, "sequence")
+    rows, found = at(runs, "clip_length", "frame_step", epochs=15).query("net == @FIRST"), []
+    base = scores(at(runs, epochs=15), FIRST, "sequence")
     for (frames, step), own in rows.groupby(["clip_length", "frame_step"]):
-        member = cues.by_cue(list(own["result"])).query("measure == 'member' and cue == 'sequence'")
+        videos = [cues.named(run).query("in_pair and cue == 'sequence'")["right"] for run in own["result"]]
+        member = pd.concat(map(_share, videos), axis=1).mean(axis=1)
         is_base = (frames, step) == tuple(runs.iloc[0][["clip_length", "frame_step"]])
         gain = None if is_base else difference(scores(own, FIRST, "sequence"), base)
-        numbers = member[["accuracy", "low", "high"]].mean()
-        found.append((frames, step, (frames - 1) * step + 1, own, *numbers, gain))
+        found.append((frames, step, (frames - 1) * step + 1, own, *member, gain))
     columns = ["frames", "step", "span", "runs", "member", "low", "high", "gain"]
     return pd.DataFrame(found, columns=columns).sort_values("span", ignore_index=True)
 

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studylib.book.estimates import accuracy, difference, links, runs_of
-from studylib.book.figures import BLUE, VERMILION, WIDTH, drawn
+from studylib.book.figures import BLUE, VERMILION, WIDTH, drawn, intervals
+from studylib.book.tables import accuracy, difference, links, runs_of
 from studylib.claims.verdicts import clip_correlation
 from studylib.stats import Estimate
 from studylib.stats.estimates import MEASURES, combined, outcomes
@@ -69,19 +68,14 @@ def figure5(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """
     figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.1 * len(panels)), squeeze=False)
     for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
-        _line(axes, table["frames"], table["clip"], "clip@1", BLUE, "o")
-        _line(axes, table["frames"], table["video"], "video@1", VERMILION, "s")
+        for column, colour, marker in (("clip", BLUE, "o"), ("video", VERMILION, "s")):
+            intervals(axes, table[column], table["frames"], color=colour, marker=marker, capsize=3)
+            end = (table["frames"].iloc[-1], table[column].iloc[-1].points)
+            axes.annotate(f"{column}@1", end, (7, 0), textcoords="offset points", color=colour, va="center")
         axes.set(title=title, ylabel="accuracy (%)", xticks=table["frames"])
         axes.margins(x=0.12, y=0.15)
     grid[-1, 0].set_xlabel("frames of a clip, in training and test")
     return figure
-
-
-def _line(axes: Axes, x: pd.Series, estimates: pd.Series, label: str, colour: str, marker: str) -> None:
-    """Estimates joined by a line that is labelled at its end."""
-    points, low, high = (np.array([getattr(e, end) for e in estimates]) for end in ("points", "low", "high"))
-    axes.errorbar(x, points, [points - low, high - points], color=colour, marker=marker, capsize=3)
-    axes.annotate(label, (x.iloc[-1], points[-1]), (7, 0), textcoords="offset points", color=colour, va="center")
 
 
 def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:

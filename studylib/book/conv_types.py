@@ -6,16 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from studylib.book.cues import ORDER_BLIND
-from studylib.book.estimates import PLANS, accuracy, difference, links, runs_of, text
 from studylib.book.figures import GREY, KINDS, WIDTH, Inline, drawn, kind_of, label_points
+from studylib.book.tables import PLANS, accuracy, difference, links, runs_of, text
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.stats import Estimate
 from studylib.stats.intervals import student_quantile
 
-CURVES = ("R2D", "f-R2D", "R3D", "R(2+1)D")  # whose error curves are drawn: twelve could not be told apart
 FAILURE, SPREAD = 8.0, 1.5  # points: how far a failed seed lies below the others, and their deviation, as R(2+1)D's
 # Percent, of clips of 8 frames: what guessing gives and, on Pantomime, what a network reaches that sees every frame but
 # not their order, and one that sees all there is (a quarter of the classes is told apart by the order of two events, of
@@ -54,11 +52,8 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
         for net in PAPER_NAMES.values():
             own = table2[(table2["plan"] == plan) & (table2["net"] == net)]
             if used := runs_of(own):
-                measures = {"clip": accuracy(own, "clip_top1"), "video": accuracy(own, "video_top1")}
                 gflops = used[0].metrics["flops"] / 1e9
-                rows.append(
-                    {"plan": plan, "net": net} | measures | {"gflops": gflops, "runs": used, "links": links(own)}
-                )
+                rows.append((plan, net, accuracy(own), accuracy(own, "video_top1"), gflops, used, links(own)))
     return pd.DataFrame(rows, columns=["plan", "net", "clip", "video", "gflops", "runs", "links"])
 
 
@@ -107,55 +102,6 @@ def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     axes.text(1, 0.02, "   ".join(beyond), transform=axes.transAxes, ha="right", fontsize=10, color=GREY)
 
 
-def mean_histories(found: pd.DataFrame) -> pd.DataFrame:
-    """Mean error curves over the runs of each of `CURVES`: columns plan, net, epoch, train_error, test_error (percent).
-
-    Args:
-        found: `measured`.
-    """
-    own = found[found["net"].isin(CURVES)].explode("runs")
-    histories = [row.runs.history.assign(plan=row.plan, net=row.net) for row in own.itertuples()]
-    columns = ["train_error", "test_error"]
-    if not histories:
-        return pd.DataFrame(columns=["plan", "net", "epoch", *columns])
-    return pd.concat(histories).groupby(["plan", "net", "epoch"], as_index=False, sort=False)[columns].mean()
-
-
-@drawn
-def error_curves(means: pd.DataFrame) -> Figure:
-    """Training error left, test error right, a row of panels for each plan; each line bears its network's name.
-
-    Args:
-        means: `mean_histories`, with at least one row.
-    """
-    plans = list(dict.fromkeys(means["plan"]))
-    figure, grid = plt.subplots(
-        len(plans), 2, figsize=(WIDTH, 3.6 * len(plans)), sharex="row", sharey="row", squeeze=False
-    )
-    for row, plan in zip(grid, plans, strict=True):
-        for axes, error in zip(row, ("train_error", "test_error"), strict=True):
-            lines = means[means["plan"] == plan].pivot(index="epoch", columns="net", values=error)
-            ends = []
-            for net in lines:
-                colour, _ = KINDS[kind_of(net)]
-                axes.plot(lines.index, lines[net], color=colour, linewidth=2)
-                ends.append((float(lines[net].iloc[-1]), net, colour))
-            _name_lines(axes, lines.index[-1], ends)
-            axes.set(xlabel="epoch", ylim=(0, 100))
-            axes.set_title(f"{PLANS[plan]}:\n{'training' if error == 'train_error' else 'test'} error")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        row[0].set_ylabel("error (%)")
-    return figure
-
-
-def _name_lines(axes: Axes, last: float, ends: list[tuple[float, str, str]]) -> None:
-    """Names at the ends of lines, at least 7 percent of error apart."""
-    height = -np.inf
-    for end, net, colour in sorted(ends):
-        height = max(end, height + 7)
-        axes.annotate(net, (last, height), (5, 0), textcoords="offset points", color=colour, va="center", fontsize=11)
-
-
 def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
     """R(2+1)D minus R3D in points of clip@1 by all runs and by parts of them, a row for each plan and part with both.
 
@@ -166,7 +112,9 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
         runs: `results.table()`.
     """
     own = runs[(runs["experiment"] == "conv_types") & runs["net"].isin(["R(2+1)D", "R3D"])]
-    own = own.assign(on_gpu=[None if r is None else r.provenance["device"] != "cpu" for r in own["result"]])
+    on_gpu = pd.Series([run is not None and run.provenance["device"] != "cpu" for run in own["result"]], own.index)
+    made = on_gpu.groupby([own["plan"], own["net"], own["seed"]])
+    own = own.assign(all_on_gpu=made.transform("all"), any_on_gpu=made.transform("any"))
     rows = []
     for plan in PLANS:
         pair = [own[(own["plan"] == plan) & (own["net"] == net)] for net in ("R(2+1)D", "R3D")]
@@ -174,8 +122,8 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
         parts = {
             "all runs": pair,
             "the seeds that both have": [net[net["seed"].isin(both)] for net in pair],
-            "runs on a processor": [_seeds_made(net, on_gpu=False) for net in pair],
-            "runs on a GPU": [_seeds_made(net, on_gpu=True) for net in pair],
+            "runs on a processor": [net[~net["any_on_gpu"]] for net in pair],
+            "runs on a GPU": [net[net["all_on_gpu"]] for net in pair],
         }
         for by, (ours, theirs) in parts.items():
             if (gap := difference(ours, theirs)) is not None:
@@ -184,14 +132,9 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
     return table[~table.duplicated(["plan", "seeds"]) | (table["by"] == "all runs")]  # a part that is all says nothing
 
 
-def _seeds_made(net: pd.DataFrame, on_gpu: bool) -> pd.DataFrame:
-    """The runs of the seeds of which every run was made so."""
-    return net[(net["on_gpu"] == on_gpu).groupby(net["seed"]).transform("all")]
-
-
-def covered(seeds: int, studies: int = 20_000) -> float:
+def covered(seeds: int) -> float:
     """The share of simulated studies whose Student interval over seeds covers the mean; a tenth of the seeds fail."""
-    rng = np.random.default_rng(0)
+    rng, studies = np.random.default_rng(0), 20_000
     drawn = SPREAD * rng.normal(size=(studies, seeds)) - FAILURE * (rng.random((studies, seeds)) < 0.1)
     half = student_quantile(0.975, seeds - 1) * drawn.std(1, ddof=1) / seeds**0.5
     return float((abs(drawn.mean(1) + FAILURE / 10) <= half).mean())

@@ -4,23 +4,23 @@ Outside `pose` Pantomime's classes come in pairs that show the same frames in an
 that scores frame by frame and averages, blind to their order, can name the right pair but has to guess its member.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studylib import stats
-from studylib.book.estimates import runs_of
-from studylib.book.figures import BLUE, ORANGE, VERMILION, WIDTH, drawn
+from studylib.book.figures import BLUE, ORANGE, VERMILION, WIDTH, drawn, intervals
+from studylib.book.tables import runs_of
 from studylib.datasets.pantomime.actions import CUES, VOCABULARIES
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.results import Run
 from studylib.stats.estimates import Scores, combined, outcomes
-from studylib.training.evaluation import Predictions, named_right, wilson
+from studylib.training.evaluation import Predictions, named_right
 
 # Percent of a group for a net that names every pair and guesses the member.
 ORDER_BLIND = {"pose": 100.0, "direction": 50.0, "tempo": 50.0, "sequence": 50.0}
@@ -49,45 +49,18 @@ def classes() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["vocabulary", "action", "cue", "pair", "description"])
 
 
-def by_cue(runs: Sequence[Run]) -> pd.DataFrame:
-    """Video accuracy of runs on Pantomime by cue group, tidy.
-
-    Columns: run (its folder's name), net, cue, measure, right, total, accuracy, low, high (percent, Wilson 95%),
-    chance and order_blind (percent). Measures:
-
-    * "class": the right class among all;
-    * "pair": a class of the right pair (not for pose);
-    * "member": the right class among the videos whose pair is right (not for pose; left out where there are none).
+def named(run: Run) -> pd.DataFrame:
+    """A row a test video of a run on Pantomime: its cue and pair, whether it is named right, and whether as one of its
+    pair (of pose never).
 
     Raises:
-        ValueError: a run is on another dataset than Pantomime.
+        ValueError: a class of the run's dataset is not one of Pantomime's.
     """
-    rows = [row for run in runs for row in _of_run(run)]
-    columns = ["run", "net", "cue", "measure", "right", "total", "accuracy", "low", "high", "chance", "order_blind"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _of_run(run: Run) -> list[tuple]:
-    known = _known(run)
-    cue, pair = known["cue"].to_numpy(), known["pair"].to_numpy()  # (K,)
-    labels = run.predictions.labels  # (V,)
-    # equal scores rank by class number, as in `evaluation.video_top_k`
-    named = run.predictions.scores.argmax(1)  # (V,)
-    rows = []
-    for group in CUES:
-        there = cue[labels] == group
-        right = there & (named == labels)
-        in_pair = there & (pair[named] == pair[labels]) & (group != "pose")
-        for measure, hits, of, chance, blind in (
-            ("class", right, there, 1 / len(known), ORDER_BLIND[group]),
-            ("pair", in_pair, there & (group != "pose"), 2 / len(known), 100.0),
-            ("member", right, in_pair, 0.5, 50.0),
-        ):
-            if total := int(of.sum()):
-                count = int(hits.sum())
-                accuracy = (100 * count / total, *wilson(count, total))
-                rows.append((run.folder.name, run.net, group, measure, count, total, *accuracy, 100 * chance, blind))
-    return rows
+    known, labels = _known(run), run.predictions.labels
+    pairs, chosen = known["pair"].to_numpy(), run.predictions.scores.argmax(1)  # (K,), (V,)
+    in_pair = (pairs[chosen] == pairs[labels]) & (pairs[labels] != "")
+    videos = {"cue": known["cue"].to_numpy()[labels], "pair": pairs[labels]}
+    return pd.DataFrame(videos | {"right": chosen == labels, "in_pair": in_pair})
 
 
 def _known(run: Run) -> pd.DataFrame:
@@ -168,16 +141,16 @@ def as_partner(tests: pd.DataFrame) -> pd.DataFrame:
             if used := runs_of(tests[(tests["net"] == net) & (tests["frame_order"] == order)]):
                 scores = scores_of(used, lambda run: groups_of(run)["direction"])
                 pairs = _known(used[0])["pair"].to_numpy()
-                partner = stats.accuracy(scores, lambda p, pairs=pairs: 100 * named_as_partner(p, pairs))
+                partner = stats.accuracy(scores, partial(_named_as_partner, pairs))
                 partner = replace(partner, low=max(partner.low, 0.0), high=min(partner.high, 100.0))
                 rows.append((net, order, stats.accuracy(scores), partner))
     return pd.DataFrame(rows, columns=["net", "order", "right", "partner"])
 
 
-def named_as_partner(predictions: Predictions, pairs: np.ndarray) -> np.ndarray:
-    """(V,) bool: named as the other class of the video's pair; `pairs` (K,) names each class's."""
-    named = predictions.scores.argmax(1)
-    return (pairs[named] == pairs[predictions.labels]) & ~named_right(predictions)
+def _named_as_partner(pairs: np.ndarray, predictions: Predictions) -> np.ndarray:
+    """(V,) points: named as the other class of the video's pair; `pairs` (K,) names each class's."""
+    chosen = predictions.scores.argmax(1)
+    return 100 * ((pairs[chosen] == pairs[predictions.labels]) & ~named_right(predictions))
 
 
 @drawn
@@ -188,13 +161,20 @@ def orders_figure(found: pd.DataFrame, levels: Mapping[str, Mapping[str, float]]
         found: `by_order`, with at least one row.
         levels: group, one a panel -> name of a level -> percent, drawn as a line.
     """
-    nets = [net for net in PAPER_NAMES.values() if (found["net"] == net).any()]
+    nets, orders = ([name for name in names if (found[column] == name).any()]
+                    for names, column in ((PAPER_NAMES.values(), "net"), (LOOKS, "order")))  # fmt: skip
     columns = min(2, len(levels))
     shape = (-(-len(levels) // columns), columns)
     size = (WIDTH, (0.4 * len(nets) + 0.7) * shape[0] + 1)
     figure, grid = plt.subplots(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
     for axes, (group, lines) in zip(grid.flat, levels.items(), strict=True):
-        _panel(axes, found[found["group"] == group], nets)
+        for y in range(1, len(nets), 2):  # stripes lead the eye from the name to its marks
+            axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=0)
+        for i, order in enumerate(orders):
+            own = found[(found["group"] == group) & (found["order"] == order)]
+            places = [nets.index(net) + 0.21 * (i - (len(orders) - 1) / 2) for net in own["net"]]
+            look = LOOKS[order] | {"linestyle": "none", "markersize": 5, "elinewidth": 1, "capsize": 0}
+            intervals(axes, own["accuracy"], places, across=True, label=f"frames {ORDERS[order]}", **look)
         for dash, (name, level) in zip(((0, (1, 1.5)), (0, (4, 2))), lines.items(), strict=False):
             axes.axvline(level, color="black", linewidth=1.2, linestyle=dash, label=name)
         axes.set(title=group, xlim=(-3, 103), ylim=(len(nets) - 0.5, -0.5), xticks=(0, 25, 50, 75, 100))
@@ -206,14 +186,3 @@ def orders_figure(found: pd.DataFrame, levels: Mapping[str, Mapping[str, float]]
     handles, names = max((axes.get_legend_handles_labels() for axes in grid.flat), key=lambda both: len(both[1]))
     figure.legend(handles, names, ncols=2, loc="outside lower center", columnspacing=1.2, handletextpad=0.5)
     return figure
-
-
-def _panel(axes: Axes, table: pd.DataFrame, nets: list[str]) -> None:
-    for y in range(1, len(nets), 2):  # stripes lead the eye from the name to its marks
-        axes.axhspan(y - 0.5, y + 0.5, color="#F3F3F3", zorder=0)
-    for i, (order, look) in enumerate(LOOKS.items()):
-        rows = table[table["order"] == order]
-        y = np.array([nets.index(net) for net in rows["net"]]) + 0.21 * (i - 1.5)
-        ends = np.array([(own.points - own.low, own.high - own.points) for own in rows["accuracy"]]).reshape(-1, 2).T
-        axes.errorbar([own.points for own in rows["accuracy"]], y, xerr=ends, linestyle="none", markersize=5,
-                      elinewidth=1, capsize=0, label=f"frames {ORDERS[order]}", **look)  # fmt: skip

@@ -73,12 +73,21 @@ def summary(run: Run) -> pd.DataFrame:
     """What came out of one run, a quantity a line, formatted; `load_run` it first."""
     m, videos = run.metrics, run.videos
     low, high = wilson(round(m["video_top1"] * videos / 100), videos)
+    start, training = run.provenance.get("init_from"), {}
+    if start:
+        training["weights from"] = f"{start['source']} (SHA-256 {start['sha256'][:16]}...)"
+    if run.spec.epochs == 0:
+        training["training"] = "none"
+    else:
+        training["training error, last epoch"] = f"{m['train_error']:.1f}%"
+        training["test error, last epoch, centre clips"] = f"{m['test_error']:.1f}%"
+        training["training time"] = f"{m['seconds'] / 60:.1f} min ({m['clips_per_second']:.0f} clips/s)"
     lines = {
         "net": run.net,
         "clip@1": f"{m['clip_top1']:.1f}%",
         "video@1": f"{m['video_top1']:.1f}% (95% interval {low:.1f} to {high:.1f}, {videos} videos)",
         "video@5": f"{m['video_top5']:.1f}%",
-        **_training_lines(run),
+        **training,
         "parameters": f"{m['params']:,}",
         "FLOPs of a clip": f"{m['flops'] / 1e9:.3f} G",
         "peak memory": f"{m['peak_memory'] / 2**30:.2f} GiB",
@@ -86,23 +95,9 @@ def summary(run: Run) -> pd.DataFrame:
     return pd.DataFrame({"value": lines})
 
 
-def _training_lines(run: Run) -> dict[str, str]:
-    """What the weights came from and how training went, where there was any."""
-    m, start = run.metrics, run.provenance.get("init_from")
-    lines = {"weights from": f"{start['source']} (SHA-256 {start['sha256'][:16]}...)"} if start else {}
-    if run.spec.epochs == 0:
-        return lines | {"training": "none"}
-    return lines | {
-        "training error, last epoch": f"{m['train_error']:.1f}%",
-        "test error, last epoch, centre clips": f"{m['test_error']:.1f}%",
-        "training time": f"{m['seconds'] / 60:.1f} min ({m['clips_per_second']:.0f} clips/s)",
-    }
-
-
 STEP = re.compile(r"(epoch \d+/\d+ step|testing) \d+/\d+")  # lines that the next one of their kind replaces
 EPOCH = re.compile(r"epoch \d+/\d+ ")
-SECONDS_BETWEEN_PICTURES = 5
-SHARE_OF_TIME = 0.05  # that drawing may take of a long run
+SECONDS_BETWEEN_PICTURES = 30
 
 
 @contextmanager
@@ -130,18 +125,14 @@ def in_notebook() -> bool:
 
 def curve(run_folder: Path) -> "Figure | None":
     """Training and test error of the epochs so far, as in Figure 4; None before the first has ended."""
-    from studylib.book.figures import training_curves
+    from studylib.book.figures import error_curves
 
     path = run_folder / "history.csv"
     history = pd.read_csv(path) if path.exists() else pd.DataFrame()
     if history.empty:
         return None
     spec = load_spec(run_folder)
-    figure = training_curves(history.assign(net=f"{PRINTED_NAMES[spec.net]}-{spec.depth}", run=run_folder.name))
-    if len(history) == 1:  # a line through one point is not seen
-        for line in figure.axes[0].lines:
-            line.set_marker("o")
-    return figure
+    return error_curves(history.assign(title=f"{spec.depth} layers", net=PRINTED_NAMES[spec.net]))
 
 
 class Progress:
@@ -165,14 +156,12 @@ class Progress:
 
     def draw(self) -> None:
         """Draw the curve anew, unless it was drawn a moment ago. No picture is worth a run: what goes wrong is told."""
-        begun = time.monotonic()
-        if begun < self.due:
+        if time.monotonic() < self.due:
             return
+        self.due = time.monotonic() + SECONDS_BETWEEN_PICTURES
         try:
             if (figure := curve(self.run_folder)) is not None:
                 self.picture = self._display(figure, self.picture)
-            took = time.monotonic() - begun
-            self.due = begun + took + max(SECONDS_BETWEEN_PICTURES, took / SHARE_OF_TIME)
         except Exception as error:
             self.due = float("inf")
             print(f"the curve is not drawn: {type(error).__name__}: {error}", flush=True)

@@ -1,7 +1,7 @@
 """Every plot of the book: functions of tidy tables that return a matplotlib Figure, in one style."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from html import escape
@@ -14,14 +14,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from studylib.stats import Estimate
+
 WIDTH = 7.0  # inches: the book's column; 12 points in it are still 8 on a phone
 # Okabe and Ito's colours, told apart by colour-blind readers; black is left for what is no net.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
 )  # fmt: skip
 COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY, "#555555")
-DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))  # where colours do not suffice
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#666666"
 STYLE = {
     "font.size": 12,
@@ -94,39 +94,65 @@ def kind_of(name: str) -> str:
     return next((kind for kind in KINDS if name.startswith(kind.removesuffix("x"))), "")
 
 
-def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and dash of each name in a figure: nets have those of their kind, of which the second is dashed,
-    and so on; other names have colours by order."""
-    found: dict[str, dict[str, Any]] = {}
-    for i, name in enumerate(names):
-        kind = kind_of(name)
-        before = sum(kind_of(other) == kind for other in names[:i])
-        colour, marker = KINDS[kind] if kind else (COLOURS[before % 7], MARKERS[before % 7])
-        dash = DASHES[(before if kind else before // 7) % len(DASHES)]
-        found[name] = {"color": colour, "marker": marker, "linestyle": dash}
-    return found
+def intervals(axes: Axes, estimates: Iterable[Estimate], places: Sequence, across: bool = False, **look: Any) -> None:
+    """Estimates as points with their 95% intervals, at places on the x axis, or `across` on the y axis."""
+    points, low, high = np.array([(own.points, own.low, own.high) for own in estimates]).reshape(-1, 3).T
+    ends = {"xerr" if across else "yerr": [points - low, high - points]}
+    axes.errorbar(*((points, places) if across else (places, points)), **ends, **look)
 
 
 @drawn
-def training_curves(table: pd.DataFrame) -> Figure:
-    """Training error (thin) and test error (thick) against epochs, as in Figure 4.
+def stacked_bars(panels: Mapping[str, pd.DataFrame], what: str, totals: bool = False) -> Figure:
+    """A panel a table, in it a bar a row, with a segment a column.
 
     Args:
-        table: histories of runs, with columns net (which gives a line its look) and run.
+        panels: title -> table, all of the same columns.
+        what: the label of the x axis.
+        totals: write the length of each bar behind it.
     """
-    names, lines = list(dict.fromkeys(table["net"])), []
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
-    for name, look in looks(names).items():
-        line = look | {"marker": ""}
-        for _, run in table[table["net"] == name].groupby("run", sort=False):
-            axes.plot(run["epoch"], run["train_error"], linewidth=1.0, **line)
-            axes.plot(run["epoch"], run["test_error"], linewidth=2.6, **line)
-        lines.append(plt.Line2D([], [], linewidth=2, **line))
-    axes.set(xlabel="epoch", ylabel="error (%)", ylim=(0, None))
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    lines += [plt.Line2D([], [], color="black", linewidth=w) for w in (1.0, 2.6)]
-    axes.legend(lines, [*names, "training", "test"], ncols=min(4, len(lines)), loc="upper center",
-                bbox_to_anchor=(0.5, -0.2))  # fmt: skip
+    rows = [len(table) for table in panels.values()]
+    size = (WIDTH, 0.34 * sum(rows) + 1.5 * len(rows))
+    figure, grid = plt.subplots(len(rows), 1, figsize=size, squeeze=False, height_ratios=rows)
+    for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
+        ends = table.cumsum(axis=1)
+        for colour, name in zip(COLOURS, table.columns, strict=False):
+            axes.barh(table.index, table[name], left=ends[name] - table[name], color=colour, edgecolor="white",
+                      linewidth=0.8, label=name)  # fmt: skip
+        longest = ends.iloc[:, -1].max()
+        for y, total in enumerate(ends.iloc[:, -1] if totals else ()):
+            axes.text(total + 0.01 * longest, y, f"{total:.1f}", va="center", fontsize=11)
+        axes.invert_yaxis()
+        axes.set(title=title, xlim=(0, 1.1 * longest if totals else longest))
+        axes.grid(axis="y", visible=False)
+    grid[-1, 0].set_xlabel(what)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), ncols=3, loc="outside upper center", columnspacing=1.2)
+    return figure
+
+
+@drawn
+def error_curves(histories: pd.DataFrame) -> Figure:
+    """Figure 4: training error left, test error right, a row of panels a title, each line with its network's name.
+
+    Args:
+        histories: of runs, one under the other, at least one, with columns title (of its panels) and net; the runs of a
+            network in one title are averaged.
+    """
+    titles = list(dict.fromkeys(histories["title"]))
+    means = histories.groupby(["title", "epoch", "net"])[["train_error", "test_error"]].mean()
+    size = (WIDTH, 3 * len(titles))
+    figure, grid = plt.subplots(len(titles), 2, figsize=size, sharex="row", sharey="row", squeeze=False)
+    for row, title in zip(grid, titles, strict=True):
+        for axes, (column, what) in zip(row, {"train_error": "training", "test_error": "test"}.items(), strict=True):
+            lines, height = means.loc[title, column].unstack("net"), -np.inf
+            for net in lines.iloc[-1].sort_values().index:
+                colour = KINDS.get(kind_of(net), [GREY])[0]
+                axes.plot(lines[net], color=colour, linewidth=2, marker="o" if len(lines) == 1 else "")
+                height = max(lines[net].iloc[-1], height + 9)  # names lie at least 9 percent of error apart
+                axes.annotate(net, (lines.index[-1], height), (5, 0), textcoords="offset points", color=colour,
+                              va="center", fontsize=11)  # fmt: skip
+            axes.set(xlabel="epoch", ylim=(0, 100), title=f"{title}:\n{what} error")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        row[0].set_ylabel("error (%)")
     return figure
 
 
@@ -166,32 +192,3 @@ def label_points(axes: Axes, table: pd.DataFrame) -> None:
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     """Area that two boxes (left, bottom, right, top) share."""
     return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
-@drawn
-def cue_groups(table: pd.DataFrame) -> Figure:
-    """Accuracy by cue group and net with Wilson intervals, chance, and the level of a net blind to order.
-
-    Args:
-        table: rows of one measure of `cues.by_cue`.
-    """
-    cues = list(dict.fromkeys(table["cue"]))
-    names = list(dict.fromkeys(table["net"]))
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
-    for i, (name, look) in enumerate(looks(names).items()):
-        rows = table[table["net"] == name]
-        x = [cues.index(cue) + 0.5 * ((i + 0.5) / len(names) - 0.5) for cue in rows["cue"]]
-        spread = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
-        dots = look | {"linestyle": "none"}
-        axes.errorbar(x, rows["accuracy"], spread, capsize=3, label=name, markersize=7, **dots)
-    for column, dash, label in (
-        ("order_blind", (0, (4, 2)), "order-blind: right pair, member guessed"),
-        ("chance", (0, (1, 1.5)), "chance"),
-    ):
-        levels = table.drop_duplicates("cue").set_index("cue").loc[cues, column]
-        axes.hlines(levels, np.arange(len(cues)) - 0.4, np.arange(len(cues)) + 0.4, color="black", linewidth=1.2,
-                    linestyle=dash, label=label)  # fmt: skip
-    axes.set(xticks=range(len(cues)), xticklabels=cues, ylabel="video@1 (%)", ylim=(-3, 105))
-    axes.grid(axis="x", visible=False)
-    axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.1))
-    return figure

@@ -1,7 +1,6 @@
 """The chapter on filters: those of a factorised conv1 as pictures, as in the paper's Figure 6, and in numbers."""
 
 from collections.abc import Mapping
-from math import ceil
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -17,7 +16,6 @@ from studylib.training.run_files import read_conv1
 
 Filters = tuple[np.ndarray, np.ndarray]  # spatial (M, C, 1, 7, 7) and temporal (N, M, 3, 1, 1)
 
-IN_A_ROW = {"spatial": 15, "temporal": 32}  # filters
 ENLARGED = 8  # pixels a weight, nearest neighbour, so that no viewer blurs them
 # Dark blue, grey, light yellow: the sign is a colour on the screen and a lightness in grey print.
 COLOURS = matplotlib.colormaps["cividis"]
@@ -64,15 +62,10 @@ def numbers(filters: Mapping[str, Filters]) -> pd.DataFrame:
         row: dict[str, str | float] = {"training": training}
         for kind, weights in (("spatial", spatial), ("temporal", temporal)):
             row |= {f"{kind}, largest": np.abs(weights).max(), f"{kind}, deviation": weights.std()}
-            row[f"{kind}, within {LARGEST_WEIGHT:g}"] = 100 * within(weights)
+            row[f"{kind}, within {LARGEST_WEIGHT:g}"] = 100 * (np.abs(weights) <= LARGEST_WEIGHT).mean()
         energy = 100 * shares(temporal)["energy"]
         rows.append(row | energy.to_dict() | {"steady": 100 * steady(temporal)})
     return pd.DataFrame(rows)
-
-
-def within(weights: np.ndarray, largest: float = LARGEST_WEIGHT) -> float:
-    """Share of the weights between -largest and largest."""
-    return float((np.abs(weights) <= largest).mean())
 
 
 def shapes(temporal: np.ndarray) -> np.ndarray:
@@ -103,56 +96,43 @@ def steady(temporal: np.ndarray) -> float:
     return float(3 * (weights.mean(2) ** 2).sum() / (weights**2).sum())
 
 
-def scaled(weights: np.ndarray, largest: float = LARGEST_WEIGHT) -> np.ndarray:
-    """Weights from [-largest, largest] to [-1, 1], as in the paper's figure; what is beyond is cut off."""
-    return np.clip(weights / largest, -1, 1)
+def pictures(filters: Filters) -> tuple[np.ndarray, np.ndarray]:
+    """All spatial and all temporal filters, each as one picture (H, W, 3) in [0, 1], whose colours run from
+    -LARGEST_WEIGHT to LARGEST_WEIGHT; what is beyond is cut off, as in the paper's figure.
 
-
-def spatial_tiles(spatial: np.ndarray) -> list[np.ndarray]:
-    """M pictures (7, 7, 3) in [0, 1]: the three input channels as red, green and blue; grey is 0.
-
-    Args:
-        spatial: (M, 3, 1, 7, 7). Filters over flow, of 2 channels, have no colours: ValueError.
+    A spatial filter is 7 x 7, its channels red, green and blue; a temporal one has a row for each channel that it reads
+    and a column for each of three frames.
     """
-    if spatial.shape[1] != 3:
-        raise ValueError(f"spatial filters over {spatial.shape[1]} channels: only those over RGB have colours")
-    return list((scaled(spatial[:, :, 0]).transpose(0, 2, 3, 1) + 1) / 2)
+    spatial, temporal = (np.clip(own / LARGEST_WEIGHT, -1, 1) / 2 + 0.5 for own in filters)
+    return (
+        mosaic(spatial[:, :, 0].transpose(0, 2, 3, 1), in_a_row=15),
+        mosaic(COLOURS(temporal[..., 0, 0])[..., :3], in_a_row=32),
+    )
 
 
-def temporal_tiles(temporal: np.ndarray) -> list[np.ndarray]:
-    """N pictures (M, 3, 3) in [0, 1]: a row for each channel that the filter reads, a column for each frame; the last
-    axis is the colour.
-
-    Args:
-        temporal: (N, M, 3, 1, 1).
-    """
-    return list(COLOURS((scaled(temporal[..., 0, 0]) + 1) / 2)[..., :3])
-
-
-def mosaic(tiles: list[np.ndarray], in_a_row: int) -> np.ndarray:
-    """One picture (H, W, 3) of all tiles (h, w, 3), in rows from left to right.
+def mosaic(tiles: np.ndarray, in_a_row: int) -> np.ndarray:
+    """One picture (H, W, 3) of tiles (n, h, w, 3), in rows from left to right.
 
     Each weight is `ENLARGED` pixels wide and high. A tile has a black line of a pixel around it, since its own edge may
     be white, and a weight's width of white to the next one.
     """
-    drawn = [np.pad(tile.repeat(ENLARGED, 0).repeat(ENLARGED, 1), ((1, 1), (1, 1), (0, 0))) for tile in tiles]
-    height, width = (size + ENLARGED for size in drawn[0].shape[:2])
-    columns, rows = min(in_a_row, len(tiles)), ceil(len(tiles) / in_a_row)
-    whole = np.ones((rows * height, columns * width, 3))
-    for i, tile in enumerate(drawn):
-        top, left = (i // in_a_row) * height, (i % in_a_row) * width
-        whole[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return whole
+    columns = min(in_a_row, len(tiles))
+    tiles = np.pad(tiles.repeat(ENLARGED, 1).repeat(ENLARGED, 2), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    missing = -len(tiles) % columns  # in the last row, which white tiles fill
+    tiles = np.pad(tiles, ((0, missing), (0, ENLARGED), (0, ENLARGED), (0, 0)), constant_values=1)
+    _, height, width, _ = tiles.shape
+    return tiles.reshape(-1, columns, height, width, 3).swapaxes(1, 2).reshape(-1, columns * width, 3)
 
 
 @drawn
 def figure6(filters: Filters) -> Figure:
     """(a) the spatial and (b) the temporal filters of one network, with the scale of the weights."""
-    pictures = _pictures(filters)
-    heights = [WIDTH * _shape(picture) for picture in pictures]
+    both, (spatial, temporal) = pictures(filters), filters
+    heights = [WIDTH * picture.shape[0] / picture.shape[1] for picture in both]
     figure, (a, b) = plt.subplots(2, 1, figsize=(WIDTH, sum(heights) + 1.7), height_ratios=heights)
-    for axes, picture, title in zip((a, b), pictures, _titles(filters), strict=True):
-        _show(axes, picture, title)
+    _show(a, both[0], f"(a) {len(spatial)} spatial filters of 7 x 7")
+    channels = temporal.shape[1]
+    _show(b, both[1], f"(b) {len(temporal)} temporal filters, each {channels} channels (down) x 3 frames (across)")
     scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-LARGEST_WEIGHT, LARGEST_WEIGHT), COLOURS)
     bar = figure.colorbar(scale, ax=b, orientation="horizontal", extend="both", aspect=40, shrink=0.7, pad=0.04)
     bar.set_label("weight of a temporal filter")
@@ -162,35 +142,14 @@ def figure6(filters: Filters) -> Figure:
 @drawn
 def others(filters: Mapping[str, Filters]) -> Figure:
     """The same of several trainings, smaller: a row each, spatial filters left and temporal ones right."""
-    pictures = {training: _pictures(own) for training, own in filters.items()}
-    heights = [max(WIDTH / 2 * _shape(picture) for picture in own) for own in pictures.values()]
+    rows = {training: pictures(own) for training, own in filters.items()}
+    heights = [max(WIDTH / 2 * picture.shape[0] / picture.shape[1] for picture in own) for own in rows.values()]
     size = (WIDTH, sum(heights) + 0.5 * len(heights))
-    figure, grid = plt.subplots(len(pictures), 2, figsize=size, height_ratios=heights, squeeze=False)
-    for row, (training, own) in zip(grid, pictures.items(), strict=True):
+    figure, grid = plt.subplots(len(rows), 2, figsize=size, height_ratios=heights, squeeze=False)
+    for row, (training, own) in zip(grid, rows.items(), strict=True):
         for axes, picture, kind in zip(row, own, ("spatial", "temporal"), strict=True):
             _show(axes, picture, f"{training}, {kind}")
     return figure
-
-
-def _pictures(filters: Filters) -> list[np.ndarray]:
-    spatial, temporal = filters
-    return [
-        mosaic(spatial_tiles(spatial), IN_A_ROW["spatial"]),
-        mosaic(temporal_tiles(temporal), IN_A_ROW["temporal"]),
-    ]
-
-
-def _titles(filters: Filters) -> tuple[str, str]:
-    spatial, temporal = filters
-    channels = temporal.shape[1]
-    return (
-        f"(a) {len(spatial)} spatial filters of 7 x 7",
-        f"(b) {len(temporal)} temporal filters, each {channels} channels (down) x 3 frames (across)",
-    )
-
-
-def _shape(picture: np.ndarray) -> float:
-    return picture.shape[0] / picture.shape[1]
 
 
 def _show(axes: Axes, picture: np.ndarray, title: str) -> None:

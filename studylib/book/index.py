@@ -11,22 +11,14 @@ from matplotlib.figure import Figure
 
 from studylib.book.conv_types import LEVELS
 from studylib.book.cues import classes
-from studylib.book.estimates import PLANS
-from studylib.book.figures import GREY, KINDS, WIDTH, drawn, kind_of
+from studylib.book.figures import GREY, KINDS, WIDTH, drawn, intervals, kind_of
 from studylib.book.gallery import looping
+from studylib.book.tables import PLANS
 from studylib.datasets.pantomime import ACTIONS, frames
 from studylib.datasets.pantomime.knobs import at_difficulty
-from studylib.nets.table import PAPER_NAMES
 from studylib.stats import Estimate
 
-EVIDENCE = ("lips", "mini")  # the plans whose Table 2 page 1 shows
 ORDERS = {"normal": "forwards", "reversed": "backwards"}
-
-
-def table2(runs: pd.DataFrame, plan: str) -> dict[str, pd.DataFrame]:
-    """By the paper's name the rows of the runs of each network of a plan's Table 2."""
-    own = runs[(runs["plan"] == plan) & (runs["experiment"] == "conv_types")]
-    return {name: own[own["net"] == name] for name in PAPER_NAMES.values()}
 
 
 @drawn
@@ -48,8 +40,7 @@ def accuracies(printed: pd.DataFrame, ours: Mapping[str, Mapping[str, Estimate |
         left.plot(vmz, y, marker, color=colour, markersize=7, markerfacecolor="white")
         for panel, found in zip(panels, there.values(), strict=True):
             if own := found[net]:
-                spread = [[own.points - own.low], [own.high - own.points]]
-                panel.errorbar(own.points, y, xerr=spread, fmt=marker, color=colour, markersize=7, capsize=3)
+                intervals(panel, [own], [y], across=True, fmt=marker, color=colour, markersize=7, capsize=3)
     left.set(yticks=rows, yticklabels=printed["net"], title="Kinetics-400, published", xlabel="clip@1 (%)")
     for panel, plan in zip(panels, there, strict=True):
         panel.set(title=PLANS[plan], xlabel="clip@1 (%)", ylim=(-0.6, len(printed) + 0.1))

@@ -1,7 +1,6 @@
 """The chapter on networks and their cost: counts, drawings and fields of view, all read off the networks as built."""
 
 from functools import cache
-from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -12,9 +11,9 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
-from studylib.book.figures import COLOURS, GREY, STYLE, WIDTH, drawn, looks
+from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, drawn
 from studylib.book.gallery import looping
 from studylib.claims import published
 from studylib.nets.build import build_net, middle_channels
@@ -42,22 +41,28 @@ def twelve() -> pd.DataFrame:
     rows = []
     for name, kinds in NETS.items():
         words = dict(zip(GROUPS.values(), (KIND_WORDS[kind] for kind in kinds), strict=False))
-        rows.append({"network": PAPER_NAMES[name], **words, "last output": _times(_sizes(name)["layer4"][1:])})
+        size = output_sizes(built(name), CLIP)["layer4"]
+        rows.append({"network": PAPER_NAMES[name], **words, "last output": _times(size[1:])})
     return pd.DataFrame(rows)
 
 
 def table1() -> pd.DataFrame:
     """Table 1 from R3D as built, with 18 and 34 layers, a row a group."""
+
+    def filters(conv: torch.nn.Conv3d) -> str:
+        return f"{_times(conv.kernel_size)}, {conv.out_channels}"
+
+    nets = {depth: built("r3d", depth=depth) for depth in BLOCKS}
+    sizes = {depth: output_sizes(net, CLIP) for depth, net in nets.items()}
     rows = []
     for group, printed in list(GROUPS.items())[:-1]:
-        sizes = {_times(_sizes("r3d", depth=depth)[group][1:]) for depth in BLOCKS}
-        row = {"layer": printed, "output size": " / ".join(sizes)}
-        for depth in BLOCKS:
-            layer = getattr(built("r3d", depth=depth), group)
+        row = {"layer": printed, "output size": " / ".join({_times(sizes[depth][group][1:]) for depth in BLOCKS})}
+        for depth, net in nets.items():
+            layer = getattr(net, group)
             if group == "stem":
-                row[f"R3D-{depth}"] = f"{_filters(layer[0])}, stride {_times(layer[0].stride)}"
+                row[f"R3D-{depth}"] = f"{filters(layer[0])}, stride {_times(layer[0].stride)}"
             else:
-                row[f"R3D-{depth}"] = f"[{_filters(layer[-1].conv1[0])}; {_filters(layer[-1].conv2[0])}] × {len(layer)}"
+                row[f"R3D-{depth}"] = f"[{filters(layer[-1].conv1[0])}; {filters(layer[-1].conv2[0])}] × {len(layer)}"
         rows.append(row)
     pooled = {f"R3D-{depth}": "average pooling, 400 scores" for depth in BLOCKS}
     return pd.DataFrame([*rows, {"layer": "fc", "output size": "1 × 1 × 1", **pooled}])
@@ -67,19 +72,19 @@ def layers(name: str, depth: int = 18, clip_length: int = 8, resolution: int = 1
     """Each convolution and FC layer of a network in the order of computing: kernel, stride, channels, size of its
     output, weights, multiply-adds."""
     net, clip = built(name, clip_length, depth=depth, resolution=resolution), (3, clip_length, resolution, resolution)
-    flops, sizes, modules, rows = count(net, clip).by_layer, output_sizes(net, clip), dict(net.named_modules()), []
-    for layer in [layer for layer in sizes if layer in flops]:  # not the groups
-        module, size = modules[layer], sizes[layer]
-        row: dict[str, Any] = {
-            "layer": layer,
-            "kernel": "",
-            "stride": "",
-            "channels": f"{module.weight.shape[1]} → {size[0]}",
-        }
-        if isinstance(module, torch.nn.Conv3d):
-            row |= {"kernel": _times(module.kernel_size), "stride": _times(module.stride), "output": _times(size[1:])}
-        rows.append(row | {"weights": module.weight.numel(), "flops": flops[layer]})
-    return pd.DataFrame(rows).fillna("")
+    flops, modules, rows = count(net, clip).by_layer, dict(net.named_modules()), []
+    for layer, size in output_sizes(net, clip).items():
+        if layer in flops:  # not a group
+            module = modules[layer]
+            conv = isinstance(module, torch.nn.Conv3d)
+            row = {"layer": layer, "kernel": _times(module.kernel_size) if conv else ""}
+            row |= {
+                "stride": _times(module.stride) if conv else "",
+                "channels": f"{module.weight.shape[1]} → {size[0]}",
+            }
+            row |= {"output": _times(size[1:]) if conv else ""}
+            rows.append(row | {"weights": module.weight.numel(), "flops": flops[layer]})
+    return pd.DataFrame(rows)
 
 
 def variants() -> pd.DataFrame:
@@ -90,11 +95,11 @@ def variants() -> pd.DataFrame:
     rows = []
     for base in dict.fromkeys(variant.base for variant in VARIANTS.values()):
         for name in (base, *(name for name, variant in VARIANTS.items() if variant.base == base)):
-            counted = count(built(name), CLIP)
-            row = {"name": name, "net": PRINTED_NAMES[name], "base": base, "weights": counted.weights}
-            row |= {"params": counted.params, "flops": counted.flops, "relus": count_relus(built(name), CLIP)}
-            rows.append(row | {"out": _sizes(name)["layer4"]})
-    return pd.DataFrame(rows)
+            net = built(name)
+            counted, out = count(net, CLIP), output_sizes(net, CLIP)["layer4"]
+            numbers = counted.weights, counted.params, counted.flops, count_relus(net, CLIP)
+            rows.append((name, PRINTED_NAMES[name], base, *numbers, out))
+    return pd.DataFrame(rows, columns=["name", "net", "base", "weights", "params", "flops", "relus", "out"])
 
 
 def printed_and_counted() -> pd.DataFrame:
@@ -108,43 +113,17 @@ def printed_and_counted() -> pd.DataFrame:
     rows = []
     for row in published.table("vmz_released_models").itertuples():
         counted = count(built(keys[row.net], row.clip_frames), (3, row.clip_frames, row.crop, row.crop))
-        rows.append(
-            {
-                "net": row.net,
-                "frames": row.clip_frames,
-                "paper_params": paper.get(row.net) if row.clip_frames == 8 else None,
-                "vmz_params": row.params_millions,
-                "vmz_gflops": row.gflops,
-                "weights": counted.weights,
-                "conv_fc_params": counted.conv_fc_params,
-                "params": counted.params,
-                "flops": counted.flops,
-            }
-        )
-    return pd.DataFrame(rows)
+        of_paper = paper.get(row.net) if row.clip_frames == 8 else None
+        ours = counted.weights, counted.conv_fc_params, counted.params, counted.flops
+        rows.append((row.net, row.clip_frames, of_paper, row.params_millions, row.gflops, *ours))
+    printed = ["net", "frames", "paper_params", "vmz_params", "vmz_gflops"]
+    return pd.DataFrame(rows, columns=[*printed, "weights", "conv_fc_params", "params", "flops"])
 
 
 def by_group() -> pd.DataFrame:
     """GFLOPs of each group of each of the twelve networks; the index holds the paper's names."""
-    rows = {}
-    for name in NETS:
-        groups = count(built(name), CLIP).by_group()
-        rows[PAPER_NAMES[name]] = {printed: groups[group] / 1e9 for group, printed in GROUPS.items()}
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def growth() -> pd.DataFrame:
-    """GFLOPs of three networks when one size grows and the others stay as in Table 2: columns net, size, value, gflops.
-
-    R3D, which costs what R(2+1)D costs within 3%, is left out.
-    """
-    sizes = {"clip_length": (8, 16, 32, 48), "resolution": (56, 112, 224), "width": (16, 32, 64, 128)}
-    rows = []
-    for size, value in [(size, value) for size, values in sizes.items() for value in values]:
-        for net in ("r2d", "f_r2d", "r2plus1d"):
-            gflops = count_by_name(net, **{size: value}).flops / 1e9
-            rows.append({"net": PAPER_NAMES[net], "size": size, "value": value, "gflops": gflops})
-    return pd.DataFrame(rows)  # fmt: skip
+    counted = {PAPER_NAMES[name]: count(built(name), CLIP).by_group() for name in NETS}
+    return pd.DataFrame.from_dict(counted, orient="index")[list(GROUPS)].rename(columns=GROUPS) / 1e9
 
 
 def frames_seen(name: str, clip_length: int = 32) -> dict[str, np.ndarray]:
@@ -165,16 +144,8 @@ def frames_seen(name: str, clip_length: int = 32) -> dict[str, np.ndarray]:
     return seen
 
 
-def _sizes(name: str, **sizes: int) -> dict[str, tuple[int, ...]]:
-    return output_sizes(built(name, **sizes), CLIP)
-
-
 def _times(numbers: tuple[int, ...]) -> str:
     return " × ".join(map(str, numbers))
-
-
-def _filters(conv: torch.nn.Conv3d) -> str:
-    return f"{_times(conv.kernel_size)}, {conv.out_channels}"
 
 
 @drawn
@@ -186,8 +157,23 @@ def kinds() -> Figure:
     figure, axes = plt.subplots(figsize=(WIDTH, 6.2))
     axes.set(xlim=(-0.62, len(KINDS_DRAWN) - 0.4), ylim=(-0.45, 7.3))
     axes.axis("off")
-    for column, name in enumerate(KINDS_DRAWN):
-        _network(axes, column, name)
+    for x, name in enumerate(KINDS_DRAWN):
+        sizes = output_sizes(built(name), CLIP)
+        _box(axes, x, 0.12, 0.4, "8 frames", "white")
+        for row, (group, kind) in enumerate(zip(GROUPS, NETS[name], strict=False)):
+            side, y, frames = 7 if row == 0 else 3, row + 1.0, sizes[group][1]
+            _arrow(axes, x, y - 0.66 if row else 0.32, y - 0.38)
+            if kind == "2+1d":
+                _box(axes, x, y - 0.19, 0.36, f"1×{side}×{side}", SPATIAL)
+                _box(axes, x, y + 0.19, 0.36, f"3×1×1 T={frames}", TEMPORAL)
+            else:
+                time = {"3d": 3, "folded": 8}.get(kind, 1)
+                _box(axes, x, y, 0.74, f"{time}×{side}×{side}\nT={frames}", SPATIAL if kind == "2d" else FULL)
+        _arrow(axes, x, 5.38, 5.66)
+        _box(axes, x, 5.86, 0.4, "pool", PLAIN)
+        _arrow(axes, x, 6.06, 6.34)
+        _box(axes, x, 6.54, 0.4, "fc", PLAIN)
+        axes.text(x, 7.05, PAPER_NAMES[name], ha="center", va="center", fontsize=12, fontweight="bold")
     for row in range(5):
         axes.text(-0.52, row + 1.0, f"conv{row + 1}", ha="center", va="center", fontsize=10, color=GREY, rotation=90)
     handles = [Rectangle((0, 0), 1, 1, facecolor=c, edgecolor=GREY) for c in (SPATIAL, TEMPORAL, FULL)]
@@ -196,144 +182,86 @@ def kinds() -> Figure:
     return figure
 
 
-def _network(axes: Axes, x: int, name: str) -> None:
-    sizes = _sizes(name)
-    _box(axes, x, 0.12, 0.4, "8 frames", "white")
-    for row, (group, kind) in enumerate(zip(GROUPS, NETS[name], strict=False)):
-        side, y = 7 if row == 0 else 3, row + 1.0
-        frames = sizes[group][1]
-        _arrow(axes, (x, y - 0.66 if row else 0.32), (x, y - 0.38))
-        if kind == "2+1d":
-            _box(axes, x, y - 0.19, 0.36, f"1×{side}×{side}", SPATIAL)
-            _box(axes, x, y + 0.19, 0.36, f"3×1×1 T={frames}", TEMPORAL)
-            continue
-        time = {"3d": 3, "folded": 8}.get(kind, 1)
-        _box(axes, x, y, 0.74, f"{time}×{side}×{side}\nT={frames}", SPATIAL if kind == "2d" else FULL)
-    _arrow(axes, (x, 5.38), (x, 5.66))
-    _box(axes, x, 5.86, 0.4, "pool", PLAIN)
-    _arrow(axes, (x, 6.06), (x, 6.34))
-    _box(axes, x, 6.54, 0.4, "fc", PLAIN)
-    axes.text(x, 7.05, PAPER_NAMES[name], ha="center", va="center", fontsize=12, fontweight="bold")
-
-
 def _box(axes: Axes, x: float, y: float, height: float, text: str, colour: str, width: float = 0.86) -> None:
-    style = "round,pad=0,rounding_size=0.05"
-    axes.add_patch(
-        FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle=style, facecolor=colour, edgecolor=GREY)
-    )
+    corner, style = (x - width / 2, y - height / 2), "round,pad=0,rounding_size=0.05"
+    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=colour, edgecolor=GREY))
     axes.text(x, y, text, ha="center", va="center", fontsize=10, linespacing=1.15)
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.add_patch(
-        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=9, color=GREY, linewidth=0.9, shrinkA=1, shrinkB=1)
-    )
+def _arrow(axes: Axes, x: float, start: float, end: float) -> None:
+    look = {"arrowstyle": "-|>", "mutation_scale": 9, "color": GREY, "linewidth": 0.9, "shrinkA": 1, "shrinkB": 1}
+    axes.annotate("", (x, end), (x, start), arrowprops=look)
 
 
 @drawn
-def factorised_block(n_in: int = 64, n_out: int = 64, t: int = 3, d: int = 3) -> Figure:
-    """Figure 2 with numbers: a t x d x d filter, and the (2+1)D block of as many weights that takes its place."""
-    middle = middle_channels(n_in, n_out, t, d)
-    full, spatial, temporal = t * d * d * n_in * n_out, d * d * n_in * middle, t * middle * n_out
+def factorised_block() -> Figure:
+    """Figure 2 with numbers: a 3 x 3 x 3 filter of 64 channels in and out, and the (2+1)D block of as many weights."""
+    n, middle = 64, middle_channels(64, 64, 3, 3)
+    spatial, temporal = 9 * n * middle, 3 * middle * n
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 5.2))
-    for axes, title in ((left, "3D convolution"), (right, "(2+1)D convolution")):
+    ends = {0.2: f"{n} channels in", 10.4: f"{n} channels out"}
+    sides = (
+        (left, "3D convolution", {3.6: f"{n} filters 3×3×3"}, [(0.6, 3.1), (7.5, 10.0)]),
+        (right, "(2+1)D convolution", {1.8: f"M = {middle} filters 1×3×3", 7.5: f"{n} filters 3×1×1"},
+         [(0.6, 1.3), (5.0, 5.6), (6.4, 7.0), (9.5, 10.0)]),
+    )  # fmt: skip
+    for axes, title, labels, arrows in sides:
         axes.set(xlim=(0, 8), ylim=(0, 12.6), title=title)
         axes.set_aspect("equal")
         axes.axis("off")
-    _label(left, 0.2, f"{n_in} channels in")
-    _arrow(left, (4, 0.6), (4, 3.1))
-    _label(left, 3.6, f"{n_out} filters {t}×{d}×{d}")
-    _cuboid(left, 2.6, 4.4, t, d, FULL)
-    _arrow(left, (4, 7.5), (4, 10.0))
-    _label(left, 10.4, f"{n_out} channels out")
-    _label(left, 11.6, f"{full:,} weights", bold=True)
-    _label(right, 0.2, f"{n_in} channels in")
-    _arrow(right, (4, 0.6), (4, 1.3))
-    _label(right, 1.8, f"M = {middle} filters 1×{d}×{d}")
-    _cuboid(right, 3.0, 2.6, 1, d, SPATIAL)
-    _arrow(right, (4, 5.0), (4, 5.6))
+        for y, label in (ends | labels).items():
+            axes.text(4, y, label, ha="center", va="center", fontsize=11)
+        for start, end in arrows:
+            _arrow(axes, 4, start, end)
+    _cuboid(left, 2.6, 4.4, 3, 3, FULL)
+    _cuboid(right, 3.0, 2.6, 1, 3, SPATIAL)
     _box(right, 4, 6.0, 0.8, "BN, ReLU", PLAIN, width=3.0)
-    _arrow(right, (4, 6.4), (4, 7.0))
-    _label(right, 7.5, f"{n_out} filters {t}×1×1")
-    _cuboid(right, 3.3, 8.1, t, 1, TEMPORAL)
-    _arrow(right, (4, 9.5), (4, 10.0))
-    _label(right, 10.4, f"{n_out} channels out")
-    _label(right, 11.6, f"{spatial:,} + {temporal:,}\n= {spatial + temporal:,} weights", bold=True)
-    left.set_ylim(right.get_ylim())
+    _cuboid(right, 3.3, 8.1, 3, 1, TEMPORAL)
+    both = f"{spatial:,} + {temporal:,}\n= {spatial + temporal:,} weights"
+    for axes, weights in ((left, f"{27 * n * n:,} weights"), (right, both)):
+        axes.text(4, 11.6, weights, ha="center", va="center", fontsize=11, fontweight="bold", linespacing=1.2)
     return figure
-
-
-def _label(axes: Axes, y: float, text: str, bold: bool = False) -> None:
-    weight = "bold" if bold else "normal"
-    axes.text(4, y, text, ha="center", va="center", fontsize=11, fontweight=weight, linespacing=1.2)
 
 
 def _cuboid(axes: Axes, x: float, y: float, t: int, d: int, colour: str) -> None:
     """A filter of t x d x d cells in oblique view, time going to the upper right, its front's lower left at (x, y)."""
     cell, dx, dy = 0.62, 0.42, 0.26
-
-    def face(corners: list[tuple[float, float]]) -> None:
+    side, top, back = (0, cell), (cell, 0), (dx, dy)  # edges of a cell: upwards, to the right, in time
+    faces = [((x + i * cell, y + j * cell), top, side) for i in range(d) for j in range(d)]
+    for k in range(t):
+        u, v = x + k * dx, y + k * dy
+        for i in range(d):
+            faces += [((u + i * cell, v + d * cell), top, back), ((u + d * cell, v + i * cell), back, side)]
+    for (a, b), (right, up), (across, over) in faces:
+        corners = [(a, b), (a + right, b + up), (a + right + across, b + up + over), (a + across, b + over)]
         axes.add_patch(Polygon(corners, closed=True, facecolor=colour, edgecolor="black", linewidth=0.8))
 
-    for i in range(d):
-        for j in range(d):  # front
-            a, b = x + i * cell, y + j * cell
-            face([(a, b), (a + cell, b), (a + cell, b + cell), (a, b + cell)])
-        for k in range(t):
-            u, v = k * dx, k * dy
-            a, b = x + i * cell + u, y + d * cell + v  # top
-            face([(a, b), (a + cell, b), (a + cell + dx, b + dy), (a + dx, b + dy)])
-            a, b = x + d * cell + u, y + i * cell + v  # right
-            face([(a, b), (a + dx, b + dy), (a + dx, b + cell + dy), (a, b + cell)])
-
 
 @drawn
-def flops_by_group(table: pd.DataFrame) -> Figure:
-    """Where each net spends its multiply-adds: a bar a net, a segment a group.
+def cost_growth() -> Figure:
+    """GFLOPs of three networks when one size grows and the others stay as in Table 2, both axes logarithmic.
 
-    Args:
-        table: index the nets' names, a column a group, GFLOPs.
+    R3D, which costs what R(2+1)D costs within 3%, is left out.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.34 * len(table) + 1.4))
-    left = np.zeros(len(table))
-    for colour, group in zip(COLOURS, table.columns, strict=False):
-        axes.barh(table.index, table[group], left=left, color=colour, edgecolor="white", linewidth=0.8, label=group)
-        left += table[group].to_numpy()
-    for y, total in enumerate(left):
-        axes.text(total + 0.01 * left.max(), y, f"{total:.1f}", va="center", fontsize=11)
-    axes.invert_yaxis()
-    axes.set(xlabel="GFLOPs of a clip (multiply-adds of convolutions and FC)", xlim=(0, 1.1 * left.max()))
-    axes.grid(axis="y", visible=False)
-    axes.legend(ncols=table.shape[1], loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1.2)
-    return figure
-
-
-@drawn
-def cost_growth(table: pd.DataFrame) -> Figure:
-    """GFLOPs against one size at a time, a panel a size, a line a network, both axes logarithmic.
-
-    Args:
-        table: of `growth`.
-    """
-    labels = {"clip_length": "frames", "resolution": "pixels", "width": "filters of conv1"}
-    look = looks(list(table["net"].unique()))
-    figure, grid = plt.subplots(1, len(labels), figsize=(WIDTH, 3.4), sharey=True)
-    for axes, (size, label) in zip(grid, labels.items(), strict=True):
-        rows = table[table["size"] == size]
-        for net, line in rows.groupby("net", sort=False):
-            axes.plot(line["value"], line["gflops"], markersize=5, **look[net])
-        ticks = rows["value"].unique()
-        axes.set(xscale="log", yscale="log", xlabel=label, xticks=ticks, xticklabels=ticks)
+    sizes = {"clip_length": ("frames", (8, 16, 32, 48)), "resolution": ("pixels", (56, 112, 224))}
+    sizes["width"] = ("filters of conv1", (16, 32, 64, 128))
+    figure, grid = plt.subplots(1, len(sizes), figsize=(WIDTH, 3.4), sharey=True)
+    for axes, (size, (label, values)) in zip(grid, sizes.items(), strict=True):
+        for net in ("r2d", "f_r2d", "r2plus1d"):
+            colour, marker = KINDS[PAPER_NAMES[net]]
+            gflops = [count_by_name(net, **{size: value}).flops / 1e9 for value in values]
+            axes.plot(values, gflops, color=colour, marker=marker, markersize=5)
+            if size == "width":
+                axes.annotate(PAPER_NAMES[net], (values[-1], gflops[-1]), (7, 0), textcoords="offset points",
+                              va="center", color=colour)  # fmt: skip
+        axes.set(xscale="log", yscale="log", xlabel=label, xticks=values, xticklabels=values)
         axes.minorticks_off()
         axes.yaxis.set_major_formatter("{x:g}")
-    ends = table[table["size"] == size].groupby("net").last()
-    for net, value, gflops in ends[["value", "gflops"]].itertuples():
-        axes.annotate(net, (value, gflops), (7, 0), textcoords="offset points", va="center", color=look[net]["color"])
     grid[0].set_ylabel("GFLOPs of a clip")
     return figure
 
 
-def frames_seen_video(step: int = 2) -> HTML:
+def frames_seen_video() -> HTML:
     """A looping video of `frames_seen`: what conv1 to conv5 of five networks see at a place that moves along a clip."""
     seen = {PAPER_NAMES[name]: frames_seen(name) for name in KINDS_DRAWN[1:]}
     clip_length = seen["R3D"]["conv1"].shape[1]
@@ -349,7 +277,7 @@ def frames_seen_video(step: int = 2) -> HTML:
             axes.vlines(np.arange(clip_length) - 0.5, -0.5, 4.5, color="white")
         grid[-1].set_xlabel("frame of the clip")
         pictures = []
-        for place in range(0, clip_length, step):
+        for place in range(0, clip_length, 2):
             for axes, groups in zip(grid, seen.values(), strict=True):
                 rows = np.array([outputs[place * len(outputs) // clip_length] for outputs in groups.values()])
                 axes.images[0].set_data(0.2 + 1.1 * rows + 0.6 * (np.arange(clip_length) == place))

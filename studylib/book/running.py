@@ -1,15 +1,13 @@
 """The chapter on running the study: what a plan takes, published training times, and the check of the estimate."""
 
-import csv
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 
 from studylib import REPOSITORY
-from studylib.book import benchmarks
-from studylib.book.tables import prose, run_link
+from studylib.book.tables import run_link
+from studylib.runs import benchmarks
 from studylib.runs.cost import (
     PASSES,
     SHORTEST,
@@ -68,35 +66,13 @@ def plan_costs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def published_times() -> list[dict[str, str]]:
-    """The rows of `evidence/training_times.csv`."""
-    text = (files("studylib.claims") / "evidence" / "training_times.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def sustained(row: dict[str, str]) -> float | None:
-    """Multiply-adds a second of one GPU by a published time; None where the work or the time is not told."""
-    if not (row["clips"] and row["gmacs"] and row["hours"]):
-        return None
-    return PASSES * int(row["clips"]) * 1e9 * float(row["gmacs"]) / (3600 * float(row["hours"]) * int(row["gpus"]))
-
-
-def published() -> pd.DataFrame:
-    """Published training times, as they were told, and what they come to a GPU: three passes over the clips."""
-    rows = []
-    for row in published_times():
-        rate, hours = sustained(row), float(row["hours"] or 0)
-        rows.append(
-            {
-                "what was trained": prose(row["what"]),
-                "GPUs": f"{row['gpus']} ({escape(row['gpu'])})",
-                "as told": prose(row["told"]),
-                "GPU-hours": two(hours * int(row["gpus"])) if hours >= 1 else "–",
-                "multiply-adds a second and GPU": "–" if rate is None else f"{two(rate / 1e12)} T",
-                "source": f'<a class="prose" href="{escape(row["url"])}">{escape(row["source"])}</a>',
-            }
-        )
-    return pd.DataFrame(rows)
+def published_times() -> pd.DataFrame:
+    """The rows of `evidence/training_times.csv`, with `rate`: multiply-adds a second of one GPU, of three passes over
+    the clips; nan where the work or the time is not told."""
+    with (files("studylib.claims") / "evidence" / "training_times.csv").open(encoding="utf-8") as file:
+        times = pd.read_csv(file)
+    work = PASSES * times["clips"] * 1e9 * times["gmacs"]
+    return times.assign(rate=work / (3600 * times["hours"] * times["gpus"]))
 
 
 def check(runs: list[Run], repository: Path = REPOSITORY) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from studylib.book.estimates import NOT_RUN, accuracy, text
+from studylib.book.tables import NOT_RUN, accuracy, text
 from studylib.claims import published
 from studylib.runs.cost import costs_of, seconds
 from studylib.runs.plan import Plan

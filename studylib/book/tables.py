@@ -1,28 +1,30 @@
-"""The book's tables and the sentences that hang on results: from tidy tables to HTML and Markdown."""
+"""The book's tables, and how pages write the accuracies and differences of networks in rows of the table of runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from html import escape
+from math import isnan
 
 import pandas as pd
 from IPython.display import Markdown
 
-from studylib.runs.magnitudes import with_interval
+from studylib import stats
+from studylib.runs.magnitudes import signed, with_interval
 from studylib.runs.results import Run, title_of
 from studylib.stats import Estimate
+from studylib.stats.estimates import Measure
 from studylib.training.spec import RunSpec
+
+NOT_RUN = "not run yet"
+# The plans whose runs are evidence, as pages name them to readers, in the order in which they are shown.
+PLANS = {"lips": "real video (lips)", "mini": "synthetic video (Pantomime)", "paper": "full scale (Kinetics-400)"}
+# In these the runs of one table differ, or they only say where something lies.
+NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "init_from")
 
 
 def lacking(what: str) -> str:
     """A cell, or its part, that says what is missing: "not run", "2 of 3 runs"."""
     return f'<span class="not-run">{what}</span>'
-
-
-NOT_RUN = lacking("not run")
-# The plans whose runs are evidence, as pages name them to readers, in the order in which they are shown.
-PLANS = {"lips": "real video (lips)", "mini": "synthetic video (Pantomime)", "paper": "full scale (Kinetics-400)"}
-# In these the runs of one table differ, or they only say where something lies.
-NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "init_from")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Table:
     caption: str
 
     def _repr_html_(self) -> str:
-        html = self.frame.map(cell_html).to_html(index=False, escape=False, border=0, classes="study-table", na_rep="")
+        cells = self.frame.map(self._cell)
+        html = cells.to_html(index=False, escape=False, border=0, classes="study-table", na_rep="")
         head, _, body = html.partition("<thead>")
         caption = escape(self.caption)
         # focusable, so that a wide table can be scrolled from the keyboard
@@ -46,12 +49,11 @@ class Table:
             f"{head}<caption>{caption}</caption><thead>{body}</div>"
         )
 
-
-def cell_html(value: object) -> object:
-    """What a cell of a `Table` shows."""
-    if isinstance(value, Estimate):
-        return with_interval(value.points, value.low, value.high)
-    return NOT_RUN if value is None else value
+    @staticmethod
+    def _cell(value: object) -> object:
+        if isinstance(value, Estimate):
+            return with_interval(value.points, value.low, value.high)
+        return lacking("not run") if value is None else value
 
 
 def prose(text: str) -> str:
@@ -69,65 +71,52 @@ def run_link(plan: str, experiment: str, run: str, text: str) -> str:
     return f'<a href="run_pages/{page_name(plan, experiment, run)}.html">{escape(text)}</a>'
 
 
-def plans_table(runs: pd.DataFrame) -> Table:
-    """How much of each plan has been run."""
-    rows = []
-    for plan, own in runs.groupby("plan", sort=False):
-        states = own["state"].value_counts()
-        rows.append(
-            {
-                "plan": escape(plan),
-                "what it is": escape(own["label"].iloc[0]),
-                "dataset": ", ".join(dict.fromkeys(own["dataset"])),
-                "runs planned": len(own),
-                "complete": states.get("complete", 0) or NOT_RUN,
-                "unfinished": states.get("unfinished", 0),
-            }
-        )
-    return Table(pd.DataFrame(rows), "Plans of this study (runs/*.yaml) and how much of each has been run.")
-
-
-def runs_table(runs: pd.DataFrame, plan: str) -> Table | Markdown:
-    """The complete runs of a plan with settings, result, time, hardware and commit; a sentence where there are none."""
-    own = runs[runs["plan"] == plan]
-    done = own[own["state"] == "complete"]
-    if done.empty:
-        return Markdown(f"Not run: none of the {len(own)} runs of this plan is recorded.")
-    rows = [
-        {
-            "run": run_link(r["plan"], r["experiment"], r["run"], r["run"]),
-            "net": f"{escape(r['net'])}-{r['depth']}",
-            "clip@1": f"{r['clip_top1']:.1f}",
-            "video@1 (95% interval)": with_interval(r["video_top1"], r["low"], r["high"]),
-            "minutes": f"{r['seconds'] / 60:.1f}",
-            "settings": prose(settings_line(r["result"])),
-            "hardware": prose(r["hardware"]),
-            "commit": commit(r["result"]),
-            "started (UTC)": f'<span class="interval">{escape(r["started"][:16].replace("T", " "))}</span>',
-        }
-        for _, r in done.iterrows()
+def links(rows: pd.DataFrame) -> str:
+    """The complete runs among these, folded: a link to the page of each, named by network, seed and split."""
+    done = rows[rows["state"] == "complete"]
+    named = [
+        run_link(row["plan"], row["experiment"], row["run"], f"{row['net']} {row['seed']}.{row['split']}")
+        for row in done.to_dict("records")
     ]
-    return Table(pd.DataFrame(rows), f"{done['label'].iloc[0]}. {len(done)} of {len(own)} runs complete.")
+    title = "1 run" if len(named) == 1 else f"{len(named)} runs"
+    return f"<details><summary>{title}</summary>{', '.join(named)}</details>" if named else ""
 
 
-def settings_line(run: Run) -> str:
-    """The settings that differ between plans, in one line."""
-    s, count = run.spec, run.provenance.get("processes", 1)
-    batch = f"{count} x {s.batch_size}" if count > 1 else f"{s.batch_size}"
-    frames = f"{s.clip_length} x" if s.frame_step == 1 else f"{s.clip_length} frames, {s.frame_step} apart,"
-    order = "" if s.frame_order == "normal" else f", tested on {s.frame_order} frames"
-    return (
-        f"{s.dataset}, split {s.split}, {s.modality}{order}; {frames} {s.resolution} x {s.resolution}, "
-        f"width {s.width}; {s.epochs} epochs of {s.clips_per_epoch:,} clips, batch {batch}, lr {s.lr:g} "
-        f"{s.lr_schedule}, seed {s.seed}"
+def runs_of(rows: pd.DataFrame) -> list[Run]:
+    """The complete runs of a network, of those seeds of which every planned split is complete: a mean over some
+    splits only would be another quantity.
+
+    Args:
+        rows: all planned runs of one network in one setting.
+    """
+    whole = rows.groupby("seed")["state"].transform(lambda states: (states == "complete").all())
+    return list(rows.loc[whole.astype(bool), "result"])
+
+
+def accuracy(rows: pd.DataFrame, measure: Measure = "clip_top1") -> Estimate | None:
+    """`stats.accuracy` of `runs_of` these rows, percent; None without such runs."""
+    found = runs_of(rows)
+    return stats.accuracy(found, measure) if found else None
+
+
+def difference(rows: pd.DataFrame, others: pd.DataFrame, measure: Measure = "clip_top1") -> Estimate | None:
+    """`stats.difference` of `runs_of` both, in points; None where one has no such runs."""
+    first, second = runs_of(rows), runs_of(others)
+    return stats.difference(first, second, measure) if first and second else None
+
+
+def text(found: Estimate | None, sign: bool = False, digits: int = 1) -> str:
+    """ "72.0 (70.1 to 73.9)", "not run yet" for None; with `sign` as a difference. Where the interval leaves out how
+    another seed would come out it says "one seed"."""
+    if found is None:
+        return NOT_RUN
+    point, low, high = (
+        signed(value, digits) if sign else f"{value:.{digits}f}".replace("-", "−")
+        for value in (found.points, found.low, found.high)
     )
-
-
-def commit(run: Run) -> str:
-    """The commit a run was made from, shortened; "modified" where the sources were not the commit's."""
-    unknown = run.provenance["commit"] == "unknown"
-    note = "" if run.provenance["source_clean"] or unknown else " (modified)"
-    return f"<code>{escape(run.provenance['commit'][:10])}</code>{note}"
+    if isnan(found.low):
+        return f"{point} (no interval)"
+    return f"{point} ({low} to {high}{'' if found.covers_seeds else ', one seed'})"
 
 
 def settings_table(runs: pd.DataFrame, *plans: str) -> Table:

@@ -2,11 +2,10 @@
 
 import pandas as pd
 
-from studylib.book.estimates import accuracy, difference, links, runs_of
+from studylib import stats
+from studylib.book.tables import accuracy, difference, links, runs_of
 from studylib.claims import published
-from studylib.stats import Estimate
 from studylib.stats.estimates import Scores, combined, outcomes, scores_of
-from studylib.stats.estimates import accuracy as accuracy_of
 from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse
 
 # Experiments whose networks are the paper's; others change a setting.
@@ -23,9 +22,7 @@ def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
         runs: `results.table()`.
     """
     own = runs[(runs["plan"] == plan) & runs["experiment"].isin(EXPERIMENTS) & (runs["epochs"] > 0)]
-    datasets = dict(
-        zip("run:" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"], runs["dataset"], strict=True)
-    )
+    datasets = runs.set_index("run:" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"])["dataset"]
     own = own.assign(pretrained=own["init_from"].map(datasets).fillna(SCRATCH))
     return own.drop_duplicates([*ALIKE, "modality", "pretrained", "seed", "split"], keep="last")  # a repeated run
 
@@ -59,35 +56,23 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for _, own in networks.groupby([*ALIKE, "pretrained"], sort=False):
-        rgb, flow = (scores(own[own["modality"] == modality]) for modality in ("rgb", "flow"))
-        both, by_vmz = (fused(rgb, flow, weight) for weight in (PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT))
+        streams = [runs_of(own[own["modality"] == modality]) for modality in ("rgb", "flow")]
+        if not all(streams):
+            continue
+        rgb, flow = map(scores_of, streams)
+        both, by_vmz = (_fused(rgb, flow, weight) for weight in (PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT))
         if both:
             alone = [{seed: stream[seed] for seed in both} for stream in (rgb, flow)]
+            # the same weights, seed by seed
+            gains = [combined([outcomes(both).minus(outcomes(stream))], [1]) for stream in alone]
+            accuracies = [stats.accuracy(stream) for stream in (*alone, both, by_vmz)]
             told = own.iloc[0][["net", "dataset", "clip_length", "pretrained"]]
-            accuracies = [accuracy_of(stream) for stream in (*alone, both, by_vmz)]
-            rows.append((*told, *accuracies, *(gained(both, stream) for stream in alone), links(own)))
-    columns = [
-        "network",
-        "dataset",
-        "frames",
-        "pretrained",
-        "rgb",
-        "flow",
-        "both",
-        "by VMZ's weight",
-        "minus rgb",
-        "minus flow",
-        "runs",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+            rows.append((*told, *accuracies, *gains, links(own)))
+    names = ["network", "dataset", "frames", "pretrained", "rgb", "flow", "both", "by VMZ's weight"]
+    return pd.DataFrame(rows, columns=[*names, "minus rgb", "minus flow", "runs"])
 
 
-def scores(rows: pd.DataFrame) -> Scores:
-    """Seed -> split -> predictions of a network's complete seeds; {} without one."""
-    return scores_of(found) if (found := runs_of(rows)) else {}
-
-
-def fused(rgb: Scores, flow: Scores, rgb_weight: float) -> Scores:
+def _fused(rgb: Scores, flow: Scores, rgb_weight: float) -> Scores:
     """Both streams as one, of the seeds and splits that both have."""
     found = {
         seed: {split: fuse(own[split], flow[seed][split], rgb_weight) for split in own if split in flow[seed]}
@@ -95,11 +80,6 @@ def fused(rgb: Scores, flow: Scores, rgb_weight: float) -> Scores:
         if seed in flow
     }
     return {seed: splits for seed, splits in found.items() if splits}
-
-
-def gained(both: Scores, alone: Scores) -> Estimate:
-    """Video@1 of both streams minus that of one of them, points: the same weights, seed by seed."""
-    return combined([outcomes(both).minus(outcomes(alone))], [1])
 
 
 def published_streams() -> pd.DataFrame:
@@ -115,8 +95,5 @@ def published_streams() -> pd.DataFrame:
     table = pd.concat(rows)
     frames = table["frames"].map(lambda n: f", {n} frames" if n else "")
     table["dataset"] = table["dataset"].map(names) + frames
-    return (
-        table.pivot_table("accuracy", ["dataset", "pretrained"], "stream", sort=False)
-        .reset_index()
-        .rename_axis(columns=None)
-    )
+    wide = table.pivot_table("accuracy", ["dataset", "pretrained"], "stream", sort=False)
+    return wide.reset_index().rename_axis(columns=None)

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studylib.book.estimates import PLANS, difference, links, runs_of
-from studylib.book.figures import BLUE, GREY, KINDS, VERMILION, WIDTH, drawn
+from studylib.book.figures import BLUE, GREY, VERMILION, WIDTH, drawn, intervals
+from studylib.book.tables import PLANS, difference, links, runs_of
 from studylib.claims import published
 from studylib.claims.parts import Part, over_seeds
 from studylib.nets.table import PRINTED_NAMES
@@ -106,9 +106,9 @@ def _published() -> list[tuple]:
     return rows
 
 
-def last_errors(rows: pd.DataFrame, column: str = "train_error") -> list[float]:
-    """The error of the last epoch, percent, a number a run: a seed, on lips of a split."""
-    return [float(run.history[column].iloc[-1]) for run in runs_of(rows)]
+def last_errors(rows: pd.DataFrame) -> list[float]:
+    """Training error of the last epoch, percent, a number a run: a seed, on lips of a split."""
+    return [float(run.history["train_error"].iloc[-1]) for run in runs_of(rows)]
 
 
 def training_gap(first: pd.DataFrame, second: pd.DataFrame) -> Part | None:
@@ -134,56 +134,13 @@ def forest(table: pd.DataFrame) -> Figure:
             axes.annotate(name, (0, 1.01), xycoords=("data", "axes fraction"), ha=side, fontsize=10.5)
         for place, group, found in zip(places, table["group"], table[column], strict=True):
             if found is not None:
-                _point(axes, found, place, COLOURS.get(group, GREY))
+                _gap(axes, found, place, COLOURS.get(group, GREY))
         axes.set(xlabel=title, ylim=(len(labels) - 0.4, -0.6))
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(labels)), labels)
     for place, label in enumerate(panels[0].get_yticklabels()):
         label.set_fontweight("normal" if place in places else "bold")
-    return figure
-
-
-def _point(axes: Axes, found: Estimate | Part, place: float, colour: str) -> None:
-    spread = None if isnan(found.low) else [[found.points - found.low], [found.high - found.points]]
-    face = colour if found.covers_seeds and spread else "white"
-    axes.errorbar(found.points, place, xerr=spread, fmt="o", color=colour, markerfacecolor=face, capsize=2)
-
-
-def histories(rows: pd.DataFrame) -> pd.DataFrame:
-    """The histories of complete runs, one under the other, with columns net, depth, seed and split."""
-    found = rows.dropna(subset=["result"])[["result", "net", "depth", "seed", "split"]]
-    tables = [
-        run.history.assign(net=net, depth=depth, seed=seed, split=split)
-        for run, net, depth, seed, split in found.values
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
-@drawn
-def figure4(curves: pd.DataFrame, title: str = "") -> Figure:
-    """Training and test errors against epochs, the mean over runs, a panel a depth.
-
-    Args:
-        curves: `histories` of R3D and R(2+1)D.
-    """
-    looks = {"train_error": {"linewidth": 1.2, "linestyle": (0, (4, 1.5))}, "test_error": {"linewidth": 2.4}}
-    depths = sorted(curves["depth"].unique())
-    figure, grid = plt.subplots(1, len(depths), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)
-    for axes, depth in zip(grid[0], depths, strict=True):
-        for net, own in curves[curves["depth"] == depth].groupby("net"):
-            colour, marker = KINDS[net]
-            for column, look in looks.items():
-                mean = own.groupby("epoch")[column].mean()
-                axes.plot(mean, color=colour, marker=marker, markevery=max(1, len(mean) // 6), markersize=5, **look)
-        axes.set(title=f"{depth} layers", xlabel="epoch", ylim=(0, None))
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    grid[0, 0].set_ylabel("error (%)")
-    figure.suptitle(title)
-    lines = [plt.Line2D([], [], color=KINDS[net][0], marker=KINDS[net][1], label=net) for net in (SECOND, FIRST)]
-    names = zip(looks.values(), ("training", "test, one clip a video"), strict=True)
-    lines += [plt.Line2D([], [], color="black", label=name, **look) for look, name in names]
-    figure.legend(handles=lines, ncols=4, loc="outside lower center")
     return figure
 
 
@@ -211,8 +168,13 @@ def variants_figure(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=(WIDTH, 0.36 * len(table) + 1.1))
     axes.axvline(0, color="black", linewidth=1)
     for place, (size, found) in enumerate(zip(table["parameters"], table["clip"], strict=True)):
-        _point(axes, found, place, BLUE if abs(size - 1) <= 0.05 else GREY)
+        _gap(axes, found, place, BLUE if abs(size - 1) <= 0.05 else GREY)
     axes.set(xlabel="clip@1, variant minus R(2+1)D (points)", ylim=(len(table) - 0.5, -0.5))
     axes.set_yticks(range(len(table)), table["network"].str.removeprefix("R(2+1)D, "))
     axes.grid(axis="y", visible=False)
     return figure
+
+
+def _gap(axes: Axes, found: Estimate | Part, place: float, colour: str) -> None:
+    face = colour if found.covers_seeds and not isnan(found.low) else "white"
+    intervals(axes, [found], [place], across=True, fmt="o", color=colour, markerfacecolor=face, capsize=2)

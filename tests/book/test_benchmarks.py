@@ -1,12 +1,13 @@
 """Recorded benchmarks: what may be shown of them, and with what."""
 
 import json
+import re
 
 import pytest
 from IPython.display import Markdown
 
-from studylib.book import benchmarks
-from studylib.book.benchmarks import cell, heading, load, rows_of, show, table
+from studylib.book.benchmarks import cell, show
+from studylib.runs.benchmarks import FOLDER, load, rows_of
 
 RECORD = {
     "name": "reading",
@@ -36,20 +37,12 @@ def record(tmp_path):
     return write
 
 
-def test_a_record_is_read_as_it_was_written(record):
-    benchmark = load("reading", record())
-    assert (benchmark.cpu, benchmark.threads, benchmark.source_clean) == ("Imagined CPU (x86_64)", 1, True)
-    assert list(benchmark.tables) == ["clips", "new"]
-    assert benchmark.tables["clips"]["ms"].tolist() == [5.125, 9.7]
-
-
 def test_what_is_not_recorded_is_said_to_be_so_with_the_command(tmp_path):
     assert load("reading", tmp_path) is None
     assert rows_of("reading", "clips", tmp_path).empty
-    for shown in (table("reading", "clips", "Clips", tmp_path), show("reading", {"clips": "Clips"}, tmp_path)):
-        assert isinstance(shown, Markdown)
-        assert "not recorded" in shown.data
-        assert "python -m tests.bench reading --record" in shown.data
+    shown = show("reading", {"clips": "Clips"}, folder=tmp_path)
+    assert isinstance(shown, Markdown)
+    assert "python -m tests.bench reading --record" in shown.data
 
 
 @pytest.mark.parametrize(
@@ -75,29 +68,20 @@ def test_json_of_something_else_is_refused_by_its_name(tmp_path, text):
         load("reading", tmp_path)
 
 
-def test_a_table_says_where_when_and_on_which_commit_it_was_measured(record):
-    caption = table("reading", "clips", "Clips", record()).caption
+def test_a_table_says_where_when_and_on_which_commit_it_was_measured_and_escapes_text(record):
+    html = show("reading", {"clips": "Random clips", "gone": "Gone", "new": "New"}, folder=record()).data
+    captions = re.findall("<caption>(.*?)</caption>", html)
+    assert [caption.partition(".")[0] for caption in captions] == ["Random clips", "New"]
     for told in ("Imagined CPU", "1 thread,", "2020-01-02", "0123456789", "python -m tests.bench reading --rounds 5"):
-        assert told in caption
-    assert "modified" not in caption
-    assert "(modified)" in table("reading", "clips", "Clips", record(source_clean=False)).caption
-
-
-def test_all_tables_are_shown_those_without_title_under_their_names(record):
-    shown = show("reading", {"clips": "Random clips", "gone": "Gone"}, record())
-    assert [t.caption.partition(".")[0] for t in shown.tables] == ["Random clips", "new"]
-    assert "2020-01-02" in shown.tables[0].caption
-    html = shown._repr_html_()
+        assert told in captions[0]
     assert "a &lt;b&gt;" in html
-    assert "Gone" not in html
+    assert "(modified)" not in html
+    assert "(modified)" in show("reading", {"clips": "Clips"}, folder=record(source_clean=False)).data
 
 
 def test_columns_come_as_they_are_and_keep_their_units(record):
-    frame = table("reading", "new", "New", record()).frame
-    assert frame.to_dict("records") == [{"share": "62%", "load (s)": "0.0123"}]
-    assert [heading(c) for c in ("clips_per_second", "worst_case_mb", "_s", "steps")] == [
-        "clips/s", "worst case (MB)", " s", "steps",
-    ]  # fmt: skip
+    shown = show("reading", {"new": "New"}, ["load_s", "share", "gone"], record()).data
+    assert re.findall("<t[hd]>(.*?)</t[hd]>", shown) == ["load (s)", "share", "0.0123", "62%"]
 
 
 @pytest.mark.parametrize(
@@ -110,5 +94,5 @@ def test_numbers_have_three_figures_and_whole_ones_all(value, text):
 
 
 def test_what_is_recorded_in_this_repository_can_be_read():
-    for path in benchmarks.FOLDER.glob("*.json"):
+    for path in FOLDER.glob("*.json"):
         assert load(path.stem).tables

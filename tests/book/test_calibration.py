@@ -9,8 +9,6 @@ from studylib.book.calibration import ALL, FIRST, SECOND
 from studylib.datasets import pantomime
 from studylib.runs.plan import load_plan
 from studylib.runs.results import load_plan_runs
-from studylib.stats import difference, difference_of_differences
-from studylib.stats.study_size import recorded_variances
 from studylib.training.evaluation import Predictions, wilson
 from tests.fake_runs import PANTOMIME
 from tests.made_study import made_run, made_study
@@ -40,7 +38,7 @@ def named(share, seed=0, a_class=20):
     return Predictions([f"test/{i:05d}.mp4" for i in range(len(labels))], labels, scores, PANTOMIME)
 
 
-def runs_of(*outcomes, train_error=15.0):
+def runs_of(*outcomes):
     """The runs of the plan, complete where an outcome, (share, fields of the spec), has all their fields; the last one
     counts."""
 
@@ -50,7 +48,7 @@ def runs_of(*outcomes, train_error=15.0):
             return None
         run = made_run(planned, named(shares[-1], planned.spec.seed + 10 * (planned.spec.net == "r3d")))
         low, high = wilson(round(run.metrics["video_top1"] * run.videos / 100), run.videos)
-        run.metrics.update(low=low, high=high, train_error=train_error)
+        run.metrics.update(low=low, high=high, train_error=15.0)
         run.provenance["device"] = "cpu" if planned.spec.lr == BASE["lr"] else "NVIDIA <X>"
         return run
 
@@ -78,18 +76,13 @@ def requirement(runs, name):
 
 
 @pytest.fixture(scope="module")
-def everything():
-    """A calibration of which all is run, with the same outcome."""
-    return runs_of((GOOD, {}))
-
-
-@pytest.fixture(scope="module")
 def recorded():
     """The recorded calibration."""
     return load_plan_runs(load_plan(REPOSITORY / "runs" / "calibration.yaml"))
 
 
-def test_a_run_of_another_setting_is_not_mixed_in(everything):
+def test_a_run_of_another_setting_is_not_mixed_in():
+    everything = runs_of((GOOD, {}))
     assert sorted(calibration.at(everything)["net"]) == sorted([FIRST, SECOND] * 4 + ["f-R2D", "R2D", "MC3", "rMC3"])
     assert set(calibration.at(everything)["epochs"]) == {30}
     wide = calibration.at(everything, epochs=15, width=32)
@@ -125,9 +118,6 @@ def test_requirements_are_met_by_good_runs():
     ("share", "what"),
     [
         (GOOD | {"sequence": 0.0, "tempo": 0.7, "direction": 0.7}, ALL),  # 58.75%
-        (dict.fromkeys(GOOD, 0.85), ALL),
-        (GOOD | {"pose": 0.98}, "pose"),
-        (GOOD | {"direction": 0.55}, "direction"),
         (GOOD | {"tempo": 0.95}, "tempo"),
     ],
 )
@@ -141,14 +131,6 @@ def test_a_network_that_tells_order_is_not_at_chance_inside_the_pairs():
     of_tempo = table["requirement"].str.contains("tempo")
     assert of_tempo.sum() == 2
     assert (table["met"].astype(bool) == ~of_tempo).all()
-
-
-@pytest.mark.parametrize(("train_error", "ahead", "below"), [(15, True, True), (30, False, True), (10, True, False)])
-def test_training_clips_have_to_be_ahead_of_the_test_and_below_the_ceiling(train_error, ahead, below):
-    table = calibration.requirements(runs_of((GOOD, of_net("r3d")), train_error=train_error)).set_index("requirement")
-    assert table.loc["R3D, training clips minus clip@1, points", "measured"] == pytest.approx(27.5 - train_error)
-    assert table.loc["R3D, training clips minus clip@1, points", "met"] == ahead
-    assert table.loc["R3D, training clips", "met"] == below
 
 
 def test_what_is_not_run_has_no_number():
@@ -171,16 +153,6 @@ def test_the_gain_of_longer_clips_is_that_of_the_sequence_videos_alone():
     assert {gain.tested for gain in gains[1:]} == {80}
 
 
-def test_differences_are_those_of_the_statistics_over_seeds_and_videos():
-    runs = runs_of((GOOD, BASE), (GOOD, {"lr": 0.16}), (MUCH, {"lr": 0.16, "net": "r2plus1d"}))
-    pairs = [[calibration.scores(calibration.at(runs, lr=lr), net) for net in (FIRST, SECOND)] for lr in (0.16, 0.056)]
-    row = of_setting(runs, "lr").loc[0.16]
-    assert row["gap"] == difference(*pairs[0])
-    assert row["gap_change"] == difference_of_differences(*pairs)
-    assert row["mean_change"].points == pytest.approx(3.1, abs=0.1)
-    assert not row["gap_change"].covers_seeds
-
-
 def test_a_rate_is_taken_where_both_networks_gain_more_than_the_error_bar():
     outcomes = (GOOD, BASE | {"seed": 0}), (MUCH, {"lr": 0.02}), (LITTLE, {"lr": 0.16})  # on the same videos
     runs = runs_of(*outcomes)
@@ -189,28 +161,10 @@ def test_a_rate_is_taken_where_both_networks_gain_more_than_the_error_bar():
     assert chosen(runs_of(*outcomes, (MUCH | {"tempo": 0.9}, {"lr": 0.16})), "lr") == 0.16  # the best of two that are
 
 
-def test_a_rate_that_helps_one_network_and_hurts_the_other_is_not_taken():
-    worse = (GOOD | {"direction": 0.45}, {"lr": 0.02, "net": "r3d"})
-    assert chosen(runs_of((GOOD, BASE), (MUCH, {"lr": 0.02}), worse), "lr") == 0.056
-
-
 def test_float32_is_taken_where_the_precision_changes_the_difference_of_the_two():
     outcomes = (GOOD, BASE), (GOOD | {"tempo": 0.77}, {"amp": "fp32"})
     assert chosen(runs_of(*outcomes), "amp") == "bf16"
     assert chosen(runs_of(*outcomes, (MUCH, {"amp": "fp32", "net": "r3d"})), "amp") == "fp32"
-
-
-def test_a_width_that_is_better_is_not_taken_since_it_takes_longer():
-    runs = runs_of((GOOD, SHORT), (MUCH, {"width": 32}))
-    assert chosen(runs, "width") == 16
-    assert of_setting(runs, "width").loc[32, "mean_change"].low > calibration.HALF_WIDTH
-
-
-def test_seeds_vary_as_they_do_in_the_mean_of_two_studies():
-    worse = (GOOD | {"direction": 0.1}, BASE | {"net": "r2plus1d", "seed": 1})
-    both = [calibration.at(runs) for runs in (runs_of((GOOD, BASE)), runs_of((GOOD, BASE), worse))]
-    apart = [recorded_variances(*(calibration.scores(rows, net) for net in (FIRST, SECOND))) for rows in both]
-    assert apart[0].of_seeds[0] < calibration.variances(*both).of_seeds[0] < apart[1].of_seeds[0]
 
 
 def test_the_recorded_calibration_misses_one_requirement_of_headroom_and_one_of_the_time_scale(recorded):

@@ -57,41 +57,27 @@ def test_steady_energy_is_all_of_a_constant_none_of_a_difference_and_a_third_by_
     assert filters.steady(np.random.default_rng(0).normal(size=(400, 500, 3, 1, 1))) == pytest.approx(1 / 3, abs=0.005)
 
 
-def test_a_spatial_filter_shows_its_channels_as_red_green_and_blue():
-    spatial = np.zeros((45, 3, 1, 7, 7), np.float32)
-    spatial[4, 0, 0, 2, 5], spatial[4, 2, 0, 2, 5] = 0.3, -0.3
-    tiles = filters.spatial_tiles(spatial)
-    assert len(tiles) == 45
-    assert tiles[4].shape == (7, 7, 3)
-    assert tiles[4][2, 5].tolist() == [1, 0.5, 0]
-    assert (np.delete(tiles[4].reshape(49, 3), 2 * 7 + 5, 0) == 0.5).all()
-    with pytest.raises(ValueError, match="over 2 channels"):
-        filters.spatial_tiles(spatial[:, :2])
+def test_a_spatial_filter_shows_its_channels_as_red_green_and_blue_from_left_to_right():
+    spatial, temporal = np.zeros((16, 3, 1, 7, 7)), np.zeros((64, 45, 3, 1, 1))
+    spatial[15, 0, 0, 2, 5], spatial[15, 2, 0, 2, 5] = 0.3, -0.9  # the first of the second row
+    picture, _ = filters.pictures((spatial, temporal))
+    big, tile = filters.ENLARGED, 8 * filters.ENLARGED + 2  # seven weights and the gap, in a line
+    assert picture.shape == (2 * tile, 15 * tile, 3)
+    weight = picture[tile + 1 + 2 * big : tile + 1 + 3 * big, 1 + 5 * big : 1 + 6 * big]
+    assert (weight == [1, 0.5, 0]).all()
+    assert (picture[tile:, tile:] == 1).all()  # no further filter
+    assert (picture[1 : 1 + 7 * big, 1 : 1 + 7 * big] == 0.5).all()
 
 
-def test_a_temporal_filter_is_a_column_three_wide_with_a_row_a_channel():
-    temporal = np.zeros((64, 45, 3, 1, 1), np.float32)
-    temporal[7, 40, 2] = 0.3
-    tiles = filters.temporal_tiles(temporal)
-    assert (len(tiles), tiles[7].shape) == (64, (45, 3, 3))
-    bright = tiles[7].sum(2)
-    assert np.unravel_index(bright.argmax(), bright.shape) == (40, 2)
-
-
-def test_signs_are_told_apart_in_grey_print():
-    greys = filters.temporal_tiles(filters_of([[(-0.3, 0, 0.3)]]))[0][0] @ [0.299, 0.587, 0.114]
-    assert np.diff(greys).min() > 0.25
-
-
-def test_the_mosaic_goes_from_left_to_right_and_enlarges_each_weight():
-    tiles = [np.full((2, 3, 3), value) for value in (0.1, 0.2, 0.3)]
-    whole, big = filters.mosaic(tiles, 2), filters.ENLARGED
-    height, width = 2 * big + 2 + big, 3 * big + 2 + big
-    assert whole.shape == (2 * height, 2 * width, 3)
-    assert (whole[1 : 1 + 2 * big, 1 : 1 + 3 * big] == 0.1).all()
-    assert (whole[1 : 1 + 2 * big, width + 1 : width + 1 + 3 * big] == 0.2).all()
-    assert (whole[height + 1 : height + 1 + 2 * big, 1 : 1 + 3 * big] == 0.3).all()
-    assert (whole[height:, width:] == 1).all()
+def test_a_temporal_filter_is_a_column_three_wide_with_a_row_a_channel_its_signs_told_apart_in_grey_print():
+    temporal = np.zeros((64, 45, 3, 1, 1))
+    temporal[33, 40, :, 0, 0] = -0.3, 0, 0.3  # the second of the second row
+    _, picture = filters.pictures((np.zeros((45, 3, 1, 7, 7)), temporal))
+    big = filters.ENLARGED
+    top, left = 46 * big + 2 + 1 + 40 * big, 4 * big + 2 + 1
+    weights = picture[top, left : left + 3 * big : big]
+    assert np.diff(weights @ [0.299, 0.587, 0.114]).min() > 0.25
+    assert (picture[top + big, left : left + 3 * big] == weights[1]).all()
 
 
 def test_numbers_are_those_of_the_arrays_a_row_a_training():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studylib.book import benchmarks, networks
+from studylib.book import figures, networks
 from studylib.nets.table import NETS
 from tests.bench import latency
 from tests.bench.steps import Geometry
@@ -26,17 +26,17 @@ def test_the_factorised_block_is_drawn_with_its_counts():
 
 def test_bars_of_flops_add_up_to_the_totals():
     table = networks.by_group()
-    axes = networks.flops_by_group(table).axes[0]
+    axes = figures.stacked_bars({"": table}, "GFLOPs", totals=True).axes[0]
     ends = {round(bar.get_x() + bar.get_width(), 6) for bar in axes.patches}
     assert {round(total, 6) for total in table.sum(axis=1)} <= ends
     assert [text.get_text() for text in axes.texts] == [f"{total:.1f}" for total in table.sum(axis=1)]
 
 
 def test_cost_is_proportional_to_frames_and_nearly_to_the_square_of_pixels_and_filters():
-    gflops = networks.growth().set_index(["net", "size", "value"])["gflops"]["R(2+1)D"]
-    assert gflops["clip_length", 32] == pytest.approx(4 * gflops["clip_length", 8], rel=1e-4)
-    assert gflops["resolution", 224] == pytest.approx(4 * gflops["resolution", 112], rel=1e-3)
-    assert gflops["width", 128] == pytest.approx(4 * gflops["width", 64], rel=0.02)
+    frames, pixels, filters = (axes.lines[2].get_ydata() for axes in networks.cost_growth().axes)  # of R(2+1)D
+    assert frames[2] == pytest.approx(4 * frames[0], rel=1e-4)
+    assert pixels[2] == pytest.approx(4 * pixels[1], rel=1e-3)
+    assert filters[3] == pytest.approx(4 * filters[2], rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,3 @@ def test_the_latency_of_every_network_is_measured_beside_its_cost(capsys):
     assert list(rows["net"]) == list(NETS)
     assert (rows["pass_s"] > 0).all()
     assert np.allclose(rows["gmac_per_second"] * rows["pass_s"], rows["gmacs"])
-    assert benchmarks.heading("gmacs") == "GFLOPs (multiply-adds)"

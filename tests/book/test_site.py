@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -16,7 +15,6 @@ from docutils.utils import new_document
 
 from studylib import REPOSITORY
 from tests import site_links
-from tests.notebook_heads import cells
 
 BOOK = REPOSITORY / "book"
 CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text())
@@ -73,14 +71,6 @@ def test_binder_installs_the_project_with_its_own_versions_of_pytorch():
     post = REPOSITORY / "binder" / "postBuild"
     assert post.stat().st_mode & 0o111
     assert "--editable ." in post.read_text()
-
-
-def test_a_notebook_installs_the_project_in_colab_and_nowhere_else():
-    code = cells("conv_types")[2].source  # the other notebooks have the same
-    before, guarded = code.split('if "google.colab" in sys.modules:\n')
-    assert [line for line in before.splitlines() if line and not line.startswith("#")] == ["import sys"]
-    assert all(line.startswith("    ") for line in guarded.splitlines())
-    assert "google.colab" not in sys.modules
 
 
 def test_a_fork_s_book_links_to_the_fork(online, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from studylib import REPOSITORY
 from studylib.book import why_factorise
-from studylib.book.estimates import text
+from studylib.book.tables import text
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs.plan import load_plan
 from studylib.stats import difference
@@ -87,14 +87,6 @@ def test_the_forest_draws_every_gap_at_its_place():
     assert len(right.containers) == table["train"].notna().sum()
     labels = [label.get_text() for label in left.get_yticklabels()]
     assert [labels[int(bars.lines[0].get_ydata()[0])] for bars in left.containers] == table["setting"].tolist()
-
-
-def test_figure4_draws_the_mean_of_the_runs():
-    curves = why_factorise.histories(of("r3d"))
-    (axes,) = why_factorise.figure4(curves).axes
-    train, test = axes.lines
-    assert list(train.get_ydata()) == pytest.approx(list(curves.groupby("epoch")["train_error"].mean()))
-    assert train.get_linewidth() < test.get_linewidth()
 
 
 def test_a_variant_is_compared_with_r2plus1d_in_accuracy_error_and_size():
