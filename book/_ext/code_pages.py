@@ -13,7 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from sphinx.application import Sphinx
 
-PAGE = Template((Path(__file__).parent.parent / "_templates" / "code.html").read_text(encoding="utf-8"))
+PAGE = Template((Path(__file__).parent.parent / "_templates" / "page.html").read_text(encoding="utf-8"))
 STYLES = "a11y-high-contrast-light", "a11y-high-contrast-dark"  # which come with the theme
 IMPORT = re.compile(r"^(?:from|import) (studylib[\w.]*)(?: import (.*))?$", re.MULTILINE)
 CELL = re.compile(r"```\{code-cell\}.*?```", re.DOTALL)
@@ -59,7 +59,8 @@ def write_pages(app: Sphinx, error: Exception | None) -> None:
     folder.mkdir(exist_ok=True)
     paths = {path for source in Path(app.srcdir).glob("*.md") for path in modules(source.read_text(), repository)}
     light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in STYLES)
+    style = f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}"
     for path in paths:
         code = highlight((repository / path).read_text(), PythonLexer(), HtmlFormatter())
-        page = PAGE.substitute(title=escape(path.as_posix()), light=light, dark=dark, code=code)
+        page = PAGE.substitute(title=escape(path.as_posix()), style=style, width=60, body=code)
         (folder.parent / page_of(path)).write_text(page, encoding="utf-8")

@@ -20,7 +20,7 @@ from studylib.runs import checked, results
 from studylib.runs.plan import PlanError
 from studylib.runs.results import BrokenRun, Run, complete_runs
 
-PAGE = Template((Path(__file__).parent.parent / "_templates" / "run.html").read_text(encoding="utf-8"))
+PAGE = Template((Path(__file__).parent.parent / "_templates" / "page.html").read_text(encoding="utf-8"))
 WIDTH, HEIGHT = 640, 260  # of the curve's plot, units of its SVG
 
 
@@ -72,15 +72,17 @@ def chapters(_app: Sphinx, env: object, _added: set, _changed: set, _removed: se
 def page(run: Run, label: str) -> str:
     """The page of a run."""
     plan, experiment, name = run.folder.parts[-3:]
-    return PAGE.substitute(
-        title=escape(f"{run.net}, {plan}: {name}"),
-        label=escape(label),
-        folder=escape(f"runs/{plan}/{experiment}/{name}"),
-        result=table(summary(run)["value"].to_dict()),
-        curve=curve(run.history),
-        settings=table(vars(run.spec)),
-        provenance=table(provenance(run)),
-    )
+    parts = {
+        "Result": table(summary(run)["value"].to_dict()),
+        "Error curve": curve(run.history),
+        "Settings": table(vars(run.spec)),
+        "Provenance": table(provenance(run)),
+    }
+    body = f"<p><em>{escape(label)}</em></p>" + "".join(f"<h2>{head}</h2>{part}" for head, part in parts.items())
+    body += "<p>Scores of every test clip, filters, history and the executed notebook: "
+    body += f"<code>{escape(f'runs/{plan}/{experiment}/{name}')}</code> of the repository. "
+    body += '<a href="../runs.html">All runs</a></p>'
+    return PAGE.substitute(title=escape(f"{run.net}, {plan}: {name}"), style="", width=46, body=body)
 
 
 def table(values: dict[str, object]) -> str:

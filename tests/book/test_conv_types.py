@@ -1,13 +1,10 @@
 """The chapter on types of convolution: its numbers are those of the runs."""
 
-import numpy as np
 import pytest
 
 from studylib.book import conv_types, figures
 from studylib.book.tables import PLANS, Table
 from studylib.claims import published
-from tests.chapters import shown_by
-from tests.made_study import made_study
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +74,3 @@ def test_the_page_shows_the_runs_of_every_plan_beside_the_published_numbers(show
         assert row[title, "video@1"].points == pytest.approx(recorded.loc[(plan, "R3D"), "video"].points)
     assert row["paper, Kinetics", "video@1"] == "61.2"
     assert "run_pages/lips_conv_types_r3d-18_8f_split2_seed1.html" in Table(table, "")._repr_html_()
-
-
-def test_without_runs_the_page_has_the_published_numbers_alone(monkeypatch):
-    frames = [value.frame for value in shown_by("conv_types", made_study(), monkeypatch) if isinstance(value, Table)]
-    table = next(frame for frame in frames if len(frame) == 12)
-    assert not set(PLANS.values()) & set(table.columns.get_level_values(0))
-    assert np.all(table.notna())

@@ -5,8 +5,6 @@ import pytest
 
 from studylib.book.tables import Table
 from studylib.datasets.miracl import PUBLISHED_TEST
-from tests.chapters import shown_by
-from tests.made_study import made_study
 
 
 @pytest.fixture
@@ -41,8 +39,3 @@ def test_our_networks_stand_beside_published_ones_on_the_same_people(study, tabl
     own = study[(study["plan"] == "lips") & (study["split"] == 6) & (study["net"] == "R3D")]["video_top1"].item()
     assert table.set_index("network").loc["R3D", "correct (%)"].startswith(f"{own:.1f} (")
     assert list(table["correct (%)"][:3]) == ["60.3", "59", "65"]
-
-
-def test_without_runs_the_page_has_the_data_and_the_published_numbers(monkeypatch):
-    tables = [value for value in shown_by("lips", made_study(), monkeypatch) if isinstance(value, Table)]
-    assert any("tested on" in t.frame for t in tables)
