@@ -42,13 +42,12 @@ def displayed(monkeypatch):
     return contents
 
 
-# A training of 300 epochs that says 20 lines within each, with a picture as often as one may be drawn.
+# A training of 300 epochs that says 20 lines within each; its curve is drawn at the first one and at the end.
 TRAINING = """
 import shutil
 from pathlib import Path
 from studylib.book import experiment
 from studylib.training.run_files import write_history
-experiment.SECONDS_BETWEEN_PICTURES = 0
 folder, rows = Path({folder!r}), []
 with experiment.shown(folder) as show:
     show("r3d on a machine\\n")
