@@ -206,12 +206,8 @@ def outcomes(network: Network, measure: Measure = "video_top1") -> Outcomes:
 
 
 def _by_speaker(scores: Scores, points: Callable[[Predictions], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """A network's numbers by seed and speaker, (n, S), whose mean over the speakers is what is measured of the seed:
-    that of all test clips together; and the fold in which each speaker is tested, (S,).
-
-    Raises:
-        NotComparable: a speaker who is tested in two folds, or folds of other classes.
-    """
+    """A network's numbers by seed and speaker, (n, S), whose mean over the speakers is that of all test clips together;
+    and the fold in which each speaker is tested, (S,)."""
     rows = []
     for folds in scores.values():
         fold_of: dict[str, int] = {}
@@ -230,8 +226,7 @@ def _by_speaker(scores: Scores, points: Callable[[Predictions], np.ndarray]) -> 
 
 
 def _tested(splits: Mapping[int, Predictions]) -> tuple:
-    """Split, videos, their labels, classes and speakers, of each split: numbers of two tests are compared where these
-    are the same."""
+    """Of each split what must be the same in tests that are compared."""
     labels = {
         s: tuple(p.labels.tolist())
         if p.label_sets is None
@@ -249,9 +244,7 @@ def split_mean(scores: Scores, k: int = 1) -> Estimate:
     of squares (with the covariance of shared videos) by the number of splits, so that one split gives its own Wilson
     interval, and many videos the stratified sqrt(sum p (1 - p) / n) / S (Newcombe's way, Stat. Med. 17, 1998).
 
-    It covers the draw of the test videos alone. The training parts of the official splits overlap, so the networks'
-    errors go together in a way that no count of test videos shows. UCF101's test parts share no video, HMDB51's 7 to
-    10% of theirs.
+    It covers the draw of the test videos alone; the training parts of the official splits overlap too.
     """
     ((seed, splits),) = scores.items()
     right = [dict(zip(p.videos, named_right(p, k).tolist(), strict=True)) for p in splits.values()]

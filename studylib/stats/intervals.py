@@ -30,15 +30,12 @@ def crossed_interval(
 ) -> tuple[float, float, float]:
     """95% interval of the sum over networks of sign times mean outcome: (low, high, degrees of freedom).
 
-    A measured accuracy depends on which seeds were trained and on which videos were tested; every seed is tested on
-    every video, so the two draws are crossed. Of network g, seed s and video v the outcome (right or not, or the share
-    of the clips that are right) is taken as
+    Every seed is tested on every video, so the draws of seeds and videos are crossed. Of network g, seed s and video v
+    the outcome (right or not, or the share of the clips that are right) is taken as
 
         outcome = mean_g + a_gs + u_gv + e_gsv
 
-    with a the seed's own part, u the video's, the same in all seeds, and e what only this seed makes of this video. All
-    are drawn at random; the seeds of one network apart from those of another, whatever their numbers. The difference of
-    two networks, or a difference of differences, is a sum of the networks' means with signs.
+    with a the seed's own part, u the video's, the same in all seeds, and e what only this seed makes of this video.
 
     A bootstrap over videos and seeds. A resample draws as many videos as there are, with replacement, all networks and
     seeds on the same ones; and of each network as many seeds as it has. Two things are mended for few seeds:
@@ -50,10 +47,9 @@ def crossed_interval(
       seeds of each network, whose variances need not be the same, and V - 1 for the videos.
 
     What only one seed makes of a video (e) is counted twice, in the spread of the seeds' means and in that of the
-    videos' means over seeds: the interval is rather too wide than too narrow, and the more so the less the seeds
-    differ. In simulated studies (three seeds with a deviation of 0 to 3 points, 1,000 or 2,000 videos) it covered the
-    truth in 94 to 99 of a hundred, and in 93 where the seeds of one network differed six times as much as the other's.
-    A network of one seed adds no spread of seeds. Where nothing in the outcomes differs, the interval has no width.
+    videos' means over seeds: the interval is rather too wide than too narrow. In simulated studies (three seeds with a
+    deviation of 0 to 3 points, 1,000 or 2,000 videos) it covered the truth in 94 to 99 of a hundred, and in 93 where
+    the seeds of one network differed six times as much as the other's. A network of one seed adds no spread of seeds.
 
     Args:
         outcomes: of each network (n seeds, V videos), in points: 100 for right, 0 for wrong.
@@ -85,41 +81,42 @@ def freedom(variances: Sequence[float], degrees: Sequence[float]) -> float:
 def resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """(resamples,): means of as many of the (N,) values as there are, drawn with replacement.
 
-    A resample matters only by how often each distinct value is in it, and outcomes have few: right or wrong, in a
-    mean over a few seeds or clips. That is exact, and as fast for a million videos as for a hundred. Where many values
-    are distinct, as of scores, the values themselves are drawn.
+    A resample matters only by how often each distinct value is in it, and outcomes have few. Where many values are
+    distinct, as of scores, the values themselves are drawn.
     """
+    n = len(values)
     distinct, times = np.unique(np.round(values, 9), return_counts=True)  # what differs in the last bits is the same
-    if len(distinct) > max(FEW, len(values) / DRAWS_A_COUNT):
-        at_once = max(1, 1_000_000 // len(values))  # resamples, to keep what is drawn within 16 MB
-        sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
-        return np.concatenate([values[rng.integers(len(values), size=(size, len(values)))].mean(1) for size in sizes])
+    counted = len(distinct) <= max(FEW, n / DRAWS_A_COUNT)
     order = np.lexsort((-distinct, -abs(distinct)))  # large before small: the recorded numbers were drawn in this order
-    distinct, share = distinct[order], times[order] / len(values)
-    at_once = max(1, 1_000_000 // len(distinct))  # resamples, to keep the counts within 8 MB
-    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
-    return np.concatenate([rng.multinomial(len(values), share, size) @ distinct / len(values) for size in sizes])
+    distinct, share = distinct[order], times[order] / n
+    at_once = max(1, 1_000_000 // (len(distinct) if counted else n))  # resamples, to keep what is drawn within 16 MB
+    means = []
+    for start in range(0, resamples, at_once):
+        size = min(at_once, resamples - start)
+        if counted:
+            means.append(rng.multinomial(n, share, size) @ distinct / n)
+        else:
+            means.append(values[rng.integers(n, size=(size, n))].mean(1))
+    return np.concatenate(means)
 
 
 def speakers_interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[float, float, float]:
     """(low, high, degrees of freedom) of the sum over networks of their means; nan of one seed in one fold, of which
     nothing tells how another run would have come out.
 
-    On MIRACL-VC1 the unit that is drawn is the speaker, not the clip: clips of one person go together. Every speaker is
-    tested in one fold, by networks that never saw them, and a network has a run of each fold and seed. Of speaker p in
-    fold f and seed s, accuracy is taken as
+    Clips of one person go together, so speakers are drawn, not clips. Each is tested in one fold, by networks that
+    never saw them. Of speaker p in fold f and seed s, accuracy is taken as
 
         accuracy = mean + P_p + R_fs + E_ps
 
     with P the speaker's own part, R the run's, which the speakers of its fold share, and E the rest. The mean over S
     speakers in F folds and n seeds then has the variance P / S + R / (F n) + E / (S n). The spread of the speakers'
     means over seeds has all of P and E in it but too little of R; what is missing is added from the spread of a fold's
-    seeds. Degrees of freedom are Satterthwaite's. Where a network has one seed, no spread of seeds can be seen, and the
-    folds are the only replicates of its runs: the interval is Student's t over their means, with F - 1 degrees of
-    freedom.
+    seeds. Degrees of freedom are Satterthwaite's. Where a network has one seed, the folds are the only replicates of
+    its runs: the interval is Student's t over their means, with F - 1 degrees of freedom.
 
     Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 94 to 98 of 100 cases; Student's t
-    over the speakers' means alone, which takes speakers of a fold for independent, would cover 86 to 95.
+    over the speakers' means alone would cover 86 to 95.
 
     Args:
         values: of each network (n seeds, S speakers), in points, with its sign.
@@ -142,12 +139,8 @@ def speakers_interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[
 
 
 def _missing_of_runs(values: np.ndarray, of_fold: np.ndarray, folds: int) -> tuple[float, int]:
-    """What the spread of the speakers lacks of the variance of a network's runs, R, and its degrees of freedom.
-
-    Args:
-        values: (n seeds, S speakers).
-        of_fold: (S,) numbers of the folds, from 0.
-    """
+    """What the spread of the speakers lacks of the variance of a network's runs, R, and its degrees of freedom: of
+    `values` (n seeds, S speakers) and the folds' numbers (S,)."""
     n, speakers = values.shape
     m = speakers / folds  # speakers a fold
     cells = np.stack([values[:, of_fold == fold].mean(1) for fold in range(folds)], 1)  # (n, F)
@@ -160,11 +153,8 @@ def _missing_of_runs(values: np.ndarray, of_fold: np.ndarray, folds: int) -> tup
 
 
 def difference_margin(a: float, b: float, videos: int) -> float:
-    """95% half-width, in points, of the difference of two accuracies (percent), each on `videos` videos.
-
-    As if on different videos: for two nets on the same videos, whose errors go together, it is too wide, never too
-    narrow. It does not cover the draw of the seed.
-    """
+    """95% half-width, in points, of the difference of two accuracies (percent), each on `videos` videos, as if on
+    different ones: too wide for two nets on the same videos. It does not cover the draw of the seed."""
     p, q = a / 100, b / 100
     return 100 * Z95 * sqrt((p * (1 - p) + q * (1 - q)) / videos)
 
