@@ -313,12 +313,8 @@ def build(
 def build_from_folders(
     name: str, root: Path | str, part: str | None = None, classes: Path | str | None = None, **options: object
 ) -> Index:
-    """`build` of the videos in folders that are named like their classes (`lists.folders`); options as there.
-
-    With `part` ("train", "test") all videos are in that part of split 1; without, they are in those that the folders
-    train and test (or val) tell, and where there are none in "test". Labels follow the lines of the file `classes`;
-    without one, the folders' names in alphabetical order.
-    Errors: DatasetError naming the folder or the file that is wrong, or when no video is there.
+    """`build` of the videos in folders that are named like their classes: `part` and `classes` as of `lists.folders`,
+    options as of `build`. Errors: DatasetError naming the folder or the file that is wrong, or when no video is there.
     """
     videos, passed_over = walk(Path(root))
     lists = folders(Path(root), videos, part, classes)

@@ -91,20 +91,17 @@ class Lists:
             self.repeated += same
             self.conflicting += not same
 
-    def part_counts(self) -> dict[str, dict[str, int]]:
-        """{"split1": {"train": 9537, "test": 3783, "neither": 0}, ...}."""
+    def facts(self) -> dict[str, object]:
+        """What an index keeps of the lists; `listed_in_part`: {"split1": {"train": 9537, "test": 3783, "neither": 0},
+        ...}."""
         counts = {f"split{n + 1}": {"train": 0, "test": 0, "neither": 0} for n in range(self.num_splits)}
         for video in self.videos.values():
             for part, of_split in zip(video.parts, counts.values(), strict=True):
                 of_split[part or "neither"] += 1
-        return counts
-
-    def facts(self) -> dict[str, object]:
-        """What an index keeps of the lists."""
         return {
             "dataset": self.dataset,
             "listed": len(self.videos),
-            "listed_in_part": self.part_counts(),
+            "listed_in_part": counts,
             "repeated_lines": self.repeated,
             "conflicting_lines": self.conflicting,
             "lines_without_label": self.without_label,

@@ -65,7 +65,7 @@ VALIDATION_FOLDS = tuple(deal([s for s in FRAMES_A_WORD if s not in PUBLISHED_TE
 
 
 class Canvas(NamedTuple):
-    """The frames of a video, for crops `mouth` pixels wide: four thirds as wide as high, as scaled frames are."""
+    """The frames of a video, for crops `mouth` pixels wide."""
 
     mouth: int
     width: int
@@ -73,7 +73,8 @@ class Canvas(NamedTuple):
 
     @classmethod
     def around(cls, mouth: int, close: bool) -> "Canvas":
-        """As wide as the crops where the view is `close`, else so wide that they fit into 65% of it."""
+        """As wide as the crops where the view is `close`, else so wide that they fit into 65% of it; four thirds as
+        wide as high, as scaled frames are."""
         width = mouth if close else 2 * round(mouth / 0.65 / 2)
         return cls(mouth, width, 2 * round(width * 3 / 8))
 

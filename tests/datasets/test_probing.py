@@ -68,20 +68,6 @@ def test_no_file_stops_the_others_whatever_its_reading_raises(
     assert unreadable["2.mp4"].startswith(reason)
 
 
-def test_a_worker_that_dies_is_one_error_that_says_what_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dying(function, jobs, workers):
-        for key in list(jobs)[:2]:
-            yield key, function(*jobs[key])
-        raise OSError("a worker process was killed")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(building, "in_processes", dying)
-        with pytest.raises(OSError, match=r"stopped after 2 of 6 videos \(a worker process.*call again"):
-            probe(root)
-    assert len((root.parent / "probed.jsonl").read_text().splitlines()) == 2
-    assert len(probe(root)[0]) == 5
-
-
 WITHOUT_GUARD = """
 import sys
 from studylib.datasets.building import build_from_folders
