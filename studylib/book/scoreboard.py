@@ -126,7 +126,7 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
     for id in ids:
         claim, own = known.loc[id], {plan: verdicts[id, plan] for plan in DATA if (id, plan) in verdicts}
         # those with a number or some of their runs; without any, one that says why not, if possible for lack of runs
-        told = {plan: verdict for plan, verdict in own.items() if verdict.parts or _complete(verdict, runs, plan)}
+        told = {plan: verdict for plan, verdict in own.items() if verdict.parts or len(_complete(verdict, runs, plan))}
         told = told or dict(sorted(own.items(), key=lambda one: one[1].outcome != NOT_RUN)[:1])
         section = f"section {claim['section']}" if claim["section"][0].isdigit() else claim["section"]
         cell = f'<strong id="{id}">{escape(claim["claim"])}</strong><br><span class="where">{escape(section)}. '
@@ -194,19 +194,28 @@ def vmz(*ids: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "frames", "placed", "weakest", "points"])
 
 
-def _complete(verdict: Verdict, runs: pd.DataFrame, plan: str) -> list[str]:
-    """Links to the complete ones of the runs that a verdict looked at."""
+def _complete(verdict: Verdict, runs: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """The complete ones of the runs that a verdict looked at: link, machine (device and version of torch)."""
     own = runs[(runs["plan"] == plan) & (runs["state"] == "complete")]
-    names = (own["experiment"] + "/" + own["run"]).to_list()
-    done = {f"runs/{plan}/{name}": run_link(plan, *name.split("/"), name) for name in names}
-    return [done[folder] for folder in verdict.folders if folder in done]
+    own = own[(f"runs/{plan}/" + own["experiment"] + "/" + own["run"]).isin(verdict.folders)]
+    rows = [
+        (
+            run_link(plan, experiment, name, f"{experiment}/{name}"),
+            f"{made.get('device', 'a device not told')}, torch {made.get('versions', {}).get('torch', 'not told')}",
+        )
+        for experiment, name, made in zip(
+            own["experiment"], own["run"], [run.provenance for run in own["result"]], strict=True
+        )
+    ]
+    return pd.DataFrame(rows, columns=["link", "machine"])
 
 
 def _numbers(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool) -> str:
     """What the runs of a plan say of a claim: the number that decides, or what is missing; folded, parts and runs."""
     if verdict.outcome == UNDECIDABLE:
         return f"<p>{escape(verdict.why[0].upper() + verdict.why[1:])}.</p>"
-    links, parts = _complete(verdict, runs, plan), []
+    done = _complete(verdict, runs, plan)
+    links, parts = [*done["link"]], []
     if verdict.outcome == NOT_RUN:
         lines = [f"{len(links)} of {len(verdict.folders)} planned runs complete"]
         lines += [lack for lack in verdict.missing if not lack.startswith("runs/")]
@@ -219,6 +228,8 @@ def _numbers(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool) -> st
         lines += [ONE_SEED] * (not verdict.covers_seeds)
         parts = [*map(str, verdict.parts)]
         parts += [f"{name}: {combine(own).replace(CONTRADICTED, 'not so')}." for name, own in verdict.aside.items()]
+        machines = done.value_counts("machine", sort=False)
+        lines += ["On " + "; ".join(f"{machine} ({n})" for machine, n in machines.items()) + "."] * whole
     head = f"<p><em>{DATA[plan]}:</em> {'<br>'.join(map(escape, lines))}</p>"
     title = f"parts: {len(verdict.parts)}, " * bool(parts) + f"runs: {len(links)}"
     return head + fold(title, map(escape, parts), links, open=whole)
