@@ -6,6 +6,7 @@ number of workers, sees the same clips.
 
 import atexit
 import multiprocessing
+import multiprocessing.queues
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from studylib.datasets.frame_cache import FrameCache, open_frames
@@ -320,6 +322,13 @@ def _start_reader(_worker: int) -> None:
     end_with_parent()
     if len(tempfile.gettempdir()) > 60:  # batches pass through sockets in there, whose whole path has 100 characters
         tempfile.tempdir = "/tmp"
+    multiprocessing.queues.Queue._on_queue_feeder_error = _send_error
+
+
+def _send_error(queue: multiprocessing.queues.Queue, error: Exception, numbered: tuple[int, object]) -> None:
+    """Send the error in place of a batch that cannot be sent, and would be waited for without end."""
+    wrapped = ExceptionWrapper((type(error), error, error.__traceback__), "in DataLoader worker process")
+    queue.put((numbered[0], wrapped))
 
 
 @atexit.register

@@ -65,6 +65,7 @@ DATASET = ("name", "manifest_hash")  # always there in its `dataset`, as texts
 SOURCES = ("studylib", "book/experiments", ":(glob)runs/*.yaml", "runs/Snakefile", "pyproject.toml")
 # Python writes it as it imports the sources; git lists it where the repository was copied without its .gitignore.
 BYTECODE = ":(exclude,glob)**/__pycache__/**"
+OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
 
 
@@ -176,8 +177,9 @@ def now() -> str:
 def _git(*arguments: str) -> str:
     """What git prints of the repository that these sources are. Errors: OSError: there is no git.
     CalledProcessError: the sources are no repository, or one that git refuses."""
-    # not of one in which the sources merely lie
-    environ = os.environ | {"GIT_CEILING_DIRECTORIES": str(REPOSITORY.parent), "LC_ALL": "C"}
+    # not of one in which the sources merely lie, nor of one whose hook calls this
+    environ = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
+    environ |= {"GIT_CEILING_DIRECTORIES": str(REPOSITORY.parent), "LC_ALL": "C"}
     return subprocess.run(
         ["git", *arguments], cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=True
     ).stdout.removesuffix("\n")

@@ -275,6 +275,7 @@ FAILURES = {
         "def collate(clips): raise MemoryError\nloading.collate = collate",
         ["memory", "STUDY_WORKERS"],
     ),
+    "a batch that cannot be sent": ("loading.collate = lambda clips: [lambda: 0]", ["pickle"]),
     "an error of a reader": (
         "def collate(clips): return undefined\nloading.collate = collate",
         ["NameError: name 'undefined' is not defined (", "train.log"],

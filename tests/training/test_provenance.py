@@ -61,8 +61,10 @@ def unpacked(repository, monkeypatch):
 
 
 @pytest.mark.parametrize("ignored", ["", "*unpacked*"])
-def test_another_repository_around_the_sources_is_not_theirs(unpacked, ignored):
+def test_another_repository_around_the_sources_or_whose_hook_runs_them_is_not_theirs(unpacked, ignored, monkeypatch):
     (unpacked.parent / ".gitignore").write_text(ignored)
+    if ignored:
+        monkeypatch.setenv("GIT_DIR", str(unpacked.parent / ".git"))
     told = run_files.of_code()
     assert (told["commit"], told["source_clean"]) == ("unknown", False)
     assert "not a git repository" in told["commit_reason"]
