@@ -61,7 +61,7 @@ def test_the_classes_of_a_direction_pair_are_each_others_time_reversal(forward, 
 def test_the_arms_circle_clockwise_as_the_person_sees_it_in_circle_cw_only():
     for name, sign in (("circle_cw", 1), ("circle_ccw", -1)):
         for number in range(10):
-            at = joints(perform(name, number), draw_person(7, number))
+            at = joints(perform(name, number), draw_person(7, number)[0])
             for side in "LR":
                 # Seen from behind the person, left is to the left: clockwise is from left (x) to up (y).
                 x, y = (at[f"wrist_{side}"] - at[f"shoulder_{side}"])[:, :2].T
@@ -112,7 +112,7 @@ def test_the_person_is_in_the_frame_whatever_it_does(difficulty):
                 draw_nuisances(7, "train", number, knobs),
                 draw_sway(generator(7, "train", number, "sway")),
             )
-            camera, person = make_camera(nuisances, knobs), draw_person(7, nuisances["person"], knobs)
+            camera, (person, _) = make_camera(nuisances, knobs), draw_person(7, nuisances["person"], knobs)
             body = stand(with_sway(perform(name, number, knobs), sway), person, nuisances, sway)
             at = to_frame(camera.project(body)[0], *camera_motion(nuisances, sway, camera, knobs)) / 2  # stored pixels
             assert at.shape == (64, len(JOINTS), 2)

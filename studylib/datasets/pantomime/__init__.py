@@ -27,7 +27,6 @@ from studylib.video.reading import write_video
 __all__ = ["ACTIONS", "CUES", "KNOBS", "VOCABULARIES", "Knobs", "draw_nuisances", "frames", "make"]
 
 GENERATOR_VERSION = 2  # raise it with any change of the code that changes a frame
-DEFAULT_TEST_VIDEOS = {"source": 400, "target": 80}
 
 
 def list_videos(train_videos: int, test_videos: int, vocabulary: str) -> tuple[pd.DataFrame, dict[str, dict[str, str]]]:
@@ -39,10 +38,8 @@ def list_videos(train_videos: int, test_videos: int, vocabulary: str) -> tuple[p
     """
     actions = classes_of(vocabulary)
     if min(train_videos, test_videos) < len(actions):
-        given = f"{train_videos} to train on and {test_videos} to test on"
-        raise ValueError(
-            f"{vocabulary} has {len(actions)} classes and needs a video of each in both parts, not {given}"
-        )
+        given = f"not {train_videos} to train on and {test_videos} to test on"
+        raise ValueError(f"{vocabulary} has {len(actions)} classes and needs a video of each in both parts, {given}")
     if vocabulary == "source":
         counts = {"train": train_videos, "test": test_videos}
         splits = {"split1": {"train": "train", "test": "test"}}
@@ -144,8 +141,8 @@ def write_one(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `make`."""
     parser.add_argument("--vocabulary", choices=VOCABULARIES, default="source", help="16 classes, or 8 for transfer")
-    how_many = "1520, down to 1200 at difficulty 1; target vocabulary 160"
-    parser.add_argument("--train", type=int, help=f"training videos (default: {how_many})")
+    train_help = "training videos (default: 1520, down to 1200 at difficulty 1; target vocabulary 160)"
+    parser.add_argument("--train", type=int, help=train_help)
     parser.add_argument("--test", type=int, help="test videos of each split (default: 400, target vocabulary 80)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
     parser.add_argument("--difficulty", type=float, default=0.0, help="0 (the default) to 1")
@@ -156,7 +153,7 @@ def main(args: argparse.Namespace) -> Index:
     """Make the dataset and report what is there; `args` has name and workers, too."""
     knobs = at_difficulty(args.difficulty)
     train = training_videos(args.vocabulary, args.difficulty) if args.train is None else args.train
-    test = DEFAULT_TEST_VIDEOS[args.vocabulary] if args.test is None else args.test
+    test = {"source": 400, "target": 80}[args.vocabulary] if args.test is None else args.test
     index = make(args.name, train, test, args.seed, args.vocabulary, workers=args.workers, knobs=knobs)
     print(f"{index.name}: {len(index.table)} videos of {len(index.classes)} classes in {index.folder}")
     for split, counts in index.counts().items():

@@ -1,7 +1,5 @@
 """The classes of Pantomime: sixteen source and eight target actions in four cue groups, and how each is performed.
 
-The groups tell which temporal information a network uses:
-
 * pose: a single frame suffices;
 * direction: the two classes of a pair are the exact time reversal of each other, at a random phase;
 * tempo: the same path, slow or fast;
@@ -19,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from studylib.datasets.pantomime.knobs import KNOBS, Knobs, Range, at_difficulty
+from studylib.datasets.pantomime.knobs import KNOBS, Knobs, at_difficulty
 
 CUES = ("pose", "direction", "tempo", "sequence")
 SIDES = ("L", "R")  # the person's own left and right
@@ -44,28 +42,12 @@ class Draw:
         """A number drawn evenly from `low` on and below `high`."""
         return self.rng.uniform(low, high)
 
-    @property
-    def seconds(self) -> np.ndarray:
-        """The time of each frame, (T,)."""
-        return np.arange(self.knobs.num_frames) / self.knobs.fps
-
     def cycles(self, period: float) -> np.ndarray:
         """Phase in cycles of a movement of `period` seconds, (T,); its tempo changes slowly."""
+        seconds = np.arange(self.knobs.num_frames) / self.knobs.fps
         rate, jitter = self.nuisances["tempo_jitter_rate"], self.nuisances["tempo_jitter"]
-        wobble = np.sin(2 * np.pi * (rate * self.seconds + self.nuisances["tempo_jitter_phase"]))
-        return self.nuisances["phase"] + (self.seconds + jitter * wobble / (2 * np.pi * rate)) / period
-
-
-def rest(draw: Draw) -> Angles:
-    """Standing at ease, the posture every action starts from."""
-    angles = {name: np.zeros(draw.knobs.num_frames) for name in ANGLES}
-    for s in SIDES:
-        angles[f"abduct_{s}"] += draw(6, 16)
-        angles[f"elbow_{s}"] += draw(8, 28)
-        angles[f"flex_{s}"] += draw(-6, 10)
-        angles[f"hip_out_{s}"] += draw(3, 9)
-    angles["lean"] += draw(-2, 6)
-    return angles
+        wobble = np.sin(2 * np.pi * (rate * seconds + self.nuisances["tempo_jitter_phase"]))
+        return self.nuisances["phase"] + (seconds + jitter * wobble / (2 * np.pi * rate)) / period
 
 
 def hold(angles: Angles, side: str, **degrees: float) -> None:
@@ -117,16 +99,10 @@ def side_lunge(angles: Angles, draw: Draw) -> None:
         hold(angles, q, flex=draw(20, 40), elbow=draw(80, 105))
 
 
-def drift(draw: Draw, shares: Range) -> tuple[float, np.ndarray]:
-    """A period that passes slowly first and fast then: the share of the slow part, and where in it (T,), 0 to 1."""
-    share = draw(*shares)
-    return share, draw.cycles(draw(*draw.knobs.stroke_period)) % 1
-
-
 def circle(angles: Angles, draw: Draw) -> None:
     """Direction: both arms in parallel on a cone about a forward axis, clockwise as the person sees it, slowly through
     its lower half."""
-    share, u = drift(draw, draw.knobs.circle_share)
+    share, u = draw(*draw.knobs.circle_share), draw.cycles(draw(*draw.knobs.stroke_period)) % 1
     half_turns = np.where(u < share, 1 + u / share, (u - share) / (1 - share))  # 0 to 1 is the upper half
     phase = np.pi * half_turns[:, None]  # (T, 1)
     half_angle, outward, upward = np.radians(draw(*draw.knobs.circle_half_angle)), draw(0.2, 0.4), draw(0, 0.25)
@@ -144,7 +120,7 @@ def circle(angles: Angles, draw: Draw) -> None:
 
 def stroke(draw: Draw) -> np.ndarray:
     """0 to 1 slowly and back fast, smoothly, again and again: (T,)."""
-    share, u = drift(draw, draw.knobs.stroke_share)
+    share, u = draw(*draw.knobs.stroke_share), draw.cycles(draw(*draw.knobs.stroke_period)) % 1
     slow, fast = np.cos(np.pi * u / share), np.cos(np.pi * (u - share) / (1 - share))
     return np.where(u < share, 0.5 - 0.5 * slow, 0.5 + 0.5 * fast)
 
@@ -207,7 +183,7 @@ def events(draw: Draw, pattern: str) -> tuple[np.ndarray, np.ndarray]:
     The order is `pattern` ("ABAB" or "AABB") from a random place in it; without tempo jitter, which could bring
     two events closer than 8 frames.
     """
-    frames = draw.seconds * draw.knobs.fps
+    frames = np.arange(draw.knobs.num_frames)
     period, first = draw(*draw.knobs.event_period_frames), int(draw.rng.integers(len(pattern)))
     strength = {"A": np.zeros(len(frames)), "B": np.zeros(len(frames))}
     for i in range(int(len(frames) / period) + 2):
@@ -318,7 +294,10 @@ def motion(name: str, rng: np.random.Generator, nuisances: dict, knobs: Knobs = 
     """
     action = ACTIONS[name]
     draw = Draw(rng, nuisances, knobs, size=rng.uniform(0.88, 1.12), side=SIDES[int(rng.integers(2))])
-    angles = rest(draw)
+    angles = {joint: np.zeros(knobs.num_frames) for joint in ANGLES}
+    for s in SIDES:  # at ease
+        hold(angles, s, abduct=draw(6, 16), elbow=draw(8, 28), flex=draw(-6, 10), hip_out=draw(3, 9))
+    angles["lean"] += draw(-2, 6)
     action.move(angles, draw)
     if action.backwards:
         return {joint: values[::-1] for joint, values in angles.items()}

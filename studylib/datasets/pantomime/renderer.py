@@ -7,7 +7,7 @@ never truncated, so that the frames of two kinds of processor differ by one grey
 
 import colorsys
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -20,8 +20,6 @@ Option = TypeVar("Option")
 SKINS = ((235, 205, 180), (224, 180, 150), (205, 155, 120), (170, 120, 88), (135, 92, 66), (95, 66, 50))
 HAIRS = ((40, 32, 28), (70, 48, 32), (120, 84, 50), (170, 135, 85), (120, 116, 112), (90, 40, 25))
 TROUSER_HUES = (0.6, 0.62, 0.08, 0.1, 0.55, 0.0)
-
-
 PERSON, PLACE = 11, 12  # streams of random numbers
 
 
@@ -35,21 +33,8 @@ def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value)) * 255
 
 
-@dataclass(frozen=True)
-class Person:
-    """Proportions relative to the average body, and the colour of each part."""
-
-    torso: float
-    shoulders: float
-    arms: float
-    hips: float
-    legs: float
-    girth: float
-    colours: dict[str, np.ndarray]  # RGB, 0-255
-
-
-def draw_person(seed: int, number: int, knobs: Knobs = KNOBS) -> Person:
-    """The person with this number: body and clothes."""
+def draw_person(seed: int, number: int, knobs: Knobs = KNOBS) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """The person with this number: proportions relative to the average body, and colours (RGB, 0-255) by body part."""
     rng = np.random.default_rng([seed, PERSON, number])
     uniform = rng.uniform
     skin = np.array(pick(rng, SKINS)) * uniform(0.93, 1.05)
@@ -60,19 +45,12 @@ def draw_person(seed: int, number: int, knobs: Knobs = KNOBS) -> Person:
     long_sleeves, long_trousers = rng.random() < 0.55, rng.random() < 0.75
     colours = {"skin": skin, "hair": hair, "shirt": shirt, "sleeves": shirt if long_sleeves else skin}
     colours |= {"trousers": trousers, "shins": trousers if long_trousers else skin, "shoes": shoes}
-    return Person(
-        torso=uniform(0.93, 1.07),
-        shoulders=uniform(0.88, 1.15),
-        arms=uniform(0.92, 1.08),
-        hips=uniform(0.9, 1.15),
-        legs=uniform(0.92, 1.08),
-        girth=uniform(0.85, 1.25),
-        colours={name: np.minimum(colour, 255) for name, colour in colours.items()},
-    )
+    body = {"torso": uniform(0.93, 1.07), "shoulders": uniform(0.88, 1.15), "arms": uniform(0.92, 1.08)}
+    body |= {"hips": uniform(0.9, 1.15), "legs": uniform(0.92, 1.08), "girth": uniform(0.85, 1.25)}
+    return body, {name: np.minimum(colour, 255) for name, colour in colours.items()}
 
 
-@dataclass(frozen=True)
-class BodyPart:
+class BodyPart(NamedTuple):
     """The convex hull of balls about some joints; `forward` brings it before parts at the same depth."""
 
     colour: str
@@ -117,7 +95,7 @@ def rotation(axis: str, degrees: np.ndarray) -> np.ndarray:
     return np.stack(rows, -1).reshape(*cos.shape, 3, 3)
 
 
-def joints(angles: Angles, body: Person) -> dict[str, np.ndarray]:
+def joints(angles: Angles, body: dict[str, float]) -> dict[str, np.ndarray]:
     """Forward kinematics: each joint's position (T, 3) in metres, x to the person's left, y up, z forward.
 
     The lower foot is on the ground, y = 0, plus `rise`.
@@ -127,24 +105,24 @@ def joints(angles: Angles, body: Person) -> dict[str, np.ndarray]:
     waist = hips @ rotation("x", 0.5 * angles["lean"]) @ rotation("z", 0.5 * angles["side"])
     chest = hips @ rotation("y", angles["turn"]) @ rotation("x", angles["lean"]) @ rotation("z", angles["side"])
     skull = chest @ rotation("x", angles["nod"])
-    at["waist"] = waist @ np.array([0, 0.16 * body.torso, 0])
-    at["neck"] = at["waist"] + chest @ np.array([0, 0.36 * body.torso, 0])
+    at["waist"] = waist @ np.array([0, 0.16 * body["torso"], 0])
+    at["neck"] = at["waist"] + chest @ np.array([0, 0.36 * body["torso"], 0])
     at["head"] = at["neck"] + skull @ np.array([0, 0.15, 0.01])
     at["hair"] = at["head"] + skull @ np.array([0, 0.045, -0.035])
     at["face"] = at["head"] + skull @ np.array([0, -0.02, 0.035])
     for s, sign in zip(SIDES, (1, -1), strict=True):
-        at[f"shoulder_{s}"] = at["neck"] + chest @ np.array([sign * 0.165 * body.shoulders, -0.055, 0])
+        at[f"shoulder_{s}"] = at["neck"] + chest @ np.array([sign * 0.165 * body["shoulders"], -0.055, 0])
         arm = chest @ rotation("x", -angles[f"flex_{s}"]) @ rotation("z", sign * angles[f"abduct_{s}"])
         arm = arm @ rotation("y", angles[f"twist_{s}"])
-        at[f"elbow_{s}"] = at[f"shoulder_{s}"] + arm @ np.array([0, -0.29 * body.arms, 0])
+        at[f"elbow_{s}"] = at[f"shoulder_{s}"] + arm @ np.array([0, -0.29 * body["arms"], 0])
         arm = arm @ rotation("x", -angles[f"elbow_{s}"])
-        at[f"wrist_{s}"] = at[f"elbow_{s}"] + arm @ np.array([0, -0.25 * body.arms, 0])
+        at[f"wrist_{s}"] = at[f"elbow_{s}"] + arm @ np.array([0, -0.25 * body["arms"], 0])
         at[f"hand_{s}"] = at[f"wrist_{s}"] + arm @ np.array([0, -0.08, 0])
-        at[f"hip_{s}"] = hips @ np.array([sign * 0.088 * body.hips, -0.02, 0])
+        at[f"hip_{s}"] = hips @ np.array([sign * 0.088 * body["hips"], -0.02, 0])
         leg = hips @ rotation("x", -angles[f"hip_{s}"]) @ rotation("z", sign * angles[f"hip_out_{s}"])
-        at[f"knee_{s}"] = at[f"hip_{s}"] + leg @ np.array([0, -0.43 * body.legs, 0])
+        at[f"knee_{s}"] = at[f"hip_{s}"] + leg @ np.array([0, -0.43 * body["legs"], 0])
         leg = leg @ rotation("x", angles[f"knee_{s}"])
-        at[f"ankle_{s}"] = at[f"knee_{s}"] + leg @ np.array([0, -0.42 * body.legs, 0])
+        at[f"ankle_{s}"] = at[f"knee_{s}"] + leg @ np.array([0, -0.42 * body["legs"], 0])
         at[f"toe_{s}"] = at[f"ankle_{s}"] + leg @ np.array([0, -0.035, 0.13])
     ankle = np.minimum(at["ankle_L"][:, 1], at["ankle_R"][:, 1]) - 0.05
     sole = np.minimum(ankle, np.minimum(at["toe_L"][:, 1], at["toe_R"][:, 1]) - 0.03)  # the lower one's height, (T,)
@@ -166,24 +144,6 @@ CIRCLE = np.stack([np.cos(np.arange(14) * 2 * np.pi / 14), np.sin(np.arange(14) 
 LAYERS = ((1.0, 0.58, 0.0), (0.84, 0.8, 0.12), (0.58, 1.0, 0.28), (0.28, 1.12, 0.42))
 SHADOW = 115  # how much darker, of 255
 NOISE_BANK = 32  # pixels the noise picture is larger than the frame: each frame shows another part of it
-
-
-@dataclass(frozen=True)
-class Place:
-    """What kind of place it is; details are drawn while it is painted."""
-
-    outdoors: bool
-    floor: str
-    wall: str  # "sky" outdoors
-    haze: float
-
-
-def draw_place(seed: int, number: int, knobs: Knobs = KNOBS) -> tuple[Place, np.random.Generator]:
-    """The place with this number, and the generator that goes on to draw its details."""
-    rng = np.random.default_rng([seed, PLACE, number])
-    outdoors = bool(rng.random() < 0.4)
-    floor = pick(rng, OUTDOOR_FLOORS if outdoors else INDOOR_FLOORS)
-    return Place(outdoors, floor, "sky" if outdoors else pick(rng, WALLS), rng.uniform(*knobs.haze)), rng
 
 
 @dataclass(frozen=True)
@@ -319,29 +279,31 @@ def paint_wall(rng: np.random.Generator, kind: str, height: int, width: int) -> 
     return wall
 
 
-def paint_plate(rng: np.random.Generator, place: Place, camera: Camera, light: np.ndarray) -> np.ndarray:
-    """The empty place as the camera sees it, in `light` (3,), (camera.height, camera.width, 3) uint8."""
-    uniform, width, height = rng.uniform, camera.width, camera.height
+def paint_plate(seed: int, number: int, camera: Camera, light: np.ndarray, knobs: Knobs) -> np.ndarray:
+    """The empty place of this number in `light` (3,): (camera.height, camera.width, 3) uint8."""
+    rng, width, height = np.random.default_rng([seed, PLACE, number]), camera.width, camera.height
+    uniform, outdoors = rng.uniform, rng.random() < 0.4
+    floor = pick(rng, OUTDOOR_FLOORS if outdoors else INDOOR_FLOORS)
+    wall, haze = None if outdoors else pick(rng, WALLS), uniform(*knobs.haze)
     intrinsic = np.array([[camera.focal, 0, width / 2], [0, camera.focal, height / 2], [0, 0, 1]])
     texels = uniform(70, 110)  # per metre
     ground = np.stack([camera.axes[:, 0] / texels, camera.axes[:, 2] / texels, -camera.axes @ camera.eye], 1)
     image = cv2.warpPerspective(
-        texture(rng, place.floor),
+        texture(rng, floor),
         np.linalg.inv(intrinsic @ ground),
         (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_WRAP,
     )
-    away = uniform(6, 12) if place.outdoors else uniform(1.2, 3.2)
+    away = uniform(6, 12) if outdoors else uniform(1.2, 3.2)
     foot, _ = camera.project(np.array([0, 0, -away]))  # where the floor ends
     edge = int(np.clip(np.rint(np.round(foot[1], 6)), 10, height - 10))
-    paint = paint_sky(rng, edge, width) if place.outdoors else paint_wall(rng, place.wall, edge, width)
-    image[:edge] = paint
+    image[:edge] = paint_sky(rng, edge, width) if outdoors else paint_wall(rng, wall, edge, width)
     image = cv2.GaussianBlur(image, (0, 0), uniform(0.6, 1.8)).astype(np.float32)
     shade_x, shade_y = np.linspace(-1, 1, width)[None, :, None], np.linspace(-1, 1, height)[:, None, None]
     image = image * (1 + uniform(-0.2, 0.2) * shade_x + uniform(-0.2, 0.1) * shade_y)
     tint = hsv(pick(rng, (0.08, 0.12, 0.3, 0.55, 0.6)), uniform(0, 0.12), uniform(0.8, 0.93))
-    return to_uint8((image * (1 - place.haze) + tint * place.haze) * light)
+    return to_uint8((image * (1 - haze) + tint * haze) * light)
 
 
 def subpixel(points: np.ndarray) -> np.ndarray:
@@ -363,9 +325,9 @@ def camera_motion(nuisances: dict, sway: Angles, camera: Camera, knobs: Knobs) -
     return matrix, np.stack([x, y], -1) + frame / 2 - matrix @ centre
 
 
-def stand(angles: Angles, person: Person, nuisances: dict, sway: Angles) -> np.ndarray:
+def stand(angles: Angles, body: dict[str, float], nuisances: dict, sway: Angles) -> np.ndarray:
     """The joints where the person stands, turned by the yaw: (T, len(JOINTS), 3), metres."""
-    at = joints(angles, person)
+    at = joints(angles, body)
     points = np.stack([at[name] for name in JOINTS], 1) @ rotation("y", np.array(nuisances["yaw"])).T
     points[..., 0] += nuisances["place_x"] + sway["place_x"][:, None]
     return points
@@ -404,29 +366,27 @@ def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs:
     angles = with_sway(motion(action, generator(seed, part, number, "motion"), nuisances, knobs), sway)
     light = nuisances["gain"] * np.array([nuisances[f"tint_{channel}"] for channel in "rgb"])
     camera = make_camera(nuisances, knobs)
-    place, place_rng = draw_place(seed, nuisances["place"], knobs)
-    plate = paint_plate(place_rng, place, camera, light)
-    person = draw_person(seed, nuisances["person"], knobs)
+    plate = paint_plate(seed, nuisances["place"], camera, light, knobs)
+    person, clothes = draw_person(seed, nuisances["person"], knobs)
     noise_rng = generator(seed, part, number, "noise")
     matrix, shift = camera_motion(nuisances, sway, camera, knobs)
     body = stand(angles, person, nuisances, sway)
     on_plate, depth = camera.project(body)
     zoom = np.sqrt((matrix[:, 0] ** 2).sum(-1))
-    from_left = nuisances["light_x"]
-    lit_side = np.array([from_left, -np.sqrt(1 - from_left**2)])
+    lit_side = np.array([nuisances["light_x"], -np.sqrt(1 - nuisances["light_x"] ** 2)])
     in_frame = to_frame(on_plate, matrix, shift)
     scale = camera.focal * zoom[:, None] / depth  # (T, joints) pixels per metre
     # of each body part: the outlines of its shading layers (T, layers, points, 2), their colours, its depth (T,)
     outlines, colours, depths = [], [], []
     for limb in BODY_PARTS:
         at = [JOINTS.index(name) for name in limb.joints]
-        radii = (np.array(limb.radii) * person.girth * scale[:, at])[..., None]  # (T, joints, 1)
+        radii = (np.array(limb.radii) * person["girth"] * scale[:, at])[..., None]  # (T, joints, 1)
         layers = []
         for size, _, towards_light in LAYERS:
             centres = in_frame[:, at] + lit_side * radii * towards_light
             layers.append(centres[:, :, None] + CIRCLE * (radii * size)[:, :, None])  # (T, joints, 14, 2)
         outlines.append(subpixel(np.stack(layers, 1).reshape(len(in_frame), len(LAYERS), -1, 2)))
-        shades = [np.minimum(person.colours[limb.colour] * shade, 255) * light for _, shade, _ in LAYERS]
+        shades = [np.minimum(clothes[limb.colour] * shade, 255) * light for _, shade, _ in LAYERS]
         colours.append([to_uint8(colour).tolist() for colour in shades])
         depths.append(depth[:, at].mean(1) - limb.forward)
     far_to_near = np.argsort(-np.round(np.stack(depths, 1), 6), axis=1, kind="stable")  # (T, parts)
