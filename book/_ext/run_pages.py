@@ -2,10 +2,11 @@
 
 The pages are plain files that the build writes beside the chapters; hundreds of pages of Sphinx's own would take most
 of its time. A broken recorded run stops the build with its name, before any chapter is executed; the chapters use what
-was read and checked for this (`studylib.runs.checked`). Chapters are read anew at every build, because their numbers
+was read and checked for this (`results.keep_checked`). Chapters are read anew at every build, because their numbers
 come from run folders, which Sphinx does not watch.
 """
 
+import os
 from html import escape
 from pathlib import Path
 from string import Template
@@ -16,7 +17,7 @@ from sphinx.errors import ConfigError
 
 from studylib.book.experiment import summary
 from studylib.book.tables import page_name
-from studylib.runs import checked, results
+from studylib.runs import results
 from studylib.runs.plan import PlanError
 from studylib.runs.results import BrokenRun, Run, complete_runs
 
@@ -35,19 +36,19 @@ def setup(app: Sphinx) -> dict:
 def read_runs(app: Sphinx, _config: object) -> None:
     """Read and check every recorded run, and keep them for the chapters' kernels."""
     built = Path(app.outdir)
-    checked.forget()
-    files = {path: checked.files_of(path) for path in (Path(app.srcdir).parent / "runs").glob("*/*/*")}
+    os.environ.pop(results.KEPT, None)
+    files = {path: results.files_of(path) for path in (Path(app.srcdir).parent / "runs").glob("*/*/*")}
     try:
         app.study_runs = results.table()
     except (BrokenRun, PlanError) as error:
         raise ConfigError(str(error)) from None
     complete = complete_runs(app.study_runs)
-    checked.keep(built.parent / "checked_runs.pickle", {run: files.get(run.folder, ()) for run in complete})
+    results.keep_checked(built.parent / "checked_runs.pickle", {run: files.get(run.folder, ()) for run in complete})
 
 
 def write_pages(app: Sphinx, error: Exception | None) -> None:
     """Make `run_pages/` of the built book hold exactly one page for each complete run."""
-    checked.forget()
+    os.environ.pop(results.KEPT, None)
     if error is not None:
         return
     folder = Path(app.outdir) / "run_pages"

@@ -25,8 +25,8 @@ from studylib.claims.parts import (
 from studylib.claims.published import EMPIRICAL, read_claims
 from studylib.claims.verdicts import PAIRS, decide, name_of
 from studylib.nets.table import PAPER_NAMES
-from studylib.runs.checked import KEPT
 from studylib.runs.magnitudes import signed
+from studylib.runs.results import KEPT
 
 # Plan whose runs decide claims -> its data as a reader knows it, the main evidence first.
 DATA = {"lips": "lips", "mini": "Pantomime", "paper": "full scale"}

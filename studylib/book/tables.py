@@ -10,7 +10,7 @@ from IPython.display import Markdown
 
 from studylib import stats
 from studylib.runs.magnitudes import signed, with_interval
-from studylib.runs.results import Run, title_of
+from studylib.runs.results import Run
 from studylib.stats import Estimate
 from studylib.stats.estimates import Measure
 from studylib.training.spec import RunSpec
@@ -143,7 +143,8 @@ def settings_table(runs: pd.DataFrame, *plans: str) -> Table:
 def plan_note(runs: pd.DataFrame, plans: Iterable[str] = PLANS) -> Markdown:
     """How much of each of these plans is run; those of which nothing is are named in one line."""
     states = {plan: own["state"] == "complete" for plan, own in runs.groupby("plan") if plan in plans}
-    titles = {plan: PLANS.get(plan) or title_of(runs, plan) for plan in plans if plan in states}
+    labels = runs.groupby("plan")["label"].first()
+    titles = {plan: PLANS.get(plan) or labels[plan] for plan in plans if plan in states}
     told = [f"{titles[p]}: {states[p].sum()} of {len(states[p])} runs are recorded" for p in titles if states[p].any()]
     if none := [title for plan, title in titles.items() if not states[plan].any()]:
         told.append(f"not run yet, see [Still open](still_open.html): {', '.join(none)}")

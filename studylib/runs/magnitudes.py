@@ -41,18 +41,10 @@ def signed(points: float, digits: int = 1) -> str:
     return text if text.strip("+−0.") else text[1:]
 
 
-def interval(low: float, high: float, sign: bool = False, note: str = "") -> str:
-    """The 95% interval of a percentage as HTML, "(70–74)", with `sign` that of a difference, "(−0.3 to +2.7)"; a `note`
-    stands behind it in the brackets.
+def with_interval(value: float, low: float, high: float) -> str:
+    """A percentage with its 95% interval as HTML, "72.0 (70–74)".
 
-    The ends of a percentage's have a decimal where they are less than two points apart, "(71.3–72.7)": as whole numbers
-    they might leave the value itself outside.
+    Ends less than two points apart have a decimal, "(71.3–72.7)": whole numbers might leave the value itself outside.
     """
     digits = 1 if high - low < 2 else 0
-    ends = f"{signed(low)} to {signed(high)}" if sign else f"{low:.{digits}f}–{high:.{digits}f}"
-    return f'<span class="interval">({ends}{note})</span>'
-
-
-def with_interval(value: float, low: float, high: float, sign: bool = False, note: str = "", digits: int = 1) -> str:
-    """ "72.0 (70–74)", with `sign` "+1.2 (−0.3 to +2.7)": see `interval`; `digits` behind the value's point."""
-    return f"{signed(value, digits) if sign else f'{value:.{digits}f}'} {interval(low, high, sign, note)}"
+    return f'{value:.1f} <span class="interval">({low:.{digits}f}–{high:.{digits}f})</span>'

@@ -209,28 +209,28 @@ def load_plan(path: Path | str) -> Plan:
                 f"{path}: two runs would write to {folder}; give one of them a name of its own (`name: ...`)"
             )
     plan = Plan(path.stem, content["title"], datasets, tuple(runs), manifests)
-    for run in plan.runs:
-        _require_start(path, plan, run)
+    for run in plan.runs:  # each that starts from a run of the plan finds it, and the chain has a beginning
+        seen = [run]
+        while (start := plan.start_of(seen[-1])) is not None:
+            if start in seen:
+                raise PlanError(f"{path}: {run.name}: init_from: {run.spec.init_from} leads back to the run itself")
+            seen.append(start)
+        if seen[-1].spec.init_from.startswith(f"run:{plan.name}/"):
+            raise PlanError(f"{path}: {seen[-1].name}: init_from: {seen[-1].spec.init_from} is no run of this plan")
     return plan
 
 
-def check_run_folders(plan: Plan, repository: Path = REPOSITORY) -> None:
-    """Refuse to go on where a run folder holds another run than the plan says; nothing is touched.
+def check_here(plan: Plan, repository: Path = REPOSITORY) -> None:
+    """Refuse to go on where a run folder holds another run than the plan says, or a dataset that it fixes has other
+    videos here; nothing is touched.
 
     Raises:
         SpecError: names the folder, the fields that differ and what to do.
+        PlanError: names the plan, the dataset, both manifests and what to do.
     """
     for run in plan.runs:
         if (repository / run.folder / "spec.json").exists():
             require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)
-
-
-def check_datasets(plan: Plan) -> None:
-    """Refuse to go on where a dataset that the plan fixes is here with other videos; nothing is touched.
-
-    Raises:
-        PlanError: names the plan, the dataset, both manifests and what to do.
-    """
     for name, fixed in plan.manifests.items():
         try:
             found = load_index(name).manifest_hash
@@ -257,17 +257,6 @@ def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
     if "manifest" in given and not re.fullmatch("[0-9a-f]{64}", str(given["manifest"])):
         raise PlanError(f"{path}: dataset {name}: manifest: {given['manifest']!r} is not a hash of 64 digits 0-9a-f")
     return {**usual, **given}
-
-
-def _require_start(path: Path, plan: Plan, run: PlannedRun) -> None:
-    """Each run that starts from a run of the same plan must find it there, and the chain must have a beginning."""
-    seen, init_from = [run], run.spec.init_from
-    while (start := plan.start_of(seen[-1])) is not None:
-        if start in seen:
-            raise PlanError(f"{path}: {run.name}: init_from: {init_from} leads back to the run itself")
-        seen.append(start)
-    if seen[-1].spec.init_from.startswith(f"run:{plan.name}/"):
-        raise PlanError(f"{path}: {seen[-1].name}: init_from: {seen[-1].spec.init_from} is no run of this plan")
 
 
 def _expand(plan: str, entry: dict[str, Any], resources: Resources, manifests: Mapping[str, str]) -> list[PlannedRun]:
@@ -297,13 +286,10 @@ def _filled_in(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _run_name(spec: RunSpec, name: str | None, varied: Mapping[str, list]) -> str:
     """`r2plus1d-18_8f_seed0`, or the given name; other fields that the entry varies are added."""
-    parts = [name or f"{spec.net}-{spec.depth}_{spec.clip_length}f"]
     told = {"seed"} if name else {"seed", "net", "depth", "clip_length"}
-    if name:
-        parts += [f"{key}{getattr(spec, key)}" for key in varied if key != "seed" and len(varied[key]) > 1]
-    else:
-        parts += [f"{key}{getattr(spec, key)}" for key in varied if key not in told]
-    return "_".join([*parts, f"seed{spec.seed}"])
+    added = [key for key, values in varied.items() if key not in told and (not name or len(values) > 1)]
+    first = name or f"{spec.net}-{spec.depth}_{spec.clip_length}f"
+    return "_".join([first, *(f"{key}{getattr(spec, key)}" for key in added), f"seed{spec.seed}"])
 
 
 def _require_keys(path: Path, where: str, value: Any, known: tuple[str, ...], required: tuple[str, ...]) -> None:

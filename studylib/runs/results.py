@@ -7,17 +7,23 @@ its numbers are not shown) or "complete". Everything else raises `BrokenRun`.
 
 Results that were computed elsewhere become recorded runs, checked and moved into place whole, by
 `python -m studylib.runs.results import FOLDER`, where FOLDER has run folders as `runs/PLAN/EXPERIMENT/NAME`, or is one.
+
+A build of the book reads and checks its runs once and keeps them for its chapters (`keep_checked`): a run is taken from
+there as long as no file of its folder has changed since before it was read.
 """
 
 import argparse
 import filecmp
 import json
+import os
+import pickle
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import MISSING, asdict, dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +34,6 @@ from studylib import REPOSITORY
 from studylib.datasets.index import SHOWN, DatasetError, difference, load_index
 from studylib.datasets.pantomime import manifest_of
 from studylib.nets.table import PRINTED_NAMES
-from studylib.runs import checked
 from studylib.runs.plan import Plan, PlanError, PlannedRun, load_plan, load_plans, plan_files
 from studylib.training.evaluation import Predictions, clip_top1, read_predictions, video_top_k, wilson
 from studylib.training.run_files import (
@@ -42,7 +47,7 @@ from studylib.training.run_files import (
     read_metrics,
 )
 from studylib.training.spec import RunSpec, SpecError, load_spec, require_same_spec
-from studylib.video.files import user_path
+from studylib.video.files import user_path, write_bytes
 
 # Accuracies are recomputed from the same float16 scores by the same code: only the last bits may differ.
 TOLERANCE = 1e-6  # percent
@@ -189,18 +194,48 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+KEPT = "STUDYLIB_CHECKED_RUNS"  # tells a build's processes the file of the runs that it has checked
+
+Files = tuple[tuple[str, int, int, int], ...]  # of a folder: name, bytes, when its content and when anything changed
+
+
+def files_of(folder: Path) -> Files:
+    """What tells whether a file of a folder has come, gone or changed; empty where there is no folder."""
+    found = [(path.name, path.stat()) for path in folder.iterdir()] if folder.is_dir() else []
+    return tuple(sorted((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in found))
+
+
+def keep_checked(path: Path, runs: Mapping[Run, Files]) -> None:
+    """Write runs, with the files of their folders from before they were read, and name `path` to other processes."""
+    write_bytes(path, pickle.dumps({run.folder.resolve(): (files, run) for run, files in runs.items()}))
+    _kept.cache_clear()
+    os.environ[KEPT] = str(path)
+
+
+@cache
+def _kept(path: str) -> dict[Path, tuple[Files, Run]]:
+    return pickle.loads(Path(path).read_bytes())
+
+
+def find_checked(folder: Path) -> Run | None:
+    """The run of a folder as a build has kept it; None where there is none, or a file has changed since."""
+    path = os.environ.get(KEPT)
+    files, run = _kept(path).get(folder.resolve(), ((), None)) if path else ((), None)
+    # a copy has no scores yet, so that what one chapter has read of them does not stay in memory for the next
+    return copy(run) if files and files == files_of(folder) else None
+
+
 def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tuple[str, Run | None]:
     """The state of a planned run ("complete", "unfinished", "not run"), and the run where it is complete.
 
     Raises:
         BrokenRun: the notebook failed or is that of another run, the folder holds another run than the plan says, or
-            one on other videos than it fixes, or `load_run` refuses it. In a build that is found once, by the build
-            itself: see `checked`.
+            one on other videos than it fixes, or `load_run` refuses it.
     """
     folder = repository / planned.folder
     if not folder.exists():
         return "not run", None
-    if (run := checked.find(folder)) and run.spec == planned.spec and not _other_videos(run, planned):
+    if (run := find_checked(folder)) and run.spec == planned.spec and not _other_videos(run, planned):
         return "complete", run
     notebook = _read_notebook(folder)
     if not (folder / "spec.json").exists() and not (folder / "metrics.json").exists():
@@ -306,11 +341,6 @@ def table(plan: str | None = None, experiment: str | None = None, repository: Pa
     return runs if experiment is None else runs[runs["experiment"] == experiment]
 
 
-def title_of(runs: pd.DataFrame, plan: str) -> str:
-    """The title of a plan in a table of `load_plan_runs` that has runs of it."""
-    return runs.loc[runs["plan"] == plan, "label"].iloc[0]
-
-
 def complete_runs(runs: pd.DataFrame) -> list[Run]:
     """The complete runs of a table of `load_plan_runs`."""
     return list(runs.loc[runs["state"] == "complete", "result"])
@@ -334,33 +364,25 @@ class Outcome(NamedTuple):
 
 
 def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterator[Outcome]:
-    """Import every run folder under `folder`, one after the other; one that is refused does not stop the others.
+    """Import each run folder of a tree `runs/PLAN/EXPERIMENT/NAME`, given from above it, from `runs` or as one of them;
+    one that is refused does not stop the others.
 
     Raises:
         NotImported: there is no run folder.
     """
-    for run_folder in run_folders(user_path(folder)):
+    folder = user_path(folder).resolve()
+    run_folders = [folder]
+    if folder.parent.parent.parent.name != "runs" or not folder.is_dir():
+        root = folder if folder.name == "runs" else folder / "runs"
+        run_folders = sorted(path for path in root.glob("*/*/*") if path.is_dir())
+    if not run_folders:
+        raise NotImported(f"{folder}: holds no folder runs/PLAN/EXPERIMENT/NAME, and is none")
+    for run_folder in run_folders:
         name = Path("runs", *run_folder.parts[-3:]).as_posix()
         try:
             yield Outcome(name, import_run(run_folder, repository))
         except NotImported as error:
             yield Outcome(name, "refused", str(error))
-
-
-def run_folders(folder: Path) -> list[Path]:
-    """The run folders of a tree `runs/PLAN/EXPERIMENT/NAME`, from above it, from `runs` or from one of them.
-
-    Raises:
-        NotImported: there is none.
-    """
-    folder = folder.resolve()
-    if folder.parent.parent.parent.name == "runs" and folder.is_dir():
-        return [folder]
-    root = folder if folder.name == "runs" else folder / "runs"
-    found = sorted(path for path in root.glob("*/*/*") if path.is_dir())
-    if not found:
-        raise NotImported(f"{folder}: holds no folder runs/PLAN/EXPERIMENT/NAME, and is none")
-    return found
 
 
 def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import logging
+import os
 import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -16,7 +17,7 @@ from myst_parser.config.main import MdParserConfig
 from sphinx.errors import ConfigError, SphinxError
 
 from studylib import REPOSITORY
-from studylib.runs import checked, results
+from studylib.runs import results
 from studylib.runs.plan import Plan, PlannedRun
 from studylib.runs.results import load_plan_runs
 from studylib.training.spec import RunSpec
@@ -102,7 +103,7 @@ def write_pages(extension, tmp_path, monkeypatch):
 
     write.read = lambda: extension.read_runs(app, None)  # what comes before the chapters
     yield write
-    checked.forget()
+    os.environ.pop(results.KEPT, None)
 
 
 def test_a_chapter_is_executed_once_a_build_and_shows_what_its_files_say_at_that_build(build, tmp_path):
@@ -168,8 +169,8 @@ def test_a_broken_run_stops_the_build_with_its_name(write_pages, tmp_path):
 
 def test_chapters_find_the_runs_that_the_build_has_checked(write_pages, build, tmp_path):
     folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
-    find = "from pathlib import Path\nfrom studylib.runs import checked\n"
-    find += f"print(checked.find(Path({str(folder)!r})), end='')"
+    find = "from pathlib import Path\nfrom studylib.runs import results\n"
+    find += f"print(results.find_checked(Path({str(folder)!r})), end='')"
     assert build(chapter=find) == {"chapter": "None"}
     write_pages.read()
     assert "r3d-18_8f_seed0" in build(chapter=find)["chapter"]

@@ -1,10 +1,11 @@
 """What a build has checked is not checked again by its chapters, and what has changed since then is."""
 
 import json
+import os
 
 import pytest
 
-from studylib.runs import checked, results
+from studylib.runs import results
 from studylib.runs.plan import PlannedRun
 from studylib.runs.results import BrokenRun, load_planned_run
 from studylib.training.spec import RunSpec
@@ -16,11 +17,11 @@ from tests.runs.test_results import PLANNED, SPEC, assert_refused
 def folder(tmp_path):
     """The folder of a complete run of PLANNED in the repository `tmp_path`, kept as a build keeps it."""
     folder = write_fake_run(tmp_path / PLANNED.folder, SPEC)
-    files = checked.files_of(folder)
+    files = results.files_of(folder)
     _, run = load_planned_run(PLANNED, tmp_path)
-    checked.keep(tmp_path / "checked", {run: files})
+    results.keep_checked(tmp_path / "checked", {run: files})
     yield folder
-    checked.forget()
+    os.environ.pop(results.KEPT, None)
 
 
 @pytest.fixture
@@ -72,15 +73,15 @@ def test_a_checked_run_is_refused_where_the_plan_asks_for_another(folder, tmp_pa
 
 
 def test_a_file_that_changed_while_it_was_read_is_read_again(folder, tmp_path, reads):
-    files = checked.files_of(folder)
+    files = results.files_of(folder)
     _, run = load_planned_run(PLANNED, tmp_path)
     (folder / "notes.txt").write_text("came later")
-    checked.keep(tmp_path / "checked", {run: files})
+    results.keep_checked(tmp_path / "checked", {run: files})
     assert load_planned_run(PLANNED, tmp_path)[0] == "complete"
     assert reads == [folder / "predictions.parquet"]
 
 
 def test_outside_of_a_build_every_run_is_checked(folder, tmp_path, reads):
-    checked.forget()
+    os.environ.pop(results.KEPT, None)
     assert load_planned_run(PLANNED, tmp_path)[0] == "complete"
     assert reads == [folder / "predictions.parquet"]

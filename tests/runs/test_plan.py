@@ -2,7 +2,7 @@
 
 import pytest
 
-from studylib.runs.plan import PlanError, check_run_folders, load_plan, main, plan_files
+from studylib.runs.plan import PlanError, check_here, load_plan, main, plan_files
 from studylib.training.spec import SpecError
 
 GOOD = """
@@ -127,10 +127,10 @@ def test_a_run_folder_that_does_not_match_the_plan_is_refused_before_anything_ru
     plan = plan_of(tmp_path, GOOD)
     run = plan.runs[2]
     run.spec.save(tmp_path / run.folder)
-    check_run_folders(plan, tmp_path)
+    check_here(plan, tmp_path)
     changed = plan_of(tmp_path, GOOD.replace("epochs: 2", "epochs: 3"))
     with pytest.raises(SpecError, match=r"r3d-18_8f_seed0: holds another run .epochs is 2, wanted 3"):
-        check_run_folders(changed, tmp_path)
+        check_here(changed, tmp_path)
     assert (tmp_path / run.folder / "spec.json").read_text() == run.spec.to_json()
 
 

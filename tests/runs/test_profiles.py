@@ -61,7 +61,7 @@ def test_runs_that_share_a_gpu_have_their_shares_of_the_cores(checkout, monkeypa
     said = told.stdout + told.stderr
     assert told.returncode == 0, said
     assert said.count("threads: 2\n") == 2
-    assert said.count("-m studylib.runs.gpus 1 3 ") == 2
+    assert said.count("-m studylib.runs.jobs gpus 1 3 ") == 2
     told = subprocess.run([*command, "runs_per_gpu=0"], cwd=checkout, capture_output=True, text=True, check=False)
     assert told.returncode == 1
     assert "runs_per_gpu: 0 is not a whole number from 1 on" in told.stdout + told.stderr

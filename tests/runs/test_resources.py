@@ -9,7 +9,7 @@ from math import nan
 import pytest
 import torch
 
-from studylib.runs import gpus, requeue
+from studylib.runs import jobs
 from studylib.runs.plan import PlanError, Resources, load_plan
 from tests.fake_runs import write_notebook
 from tests.waiting import PATIENCE
@@ -81,19 +81,19 @@ def test_time_is_what_the_plan_says_or_the_estimate_with_a_margin():
 
 
 def test_no_two_commands_get_the_same_gpu(tmp_path):
-    first = gpus.take(2, ["0", "1", "2"], tmp_path)
+    first = jobs.take(2, ["0", "1", "2"], tmp_path)
     assert list(first) == ["0", "1"]
-    assert gpus.take(2, ["0", "1", "2"], tmp_path) == {}
-    second = gpus.take(1, ["0", "1", "2"], tmp_path)
+    assert jobs.take(2, ["0", "1", "2"], tmp_path) == {}
+    second = jobs.take(1, ["0", "1", "2"], tmp_path)
     assert list(second) == ["2"]
     first["0"].lock.close()
     first["1"].lock.close()
-    assert list(gpus.take(2, ["0", "1", "2"], tmp_path)) == ["0", "1"]
+    assert list(jobs.take(2, ["0", "1", "2"], tmp_path)) == ["0", "1"]
 
 
 def test_as_many_runs_share_a_gpu_as_are_said_to_and_the_emptiest_one_is_taken(tmp_path):
     def take(count):
-        return gpus.take(count, ["0", "1"], tmp_path, runs_per_gpu=2)
+        return jobs.take(count, ["0", "1"], tmp_path, runs_per_gpu=2)
 
     taken = [take(count) for count in (1, 1, 2)]
     assert [list(places) for places in taken] == [["0"], ["1"], ["0", "1"]]
@@ -105,12 +105,12 @@ def test_as_many_runs_share_a_gpu_as_are_said_to_and_the_emptiest_one_is_taken(t
 
 @pytest.mark.parametrize(("of", "cores"), [(1, 16), (4, 16), (3, 16), (8, 3), (2, 2)])
 def test_places_share_the_cores_and_none_goes_without(of, cores):
-    shares = [gpus.cores_of([gpus.Place(None, number)], of, range(10, 10 + cores)) for number in range(of)]
+    shares = [jobs.cores_of([jobs.Place(None, number)], of, range(10, 10 + cores)) for number in range(of)]
     assert set().union(*shares) == set(range(10, 10 + cores))
     assert all(len(share) in (max(1, cores // of), -(-cores // of)) for share in shares)
     if of <= cores:
         assert sum(map(len, shares)) == cores
-    both = gpus.cores_of([gpus.Place(None, 0), gpus.Place(None, of - 1)], of, range(10, 10 + cores))
+    both = jobs.cores_of([jobs.Place(None, 0), jobs.Place(None, of - 1)], of, range(10, 10 + cores))
     assert both == shares[0] | shares[-1]
 
 
@@ -134,12 +134,12 @@ def test_gpus_are_those_that_cuda_sees(monkeypatch, given, count, expected):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
-    assert gpus.visible() == expected
+    assert jobs.visible() == expected
 
 
 def test_a_command_is_told_its_gpus_and_ends_as_it():
     tell = ["sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exit 7"]
-    command = [sys.executable, "-m", "studylib.runs.gpus", "2", "1", *tell]
+    command = [sys.executable, "-m", "studylib.runs.jobs", "gpus", "2", "1", *tell]
     environ = dict(os.environ) | {"CUDA_VISIBLE_DEVICES": "4,5,6"}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (7, "4,5\n")
@@ -150,7 +150,7 @@ def test_commands_that_share_a_gpu_share_the_cores(tmp_path):
     """One waits for the other's end, so that both have a place."""
     cores = sorted(os.sched_getaffinity(0))
     tell = "import os; print(sorted(os.sched_getaffinity(0)), flush=True); input()"
-    command = [sys.executable, "-m", "studylib.runs.gpus", "1", "2", sys.executable, "-c", tell]
+    command = [sys.executable, "-m", "studylib.runs.jobs", "gpus", "1", "2", sys.executable, "-c", tell]
     environ = dict(os.environ) | {"CUDA_VISIBLE_DEVICES": "4", "TMPDIR": str(tmp_path)}
     both = [
         subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in "12"
@@ -168,7 +168,7 @@ def slurm(tmp_path, monkeypatch):
     (tmp_path / "scontrol").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("SLURM_JOB_ID", "12")
-    monkeypatch.setattr(requeue, "PATIENCE", 0)
+    monkeypatch.setattr(jobs, "PATIENCE", 0)
     return tmp_path / "asked"
 
 
@@ -179,17 +179,17 @@ def notebook_of(tmp_path, name):
     content = json.loads(path.read_text())
     content["cells"][-1]["outputs"][-1]["ename"] = name
     path.write_text(json.dumps(content))
-    return str(path)
+    return path
 
 
 def test_a_run_that_was_stopped_goes_back_into_the_queue(tmp_path, slurm):
-    assert requeue.main([notebook_of(tmp_path, "RunStopped")]) == 75
+    assert jobs.requeue(notebook_of(tmp_path, "RunStopped")) == 75
     assert slurm.read_text() == "requeue 12\n"
 
 
 def test_a_run_that_failed_or_is_on_no_cluster_does_not(tmp_path, slurm, monkeypatch):
-    assert requeue.main([notebook_of(tmp_path, "RunFailed")]) == 1
-    assert requeue.main([str(tmp_path / "none.ipynb")]) == 1
+    assert jobs.requeue(notebook_of(tmp_path, "RunFailed")) == 1
+    assert jobs.requeue(tmp_path / "none.ipynb") == 1
     monkeypatch.delenv("SLURM_JOB_ID")
-    assert requeue.main([notebook_of(tmp_path, "RunStopped")]) == 75
+    assert jobs.requeue(notebook_of(tmp_path, "RunStopped")) == 75
     assert not slurm.exists()

@@ -1,13 +1,19 @@
-"""GPUs of this machine for runs side by side: a command gets places on some, and its share of the processor's cores.
+"""What the Snakefile puts around a run's command: places on this machine's GPUs before it, Slurm's queue after it.
 
-`python -m studylib.runs.gpus 2 1 papermill ...` waits for two GPUs that it has for itself, tells the command by
-CUDA_VISIBLE_DEVICES and ends as it. With 3 in place of 1, three such commands share a GPU. A place is taken by a lock
-on a file, which ends with the process however it ends.
+`python -m studylib.runs.jobs gpus 2 1 papermill ...` waits for two GPUs that it has for itself, tells the command by
+CUDA_VISIBLE_DEVICES, gives it their share of the processor's cores and becomes it. With 3 in place of 1, three such
+commands share a GPU. A place is a lock on a file, which ends with the process however it ends.
+
+`python -m studylib.runs.jobs requeue NOTEBOOK` follows a notebook that failed. A job that is preempted, or whose time
+is over, gets a signal; its trainer saves and ends, and the notebook with it. Requeued, the job starts again and goes on
+from there, under the same number: Snakemake sees one job that takes long, and no attempt is used up.
 """
 
 import fcntl
+import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +21,8 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import IO, NamedTuple
+
+PATIENCE = 120  # seconds for Slurm to end a requeued job
 
 
 class Place(NamedTuple):
@@ -41,23 +49,20 @@ def take(count: int, gpus: Sequence[str], folder: Path, runs_per_gpu: int = 1) -
     taken: dict[str, Place] = {}
     for number in range(runs_per_gpu * len(gpus)):
         round_of_gpus, gpu = number // len(gpus), gpus[number % len(gpus)]
-        if len(taken) == count:
-            break
-        if gpu in taken:
+        if gpu in taken or len(taken) == count:
             continue
         name = gpu.replace("/", "_") + (f"-{round_of_gpus}" if round_of_gpus else "")
         lock = (folder / f"gpu-{name}.lock").open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken[gpu] = Place(lock, number)
         except BlockingIOError:
             lock.close()
-            continue
-        taken[gpu] = Place(lock, number)
-    if len(taken) == count:
-        return taken
-    for place in taken.values():
-        place.lock.close()
-    return {}
+    if len(taken) < count:
+        for place in taken.values():
+            place.lock.close()
+        return {}
+    return taken
 
 
 def cores_of(places: Iterable[Place], of: int, cores: Sequence[int]) -> set[int]:
@@ -66,10 +71,9 @@ def cores_of(places: Iterable[Place], of: int, cores: Sequence[int]) -> set[int]
     return {core for first, end in shares for core in cores[first : max(end, first + 1)]}
 
 
-def main(arguments: list[str]) -> int:
-    """Become the command after the number of GPUs and of runs on each, once there is place for it."""
-    count, runs_per_gpu, gpus = int(arguments[0]), int(arguments[1]), visible()
-    if count > len(gpus):
+def run_on_gpus(count: int, runs_per_gpu: int, command: list[str]) -> int:
+    """Become the command, once there is place for it on `count` GPUs; 1 where there are fewer."""
+    if count > len(gpus := visible()):
         print(f"error: {count} GPUs asked for, {len(gpus)} are visible; lower gpus in the plan", file=sys.stderr)
         return 1
     folder = Path(tempfile.gettempdir()) / f"study-gpus-{os.getuid()}"
@@ -82,8 +86,28 @@ def main(arguments: list[str]) -> int:
     if hasattr(os, "sched_setaffinity"):  # else each run's readers would take all cores
         of = runs_per_gpu * len(gpus)
         os.sched_setaffinity(0, cores_of(taken.values(), of, sorted(os.sched_getaffinity(0))))
-    os.execvp(arguments[2], arguments[2:])
+    os.execvp(command[0], command)
+
+
+def requeue(notebook: Path) -> int:
+    """75 for a run whose trainer was asked to stop and saved, unless its job is requeued; 1 for one that failed."""
+    from studylib.training.devices import EXIT_CODE  # with torch, as above
+
+    try:
+        outputs = [o for cell in json.loads(notebook.read_text())["cells"] for o in cell.get("outputs", [])]
+    except (OSError, ValueError, KeyError):
+        return 1
+    if not any(o.get("output_type") == "error" and o.get("ename") == "RunStopped" for o in outputs):
+        return 1
+    job = os.environ.get("SLURM_JOB_ID")
+    # refused for a job that was submitted with --no-requeue: Snakemake's retries are left then
+    if job and subprocess.run(["scontrol", "requeue", job], check=False).returncode == 0:
+        print(f"stopped and saved: job {job} is requeued", flush=True)
+        time.sleep(PATIENCE)  # not to be taken for a failure before Slurm ends what runs here
+    return EXIT_CODE
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    if sys.argv[1] == "requeue":
+        sys.exit(requeue(Path(sys.argv[2])))
+    sys.exit(run_on_gpus(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]))
