@@ -1,9 +1,8 @@
 """Make an index from lists: the part that is the same for every dataset.
 
 Files are found by one walk over the root and matched by key: no path of a list is ever joined to the root, so none can
-lead out of it. Probing reads the packets of every video once, in parallel; what is there becomes an index, what is not
-a line of the `report`. Work on many videos keeps a journal, a line of JSON for each that is done, so that a kill or a
-full disk costs nothing but the videos under way (`complete`).
+lead out of it. Work on many videos keeps a journal, a line of JSON for each that is done, so that a kill or a full disk
+costs nothing but the videos under way (`complete`).
 """
 
 import base64
@@ -41,10 +40,7 @@ ENDINGS = (
 
 def walk(root: Path) -> tuple[list[str], Reasons]:
     """The video files under `root`, relative to it, with forward slashes, sorted, and what is passed over. Links to
-    folders are followed, but not in circles.
-
-    Errors: DatasetError when `root` is no folder, or one that cannot be read.
-    """
+    folders are followed, but not in circles. Errors: DatasetError when `root` is no folder that can be read."""
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; --root is the folder under which the videos lie")
     videos: list[str] = []
@@ -70,17 +66,13 @@ def walk(root: Path) -> tuple[list[str], Reasons]:
                 passed_over["hidden, as their names begin with a dot"].append(path)
             elif is_folder:
                 waiting.append((f"{path}/", (*above, identity)))
-            elif _ending(path) not in ENDINGS:
+            elif not path.lower().endswith(ENDINGS):
                 passed_over["their names have no ending of a video"].append(path)
             elif "\\" in path or _printable(path) != path:
                 passed_over["rename them: a name must be UTF-8 and hold no backslash"].append(path)
             else:
                 videos.append(path)
     return sorted(videos), passed_over
-
-
-def _ending(path: str) -> str:
-    return os.path.splitext(path)[1].lower()  # noqa: PTH122 (a million times)
 
 
 def _printable(path: str) -> str:
@@ -106,7 +98,7 @@ def _rank(path: str, video: Listed, classes: tuple[str, ...]) -> tuple:
     of_class = {spelling(classes[label]) for label in video.labels} & set(map(spelling, above))
     part_folders = {"train": ("train",), "test": TEST_FOLDERS}.get(video.parts[0])
     of_part = part_folders is None or set(part_folders) & set(above)
-    return not replaces, (not of_class) + (not of_part), ENDINGS.index(_ending(file)), path
+    return not replaces, (not of_class) + (not of_part), ENDINGS.index(f".{file.rpartition('.')[2].lower()}"), path
 
 
 def claim(folder: Path, settings: dict) -> None:
@@ -123,9 +115,8 @@ def claim(folder: Path, settings: dict) -> None:
     keys = [key for key in {**settings, **there} if settings.get(key) != there.get(key)]
     if keys:
         differing = "; ".join(f"{key} {there.get(key)}, not {settings.get(key)}" for key in keys)
-        raise DatasetError(
-            f"{path}: the videos there are made with {differing}: take another name, or remove that folder first"
-        )
+        remedy = "take another name, or remove that folder first"
+        raise DatasetError(f"{path}: the videos there are made with {differing}: {remedy}")
 
 
 def read_journal(journal: Path, parse: Callable[[Any], Record]) -> Iterator[Record]:
@@ -146,9 +137,8 @@ def complete(
     workers: int | None = None,
 ) -> dict[str, str]:
     """Call `function(*arguments)` for all `jobs` in processes and add its records to `done` and to the journal; return,
-    by key, the texts that it gives instead where there can be no record.
-
-    Errors: OSError of the disk or of a worker process, which says how many videos are done; they stay.
+    by key, the texts that it gives instead where there can be no record. Errors: OSError of the disk or of a worker
+    process, which says how many videos are done; they stay.
     """
     reasons, total = {}, len(done) + len(jobs)
     quiet = None if len(jobs) < _FEW else False  # None: on a screen only; a log gets a line every ten seconds
@@ -193,9 +183,7 @@ def probe_all(
     root: Path, paths: Iterable[str], journal: Path, workers: int | None = None
 ) -> tuple[dict[str, Probed], dict[str, str]]:
     """Probe the files `paths`, relative to `root`: ({path: what it is}, {path: why it cannot be read}), in order.
-
-    Errors: OSError as of `complete`; the next call goes on from there.
-    """
+    Errors: OSError as of `complete`."""
     jobs, reasons = {}, {}
     for path in paths:
         file = on_disk(root, path)
@@ -222,10 +210,8 @@ def _probe(file: str, *stamp: int | str) -> Probed | str:
 
 
 def in_one_line(error: Exception, file: Path | str) -> str:
-    """Why a file cannot be read, in one line and without its path: two machines give the same line.
-
-    Any exception is taken: what FFmpeg and PyAV did not foresee of one file must not stop an index of a million.
-    """
+    """Why a file cannot be read, in one line and without its path. Any exception is taken: what FFmpeg and PyAV did not
+    foresee of one file must not stop an index of a million."""
     text = str(getattr(error, "strerror", None) or error).removeprefix(f"{file}: ")
     kind = "" if isinstance(error, VideoError | OSError) else f"{type(error).__name__}: "
     return kind + " ".join(text.split())

@@ -25,13 +25,6 @@ from studylib.video.reading import VideoError, clip_frames, decode_into
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 1  # raise it when the bytes of the frames change, with the way of scaling say
-
-
-def frame_type(modality: str, size: tuple[int, int]) -> np.dtype:
-    """What a frame of `size` = (height, width) is in the file: RGB, or the flow to the next frame."""
-    return np.dtype((np.uint8, (*size, 3)) if modality == "rgb" else (np.float16, (*size, 2)))
-
 
 @dataclass(frozen=True, eq=False)
 class FrameCache:
@@ -41,23 +34,18 @@ class FrameCache:
     """
 
     path: Path
-    frame: np.dtype  # see `frame_type`
+    frame: np.dtype  # of one frame: uint8 (H, W, 3), or float16 (H, W, 2) for the flow to the next
     offsets: np.ndarray  # (videos + 1,) int64
     broken: dict[int, str]  # row -> why its video could not be decoded
 
     @cached_property
     def frames(self) -> np.ndarray:
-        """All frames, uint8 RGB (sum of num_frames, H, W, 3), or the flow from each to the next, float16 with 2 for 3;
-        a read-only map of the file."""
+        """All frames, (sum of num_frames,) of `frame`; a read-only map of the file."""
         return np.memmap(self.path, self.frame, "r", shape=int(self.offsets[-1]))
 
     def clip(self, row: int, start: int, length: int, step: int = 1) -> np.ndarray:
-        """`length` frames from `start` on, every `step`-th, of the video in `row` of the index's table, uint8
-        (T, H, W, 3), or the flow from each to the next of the video, float16 (T, H, W, 2).
-
-        A copy; frames and rules are those of `reading.read_clips` at this size. Errors: ValueError for a start outside
-        the video, VideoError for a video that could not be decoded.
-        """
+        """`length` frames from `start` on, every `step`-th, of the video in row `row` of the index: (T,) of `frame`, a
+        copy. Rules and errors are those of `reading.read_clips` at this size."""
         if row in self.broken:
             raise VideoError(self.broken[row])
         first, after = self.offsets[row], self.offsets[row + 1]
@@ -72,15 +60,17 @@ def open_frames(index: Index, size: tuple[int, int], modality: str = "rgb") -> F
     """The cache of `index` at `size` = (height, width), of frames ("rgb") or of the flow between them ("flow"), built
     first if there is none that fits the index.
 
-    Returns None, and logs why, when the frames take more than `default_budget`. Of several processes that call at once,
-    one builds and the others wait. Threads decode (FFmpeg works outside Python's lock, so they are as fast as
-    processes). A video that cannot be decoded is noted (`FrameCache.broken`). Errors: VideoError when more than 5%
-    cannot; OSError naming the file when the disk is full. Nothing of a failed build stays.
+    Returns None, and logs why, when the frames take more than STUDY_CACHE_GB, by default a quarter of the memory of
+    machine or container. Of several processes that call at once, one builds and the others wait. A video that cannot be
+    decoded is noted (`FrameCache.broken`). Errors: ValueError for a STUDY_CACHE_GB that is no number from 0 on;
+    VideoError when more than 5% cannot be decoded; OSError when the disk is full. Nothing of a failed build stays.
     """
     height, width = size
     offsets = np.concatenate([[0], np.cumsum(index.table["num_frames"].to_numpy(), dtype=np.int64)])
-    frame = frame_type(modality, size)
-    needed, budget = int(offsets[-1]) * frame.itemsize, default_budget()
+    frame = np.dtype((np.uint8, (*size, 3)) if modality == "rgb" else (np.float16, (*size, 2)))
+    needed = int(offsets[-1]) * frame.itemsize
+    gigabytes = number("STUDY_CACHE_GB", "a number of gigabytes from 0 (no cache) on", None, kind=float)
+    budget = machine_memory() // 4 if gigabytes is None else int(gigabytes * 1e9)
     if needed > budget:
         log.warning(
             "%s: no frame cache, clips are decoded as they are needed: the frames at %dx%d take %.2f GB, the budget is "
@@ -88,7 +78,8 @@ def open_frames(index: Index, size: tuple[int, int], modality: str = "rgb") -> F
         )  # fmt: skip
         return None
     path = index.folder / f"{'frames' if modality == 'rgb' else 'flow'}_{height}x{width}.bin"
-    facts = {"format": _FORMAT, "manifest_hash": index.manifest_hash, "size": [height, width], "bytes": needed}
+    # raise the format when the bytes of the frames change, with the way of scaling say
+    facts = {"format": 1, "manifest_hash": index.manifest_hash, "size": [height, width], "bytes": needed}
     if modality == "flow":
         facts["farneback"] = FARNEBACK
     broken = _built(path, facts)
@@ -99,15 +90,6 @@ def open_frames(index: Index, size: tuple[int, int], modality: str = "rgb") -> F
                 broken = _build(index, path, offsets, frame, modality)
                 write_text(path.with_suffix(".json"), json.dumps(facts | {"broken": broken}, indent=1) + "\n")
     return FrameCache(path, frame, offsets, broken)
-
-
-def default_budget() -> int:
-    """Bytes a cache may take: the environment's STUDY_CACHE_GB, else a quarter of the memory of machine or container.
-
-    Errors: ValueError for a STUDY_CACHE_GB that is no number from 0 on.
-    """
-    gigabytes = number("STUDY_CACHE_GB", "a number of gigabytes from 0 (no cache) on", None, kind=float)
-    return machine_memory() // 4 if gigabytes is None else int(gigabytes * 1e9)
 
 
 def _built(path: Path, facts: dict) -> dict[int, str] | None:
@@ -146,7 +128,7 @@ def _build(index: Index, path: Path, offsets: np.ndarray, frame: np.dtype, modal
         temporary.write_bytes(b"")
         if shutil.disk_usage(path.parent).free < needed:  # now, not after an hour
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        with ThreadPoolExecutor(available_cores()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:  # FFmpeg works outside Python's lock
             filled = pool.map(fill, range(videos))  # an error, or Ctrl-C, leaves out what has not begun
             for _ in tqdm(filled, f"{index.name}: {path.stem}", videos, unit="video", disable=None):
                 pass

@@ -64,10 +64,9 @@ class DatasetError(ValueError):
 class Index:
     """A dataset: `table` has a row for each video, `root` is the folder its paths start from, `folder` holds the index.
 
-    Columns: path, label, num_frames, fps, width, height, split1[, ... split6] ("train", "test" or "" for neither), some
-    of `OPTIONAL`, and what else the dataset gives. `manifest_hash` is a SHA-256 (hex) over the
-    classes, the facts and the table's values, not over the place, the encoding or the files that were passed over: a
-    run's provenance and the caches go by it.
+    Columns: those of `REQUIRED`, split1[, ... split6] ("train", "test" or "" for neither), some of `OPTIONAL`, and what
+    else the dataset gives. `manifest_hash` is a SHA-256 (hex) over the classes, the facts and the table's values, not
+    over the place, the encoding or the files that were passed over: a run's provenance and the caches go by it.
     """
 
     name: str
@@ -104,7 +103,6 @@ class Index:
 
     def video(self, row: int) -> tuple[Path, Timeline | None]:
         """Where the video of a row lies, and its timeline if the index keeps it: what `reading.read_clips` takes."""
-
         values = self.table.slice(row, 1).to_pylist()[0]
         kept = values.get("timeline")
         info = VideoInfo(*(values[column] for column in ("num_frames", "fps", "width", "height")))
@@ -129,7 +127,7 @@ def write_index(
     name: str,
     root: Path | str,
     classes: Sequence[str],
-    table_or_columns: pa.Table | Mapping[str, Sequence],
+    columns: Mapping[str, Sequence],
     facts: Mapping,
     data_root: Path | str | None = None,
 ) -> Index:
@@ -139,10 +137,9 @@ def write_index(
     Errors: DatasetError naming the column and the row that is wrong; OSError when the disk is full.
     """
     root, folder = Path(root).resolve(), index_folder(name, data_root)
-    table, facts, manifest_hash = as_kept(name, classes, table_or_columns, facts)
+    table, facts, manifest_hash = as_kept(name, classes, columns, facts)
     index = Index(name, root, tuple(classes), table, facts, folder, manifest_hash)
-    # An index that holds its own videos can be moved as a whole.
-    inside = root.is_relative_to(folder.resolve())
+    inside = root.is_relative_to(folder.resolve())  # an index that holds its own videos can be moved as a whole
     manifest = {
         "name": name,
         "root": root.relative_to(folder.resolve()).as_posix() if inside else name_of(root),
@@ -209,12 +206,12 @@ def index_folder(name: str, root: Path | str | None) -> Path:
 
 
 def as_kept(
-    name: str, classes: Sequence[str], table_or_columns: pa.Table | Mapping[str, Sequence], facts: Mapping
+    name: str, classes: Sequence[str], columns: Mapping[str, Sequence], facts: Mapping
 ) -> tuple[pa.Table, dict, str]:
     """Table and facts as an index keeps them, checked, the standard columns first and in their types; and the SHA-256
     (hex) of classes, facts and the values of all columns but `NOT_HASHED`, which may be missing. Errors: as of
     `write_index`."""
-    table = table_or_columns if isinstance(table_or_columns, pa.Table) else pa.table(dict(table_or_columns))
+    table = pa.table(dict(columns))
     if missing := [column for column in (*REQUIRED, "split1") if column not in table.column_names]:
         raise DatasetError(f"{name}: the index lacks the columns {', '.join(missing)}")
     if len(table) == 0:

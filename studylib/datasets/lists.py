@@ -32,7 +32,6 @@ _KINETICS_RULES = {
     "time_end": _SECONDS,
     "split": ("|".join(KINETICS_PARTS), f"must be one of {', '.join(KINETICS_PARTS)}"),
 }
-SPORTS1M_PARTITIONS = {"train": "train_partition.txt", "test": "test_partition.txt"}  # train first: its lines hold
 _SPORTS1M_LINE = re.compile(
     r"(?:https?://)?(?:www\.|m\.)?(?:youtube\.com/watch\?(?:[^\s#]*&)?v=|youtu\.be/)([A-Za-z0-9_-]{11})(?:[&?#]\S*)?"
     r"\s+([0-9]+(?:,[0-9]+)*)"
@@ -92,8 +91,7 @@ class Lists:
             self.conflicting += not same
 
     def facts(self) -> dict[str, object]:
-        """What an index keeps of the lists; `listed_in_part`: {"split1": {"train": 9537, "test": 3783, "neither": 0},
-        ...}."""
+        """What an index keeps of the lists."""
         counts = {f"split{n + 1}": {"train": 0, "test": 0, "neither": 0} for n in range(self.num_splits)}
         for video in self.videos.values():
             for part, of_split in zip(video.parts, counts.values(), strict=True):
@@ -215,18 +213,18 @@ def sports1m(folder: Path) -> Lists:
     classes = tuple(name for _, name in read_lines(names))
     expected = "<youtube_id>.mp4 (or .flv, .webm, ...) in any folder"
     lists = Lists("Sports-1M", classes, "stem", expected, several_labels=True)
-    for part, partition in SPORTS1M_PARTITIONS.items():
-        for place, line in read_lines(folder / partition):
+    partitions = {part: folder / f"{part}_partition.txt" for part in ("train", "test")}  # train first: its lines hold
+    for part, partition in partitions.items():
+        for place, line in read_lines(partition):
             match = _SPORTS1M_LINE.fullmatch(line)
             if not match:
-                raise DatasetError(
-                    f"{place}: expected 'https://www.youtube.com/watch?v=<id> label[,label...]', not '{line}'"
-                )
+                wanted = "https://www.youtube.com/watch?v=<id> label[,label...]"
+                raise DatasetError(f"{place}: expected '{wanted}', not '{line}'")
             labels = tuple(dict.fromkeys(map(int, match[2].split(","))))
             if max(labels) >= len(classes):
                 raise DatasetError(f"{place}: label {max(labels)} must be 0 to {len(classes) - 1} by {names.name}")
             lists.add(place, match[1], labels, part)
-    lists.sha256 = hash_of([names, *(folder / partition for partition in SPORTS1M_PARTITIONS.values())])
+    lists.sha256 = hash_of([names, *partitions.values()])
     return lists
 
 

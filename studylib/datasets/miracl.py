@@ -34,9 +34,7 @@ from studylib.video.machine import in_processes
 from studylib.video.reading import encode, frames
 
 CLASSES = {
-    "words": (
-        "Begin", "Choose", "Connection", "Navigation", "Next", "Previous", "Start", "Stop", "Hello", "Web",
-    ),
+    "words": ("Begin", "Choose", "Connection", "Navigation", "Next", "Previous", "Start", "Stop", "Hello", "Web"),
     "phrases": (
         "Stop navigation", "Excuse me", "I am sorry", "Thank you", "Good bye", "I love this game", "Nice to meet you",
         "You are welcome", "How are you", "Have a good time",
@@ -54,8 +52,7 @@ PUBLISHED_TEST = ("F10", "F11", "M08")  # of a public re-implementation, who tal
 
 
 def deal(speakers: list[str], folds: int) -> list[tuple[str, ...]]:
-    """Speakers, given from the slowest to the fastest, dealt out to the folds and back again, as cards are in a snake:
-    each fold gets one of the slowest, one of the middle and one of the fastest."""
+    """Speakers, given from the slowest to the fastest, dealt out in turn, back and forth, as in a snake draft."""
     places = [*range(folds), *reversed(range(folds))]
     return [tuple(s for i, s in enumerate(speakers) if places[i % (2 * folds)] == fold) for fold in range(folds)]
 
@@ -152,10 +149,7 @@ def make(
 
 
 def read(root: Path, task: str, validation: bool = False) -> Lists:
-    """The takes that there should be of a task, with their speakers' parts in each split.
-
-    Errors: DatasetError for another task, a root without the speakers' folders, and a speaker that is missing.
-    """
+    """The takes that there should be of a task, with their speakers' parts in each split. Errors: as of `make`."""
     if task not in CLASSES:
         raise DatasetError(f"--task {task}: take one of {', '.join(CLASSES)}")
     folds = VALIDATION_FOLDS if validation else FOLDS
@@ -214,9 +208,8 @@ def write_take(take: Path, video: Path, canvas: Canvas) -> Take | str:
     write_bytes(video, encode(pictures, *size, FPS, {}, "bgr0", "ffv1", "matroska"))
     decoded = list(frames(video, size))
     if len(decoded) != len(pictures) or not all(map(np.array_equal, decoded, pictures)):
-        raise DatasetError(
-            f"{video}: does not show the frames of {take}; the encoder of this machine's FFmpeg is broken"
-        )
+        broken = "the encoder of this machine's FFmpeg is broken"
+        raise DatasetError(f"{video}: does not show the frames of {take}; {broken}")
     gaps = [f"color_{n:03d}.jpg" for n in range(min(numbered), max(numbered)) if n not in numbered]
     return Take(len(pictures), hashlib.sha256(np.stack(decoded).tobytes()).hexdigest(), gaps, cut)
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.stats import binomtest
 
-from studylib.video.files import write_atomically
+from studylib.video.files import write_together
 
 LEAST = float(np.finfo(np.float16).tiny)  # of a stored probability, for its logarithm
 
@@ -184,7 +184,7 @@ def _write(path: Path, predictions: Predictions, columns: dict[str, pa.Array], a
     last = {"speaker": pa.array(predictions.speakers)} if predictions.speakers is not None else {}
     table = pa.table(first | columns | last)
     table = table.replace_schema_metadata({"classes": json.dumps(predictions.classes), **about})
-    write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
+    write_together({path: lambda file: pq.write_table(table, file, compression="zstd")})
 
 
 def condense(path: Path) -> None:

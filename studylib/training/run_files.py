@@ -20,7 +20,7 @@ import numpy as np
 
 from studylib import REPOSITORY
 from studylib.training.spec import load_spec, recorded_hash
-from studylib.video.files import write_atomically, write_text
+from studylib.video.files import write_text, write_together
 
 if TYPE_CHECKING:
     from torch import nn
@@ -124,7 +124,7 @@ def write_conv1(run_folder: Path, net: "nn.Module") -> None:
     factors = [module for module in getattr(net, "stem", ()) if isinstance(module, nn.Conv3d)]
     if len(factors) == 2:
         spatial, temporal = (factor.weight.detach().float().cpu().contiguous().numpy() for factor in factors)
-        write_atomically(run_folder / CONV1, lambda file: np.savez(file, spatial=spatial, temporal=temporal))
+        write_together({run_folder / CONV1: lambda file: np.savez(file, spatial=spatial, temporal=temporal)})
 
 
 def read_conv1(run_folder: Path) -> tuple[np.ndarray, np.ndarray] | None:

@@ -33,14 +33,9 @@ def write_together(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None
             partial_path(path).unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """`write_together` of one file."""
-    write_together({Path(path): write})
-
-
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step."""
-    write_atomically(path, lambda file: file.write(content))
+    write_together({path: lambda file: file.write(content)})
 
 
 def write_text(path: Path, text: str) -> None:

@@ -37,11 +37,8 @@ def machine_memory() -> int:
 def number(
     name: str, takes: str, default: Any, least: int = 0, kind: type = int, environ: Mapping[str, str] = os.environ
 ) -> Any:
-    """The number, an `int` or a `float`, that a variable holds; `default` where it is not set or empty.
-
-    `least` is the smallest that it takes; the largest is finite.
-    Errors: ValueError names the variable, what it holds and what it `takes`, "a number of processes from 1 on".
-    """
+    """The finite number from `least` on that a variable holds; `default` where it is not set or empty. Errors:
+    ValueError names the variable, what it holds and what it `takes`, "a number of processes from 1 on"."""
     given = environ.get(name, "")
     if not given:
         return default
@@ -68,9 +65,8 @@ def in_processes(
 
     In worker processes, as PyAV holds Python's lock while it demuxes and muxes: by default one for each core, none
     where one would do. `function` stands at the top of a module of this package, so that they can call it. Close the
-    iterator to stop early: jobs that have not begun are then never begun.
-
-    Errors: whatever `function` raises; OSError when a worker process was killed.
+    iterator to stop early: jobs that have not begun are then never begun. Errors: whatever
+    `function` raises; OSError when a worker process was killed.
     """
     if (workers := min(workers or available_cores(), len(jobs))) <= 1:
         threads = cv2.getNumThreads()
@@ -112,9 +108,7 @@ class _Worker(SpawnProcess):
             sys.modules["__main__"] = script
 
 
-class _OwnFunctions(SpawnContext):
-    """For functions of this package. "spawn", as a forked child of a process that has threads (PyTorch) can hang."""
-
+class _OwnFunctions(SpawnContext):  # "spawn", as a forked child of a process that has threads (PyTorch) can hang
     Process = _Worker
 
 

@@ -70,7 +70,7 @@ def write(count: int, data_root: Path) -> None:
         "split1": pa.array(np.where(rng.random(count) < 0.8, "train", "test")),
         "timeline": pa.array([kept] * count, pa.large_binary()),
     }
-    write_index(NAME, data_root, [f"class {i}" for i in range(CLASSES)], pa.table(columns), {}, data_root)
+    write_index(NAME, data_root, [f"class {i}" for i in range(CLASSES)], columns, {}, data_root)
 
 
 class Draws(TrainingClips):
