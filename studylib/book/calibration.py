@@ -188,5 +188,5 @@ def _chosen(name: str, table: pd.DataFrame, base: Any) -> Any:
         better = {r.value: r.mean_change.points for r in others.itertuples() if r.mean_change.low > 0}
         best = max(better, key=better.get, default=base)
         return best if better.get(best, 0) > HALF_WIDTH else base
-    moves = name == "amp" and not all(change.contains_0 for change in others["gap_change"])
+    moves = name == "amp" and not all(change.low <= 0 <= change.high for change in others["gap_change"])
     return "fp32" if moves else base

@@ -14,7 +14,6 @@ TEMPORAL_EXTENT = 3  # t, section 3.3
 BN_EPS = 1e-3  # VMZ's spatial BN; the paper does not say
 # Filters of the convolutions beside 64 of the first one; a pooling follows each group.
 C3D_GROUPS: dict[str, tuple[int, ...]] = {"1": (64,), "2": (128,), "3": (256, 256), "4": (512, 512), "5": (512, 512)}
-C3D_DROPOUT = 0.5
 
 
 class Conv3d(nn.Conv3d):
@@ -219,7 +218,7 @@ class C3D(nn.Module):
         self.fc7 = nn.Linear(64 * width, 64 * width)
         self.fc = nn.Linear(64 * width, num_classes)
         self.relu = nn.ReLU(inplace=True)
-        self.dropout = nn.Dropout(C3D_DROPOUT)
+        self.dropout = nn.Dropout(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """Clips (B, C, L, H, W) -> class scores before the softmax (B, num_classes)."""

@@ -4,9 +4,8 @@ Convention, everywhere in this study: one multiply-add counts 1; convolutions an
 pooling or additions; one clip. It is the convention of VMZ's released table, which it reproduces digit by digit.
 Counters such as `torch.utils.flop_counter` count 2 a multiply-add, others count BN as well: their numbers differ.
 
-fvcore counts. It traces a network with a batch of no clips, which has every shape and costs next to nothing: 0.1
-seconds a network on one core. Its tracer needs real tensors; those of a network on the `meta` device are allocated and
-never filled.
+fvcore counts. It traces a network with a batch of no clips, which has every shape and costs next to nothing. Its
+tracer needs real tensors; those of a network on the `meta` device are allocated and never filled.
 """
 
 import warnings

@@ -36,18 +36,14 @@ def choose_precision(
 ) -> tuple[str, str]:
     """The precision to train in, "bf16" or "fp32" as `asked` where that is native and right, and a line that says why.
 
-    The fault depends on shapes: `net`, on `device`, is checked with batches of the run's own, `batch_size` clips of
-    `clip_shape` = (C, T, H, W).
+    `net`, on `device`, is checked at the run's own shapes: `batch_size` clips of `clip_shape` = (C, T, H, W).
     """
     if asked == "fp32":
         return "fp32", "fp32 as asked"
     if not bf16_is_native(device):
         return "fp32", f"fp32: this {device.type} has no bf16 arithmetic of its own, emulation would be slower"
-    worst, where = 0.0, ""
-    for name, conv, shape in distinct_convolutions(net, (batch_size, *clip_shape)):
-        error = relative_error(conv, shape, device)
-        if error > worst:
-            worst, where = error, name
+    convolutions = distinct_convolutions(net, (batch_size, *clip_shape))
+    worst, where = max((relative_error(conv, shape, device), name) for name, conv, shape in convolutions)
     if worst > LARGEST_RELATIVE_ERROR:
         return "fp32", f"fp32: bf16 gradients of {where} are wrong on this {device.type} (relative error {worst:.3g})"
     return "bf16", f"bf16: largest relative error of a convolution or its gradients {worst:.2%} ({where})"

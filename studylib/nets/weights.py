@@ -81,12 +81,9 @@ def read_weights(path: Path | str) -> Weights:
 
 
 def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> None:
-    """Copy `weights` into `net` and set the epsilon of its BN layers.
+    """Copy `weights` into `net`, which is of the same network, and set the epsilon of its BN layers.
 
-    Args:
-        net: a network of `build_net`.
-        weights: of the same network.
-        new_head: keep the net's own classifier whatever the file has, to fine-tune to other classes.
+    `new_head` keeps the net's own classifier whatever the file has, to fine-tune to other classes.
 
     Raises:
         WeightsError: names the first missing, unexpected and ill-shaped tensors; nothing has been copied then.
@@ -150,11 +147,8 @@ def set_bn_eps(net: nn.Module, eps: float) -> None:
 
 
 def blob_names(net: nn.Module) -> dict[str, str]:
-    """Name of each parameter and running statistic of `net` in its state dict -> name of VMZ's blob.
-
-    Raises:
-        WeightsError: the net has convolutions that VMZ's form has no names for.
-    """
+    """Name of each parameter and running statistic of `net` in its state dict -> name of VMZ's blob; WeightsError where
+    VMZ's form has no names for them."""
     names, number = {}, 0
 
     def add(name: str, conv: str, norm: str) -> None:
@@ -187,11 +181,9 @@ def blob_names(net: nn.Module) -> dict[str, str]:
 
 
 def read_blobs(path: Path) -> dict[str, np.ndarray]:
-    """The blobs of a file of VMZ. Nothing of the file is executed: it may hold NumPy arrays and plain containers only.
+    """The blobs of a file of VMZ; WeightsError names a file that is none.
 
-    Raises:
-        WeightsError: names the file where it is no such pickle.
-        OSError: it cannot be read.
+    Nothing of the file is executed: it may hold NumPy arrays and plain containers only.
     """
     with path.open("rb") as file:
         try:

@@ -15,8 +15,6 @@ from studylib import REPOSITORY
 from studylib.training.spec import explained
 
 FOLDER = REPOSITORY / "runs" / "benchmarks"
-
-
 Rows = Annotated[list[dict[str, Any]], Field(min_length=1), AfterValidator(pd.DataFrame)]
 
 
@@ -43,21 +41,16 @@ class Benchmark:
 
 
 def load(name: str, folder: Path = FOLDER) -> Benchmark | None:
-    """The benchmark `name` as it was recorded, None where it was not.
-
-    Raises:
-        ValueError: names the file and what is wrong, where it is no record of this benchmark.
-    """
+    """The benchmark `name` as it was recorded, None where it was not; ValueError names a file that is no record."""
     path = folder / f"{name}.json"
     if not path.exists():
         return None
     again = f"record it again: python -m tests.bench {name} --record"
     try:
         record = Benchmark(**json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise ValueError(f"{path}: no record of a benchmark: {explained(error, Benchmark)}; {again}") from None
     except (ValueError, TypeError, OSError) as error:
-        raise ValueError(f"{path}: not a JSON record ({error}); {again}") from None
+        told = explained(error, Benchmark) if isinstance(error, ValidationError) else error
+        raise ValueError(f"{path}: no record of a benchmark: {told}; {again}") from None
     if record.name != name:
         raise ValueError(f"{path}: records the benchmark {record.name}; {again}")
     return record

@@ -33,9 +33,7 @@ from studylib.training.spec import RunSpec, SpecError, load_spec
 from studylib.video.clips import clip_span
 
 PASSES = 3  # forward, and backward for the input and for the weights
-CHECKPOINTS = 2  # files kept
-# Of all videos, where only their sum is published: Sports-1M's, 70% / 10% / 20% by Karpathy et al., CVPR 2014.
-TEST_SHARE = 0.2
+TEST_SHARE = 0.2  # where only a sum of videos is published: Sports-1M's parts by Karpathy et al., CVPR 2014
 SHORTEST = 10.0  # seconds of training: a shorter run shows how training starts, not how fast it is
 SIZES = ["width", "clip_length", "resolution"]
 LIKE = ["net", "amp", *SIZES]  # what a rate depends on
@@ -65,7 +63,7 @@ def costs_of(plan: Plan) -> pd.DataFrame:
         row |= {"flops": counts.flops, "training_clips": training, "test_clips": tests}
         passes = training_passes(spec) * training + (tests if videos else 0)
         row |= {"multiply_adds": float(counts.flops) * passes}  # of a long plan more than 64 bits hold
-        row |= {"checkpoints": CHECKPOINTS * 2 * 4 * counts.params}  # weights and momentum, fp32
+        row |= {"checkpoints": 2 * 2 * 4 * counts.params}  # two files of weights and momentum, fp32
         row |= {"predictions": 2 * videos.classes * (videos.test_clips + videos.tested) if videos else 0}  # float16
         rows.append(row)
     return pd.DataFrame(rows)
@@ -87,11 +85,8 @@ class Videos(NamedTuple):
 def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Videos | None:
     """What is known of the dataset of `spec`: from its index if that is here, else from the plan, else as published.
 
-    Args:
-        generated: `Plan.datasets`, the datasets that the plan makes itself.
-
     A broken index counts as none: the run will name it. A part of a published dataset ("ucf101-subset") whose index is
-    not here is not known.
+    not here is not known. `generated` are the datasets that the plan makes itself, `Plan.datasets`.
     """
     family, _, rest = spec.dataset.partition("-")
     published = [size for size in dataset_sizes() if size.family == family]
@@ -142,11 +137,6 @@ class Rate(NamedTuple):
 def given_gpus() -> pd.DataFrame:
     """The GPUs whose peak is known, a row each; a peak counts two operations a multiply-add."""
     return pd.read_csv(Path(__file__).with_name("device_rates.csv"))
-
-
-def this_device() -> str:
-    """The first GPU's name, or the processor with one thread, which is how the Snakefile runs a plan."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else device_name("cpu", of_code()["cpu"], 1)
 
 
 def recorded_rates(repository: Path = REPOSITORY) -> pd.DataFrame:
@@ -215,19 +205,17 @@ def seconds(costs: pd.DataFrame, device: str, recorded: pd.DataFrame | None = No
 
 
 def timed(plan: Plan, device: str | None = None) -> pd.DataFrame:
-    """`costs_of` a plan and `seconds` of each run, on `device` (a column), or that of its `resources`, or this one."""
-    devices = [device or run.resources.device or this_device() for run in plan.runs]
+    """`costs_of` a plan and `seconds` of each run, on `device` (a column): "A100", or the name that a recorded run has;
+    without one on that of the run's `resources`, or this machine's."""
+    # of a processor one thread, which is how the Snakefile runs a plan
+    here = torch.cuda.get_device_name() if torch.cuda.is_available() else device_name("cpu", of_code()["cpu"], 1)
+    devices = [device or run.resources.device or here for run in plan.runs]
     costs, recorded = costs_of(plan).assign(device=devices), recorded_rates()
     return costs.join(pd.concat([seconds(own, name, recorded) for name, own in costs.groupby("device")]))
 
 
 def report(plan: Plan, device: str | None = None) -> str:
-    """What `python -m studylib.runs.plan` prints: a run a line, totals, and where the rates are from.
-
-    Args:
-        device: whose hours are counted, "A100" or the name that a recorded run has; None for that of the plan's
-            resources or this machine, on whose processor a run has one thread, as the Snakefile runs it.
-    """
+    """What `python -m studylib.runs.plan` prints: a run a line, totals, and where the rates are from; see `timed`."""
     costs = timed(plan, device)
     kept = costs["checkpoints"] + costs["predictions"]
     shown = costs[["dataset", "epochs"]].assign(

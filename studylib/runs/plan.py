@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
-from functools import cached_property
 from itertools import product
 from math import isnan
 from pathlib import Path
@@ -46,7 +45,6 @@ GENERATED = "pantomime"  # the family of datasets that a plan makes; others are 
 PLAN_NAME = r"[\w-][\w.-]*"
 DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty", "manifest")
 MARGIN = 1.5  # of the time that is asked for over the longest estimate
-LEAST_MINUTES = 15
 MOST_HOURS = 720  # a longer run goes on in the next job
 SECONDS_TO_SAVE = 300  # before the end of its time
 
@@ -98,13 +96,11 @@ class Resources:
     def minutes(self, seconds: float, processes: int) -> int:
         """The time to ask for: `hours`, else the estimate with a margin, else 0, the cluster's own.
 
-        Args:
-            seconds: the longest estimate for one process; nan where there is none.
-            processes: that share the work.
+        `seconds` is the longest estimate for one of the `processes` that share the work, nan where there is none.
         """
         if self.hours is not None:
             return max(1, round(60 * self.hours))
-        return 0 if isnan(seconds) else max(LEAST_MINUTES, round(MARGIN * seconds / 60 / processes))
+        return 0 if isnan(seconds) else max(15, round(MARGIN * seconds / 60 / processes))
 
 
 @dataclass(frozen=True)
@@ -138,11 +134,7 @@ class Plan:
         source = parse_init_from(run.spec.init_from)
         if source is None or source.kind != "run" or source.name.split("/")[0] != self.name:
             return None
-        return self._by_folder.get(f"runs/{source.name}")
-
-    @cached_property
-    def _by_folder(self) -> dict[str, PlannedRun]:
-        return {run.folder.as_posix(): run for run in self.runs}
+        return next((r for r in self.runs if f"{r.plan}/{r.spec.experiment}/{r.name}" == source.name), None)
 
     def run(self, experiment: str, name: str) -> PlannedRun:
         """The run of that name."""
@@ -171,11 +163,7 @@ def load_plans(repository: Path = REPOSITORY) -> list[Plan]:
 
 
 def load_plan(path: Path | str) -> Plan:
-    """Read and check a plan file.
-
-    Raises:
-        PlanError: names the file, the entry and the field, and says what it takes.
-    """
+    """Read and check a plan file; PlanError names the file, the entry and the field, and says what it takes."""
     path = user_path(path)
     if not re.fullmatch(PLAN_NAME, path.stem):
         raise PlanError(f"{path}: not the name of a plan; rename the file: letters, digits, '_', '-' and '.'")
@@ -241,10 +229,7 @@ def check_here(plan: Plan, repository: Path = REPOSITORY) -> None:
 
 
 def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
-    """A dataset as the plan gives it: of a generated one what it is made from, of real videos the manifest alone.
-
-    How many generated videos there are to train on follows from their difficulty.
-    """
+    """A dataset as the plan gives it: of a generated one what it is made from, of real videos the manifest alone."""
     usual = {}
     if name.partition("-")[0] == GENERATED:
         _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))

@@ -92,11 +92,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> Predictions:
-        """Scores of every clip of every test video.
-
-        Raises:
-            BrokenRun: the file is missing or no table of predictions.
-        """
+        """Scores of every clip of every test video; BrokenRun where the file is missing or no table of them."""
         try:
             return read_predictions(self.folder / "predictions.parquet")
         except ValueError as error:
@@ -113,12 +109,9 @@ class Run:
 
 
 def load_run(folder: Path | str) -> Run:
-    """Read a finished run's folder and check that its files fit together.
+    """Read a finished run's folder and check that its files fit together; BrokenRun names what is wrong.
 
     The notebook is not looked at, since it may be the one that calls this.
-
-    Raises:
-        BrokenRun: names the folder, what is wrong and what to do.
     """
     folder = user_path(folder)
     try:
@@ -279,10 +272,7 @@ def _read_notebook(folder: Path) -> dict[str, Any] | None:
 
 
 def _require_notebook_of(planned: PlannedRun, papermill: Mapping[str, Any]) -> None:
-    """The notebook was executed with the run's settings into a folder of its name, wherever that lay.
-
-    A field that papermill did not set has its default, or what the notebook's own cell says where it has none.
-    """
+    """The notebook was executed with the run's settings, or their defaults, into a folder of its name."""
     given = papermill.get("parameters")
     given = given if isinstance(given, dict) else {}
     wrong = []
@@ -306,9 +296,6 @@ def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
     Columns: plan, label (the plan's title), experiment, run (its name), net (the paper's name), state, spec, each field
     of the RunSpec that is not named yet; for a complete run also the metrics, `videos` (tested), `low` and `high`
     (Wilson interval of video_top1), commit, hardware, started, and `result` (the Run itself, None otherwise).
-
-    Raises:
-        BrokenRun: see `load_planned_run`.
     """
     rows = []
     for planned in plan.runs:
@@ -365,10 +352,7 @@ class Outcome(NamedTuple):
 
 def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterator[Outcome]:
     """Import each run folder of a tree `runs/PLAN/EXPERIMENT/NAME`, given from above it, from `runs` or as one of them;
-    one that is refused does not stop the others.
-
-    Raises:
-        NotImported: there is no run folder.
+    one that is refused does not stop the others. NotImported: there is none.
     """
     folder = user_path(folder).resolve()
     run_folders = [folder]
@@ -437,8 +421,8 @@ def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
 
 
 def _require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) -> None:
-    """The manifest hash must be that of the dataset here and of every recorded run on it; or, of a generated dataset,
-    the one that the plans' settings give today: what a hash covers may have changed since those were recorded."""
+    """The manifest hash must be that of the dataset here and of every recorded run on it; or what the plans' settings
+    give today, since what a hash covers may have changed."""
     name, found = dataset["name"], dataset["manifest_hash"]
     try:
         plans = load_plans(repository)

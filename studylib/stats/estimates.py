@@ -64,11 +64,6 @@ class Estimate:
         return (self.high - self.low) / 2
 
     @property
-    def contains_0(self) -> bool:
-        """Whether the interval leaves open which of the two is ahead."""
-        return self.low <= 0 <= self.high
-
-    @property
     def covers_seeds(self) -> bool:
         """Whether it holds for other seeds too, or only for the recorded ones."""
         return self.unit != VIDEOS
@@ -85,10 +80,7 @@ class Outcomes:
 
     def minus(self, other: "Outcomes", share: float = 1.0) -> "Outcomes":
         """This minus `share` of another test of the same weights, seed by seed: what the seeds have in common falls
-        out, which it would not as a difference of two networks.
-
-        Raises:
-            NotComparable: not the same seeds, videos, labels or classes.
+        out, which it would not as a difference of two networks. NotComparable: other seeds, videos, labels or classes.
         """
         if (self.seeds, self.tested) != (other.seeds, other.tested):
             raise NotComparable("two tests of the same weights are not of the same seeds on the same videos")
@@ -98,10 +90,8 @@ class Outcomes:
 def accuracy(network: Network, measure: Measure = "video_top1") -> Estimate:
     """A network's accuracy in percent: the mean over seeds of the splits' means.
 
-    The interval of the video accuracy of one seed is Wilson's, see `split_mean`.
-
-    Args:
-        network: its runs, such as the column `result` of `runs.results.table`; or scores by seed and split.
+    The interval of the video accuracy of one seed is Wilson's, see `split_mean`. `network` has its runs, such as the
+    column `result` of `runs.results.table`, or scores by seed and split.
 
     Raises:
         ValueError: no complete run, two of the same seed and split, or seeds that were tested on other videos.
@@ -118,8 +108,7 @@ def accuracy(network: Network, measure: Measure = "video_top1") -> Estimate:
 
 
 def difference(first: Network, second: Network, measure: Measure = "video_top1") -> Estimate:
-    """First minus second, in points, on the same test videos, whatever seeds they have; errors as of `accuracy`, and
-    ValueError where they were tested on other videos."""
+    """First minus second, in points, on the same test videos, whatever seeds they have; errors as of `accuracy`."""
     return combined([outcomes(network, measure) for network in (first, second)], [1, -1])
 
 
@@ -131,11 +120,7 @@ def difference_of_differences(
 
 
 def combined(networks: Sequence[Outcomes], signs: Sequence[int]) -> Estimate:
-    """The sum over networks of sign times what is measured.
-
-    Raises:
-        NotComparable: they were not tested on the same videos, labels, classes and speakers.
-    """
+    """The sum over networks of sign times what is measured; NotComparable where they were tested on other videos."""
     one = networks[0]
     if any(own.tested != one.tested for own in networks):
         raise NotComparable("the networks were not tested on the same videos, labels and classes")
@@ -150,11 +135,7 @@ def combined(networks: Sequence[Outcomes], signs: Sequence[int]) -> Estimate:
 
 
 def scores_of(network: Network) -> Scores:
-    """Seed -> split -> predictions, in order.
-
-    Raises:
-        ValueError: no complete run, or two of the same seed and split.
-    """
+    """Seed -> split -> predictions, in order; ValueError for no complete run, or two of the same seed and split."""
     if isinstance(network, Mapping):
         scores = {seed: {1: own} if isinstance(own, Predictions) else own for seed, own in network.items()}
     else:

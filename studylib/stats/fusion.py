@@ -25,7 +25,15 @@ def fuse(rgb: Predictions, flow: Predictions, rgb_weight: float = PAPER_RGB_WEIG
     """
     if not 0 <= rgb_weight <= 1:
         raise ValueError(f"rgb_weight: {rgb_weight} is not between 0 (flow alone) and 1 (RGB alone)")
-    _require_same_videos(rgb, flow)
+    labels = [[sorted(own.tolist()) for own in stream.right_classes] for stream in (rgb, flow)]  # Sports-1M: several
+    each = (("class", rgb.classes, flow.classes), ("video", rgb.videos, flow.videos), ("labels", *labels))
+    for what, ours, theirs in each:
+        for i, (a, b) in enumerate(zip_longest(ours, theirs)):
+            if a != b:
+                place = f"{rgb.videos[i]} has the labels" if what == "labels" else f"{what} {i} is"
+                raise ValueError(
+                    f"RGB and flow cannot be fused: {place} {a} in RGB and {b} in flow; test both on the same videos"
+                )
     clips = [rgb.whole_clip_scores, flow.whole_clip_scores]
     if any(len(a) != len(b) for a, b in zip(*clips, strict=True)):
         clips = [list(stream.scores[:, None]) for stream in (rgb, flow)]  # V arrays (1, K)
@@ -34,18 +42,3 @@ def fuse(rgb: Predictions, flow: Predictions, rgb_weight: float = PAPER_RGB_WEIG
         for a, b in zip(*clips, strict=True)
     ]
     return replace(rgb, clip_scores=fused)
-
-
-def _require_same_videos(rgb: Predictions, flow: Predictions) -> None:
-    labels = [[sorted(own.tolist()) for own in stream.right_classes] for stream in (rgb, flow)]  # Sports-1M: several
-    for what, ours, theirs in (
-        ("class", rgb.classes, flow.classes),
-        ("video", rgb.videos, flow.videos),
-        ("labels", *labels),
-    ):
-        for i, (a, b) in enumerate(zip_longest(ours, theirs)):
-            if a != b:
-                place = f"{rgb.videos[i]} has the labels" if what == "labels" else f"{what} {i} is"
-                raise ValueError(
-                    f"RGB and flow cannot be fused: {place} {a} in RGB and {b} in flow; test both on the same videos"
-                )

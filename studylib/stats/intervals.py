@@ -18,10 +18,8 @@ class NotComparable(ValueError):
 
 
 def student_quantile(probability: float, degrees: float) -> float:
-    """Quantile of Student's t with so many degrees of freedom, of the normal distribution with infinitely many.
-
-    That of scipy.stats takes most of a rule's time with the arguments' shapes.
-    """
+    """Quantile of Student's t with so many degrees of freedom, which may be infinite."""
+    # that of scipy.stats takes most of a rule's time with the arguments' shapes
     return float(ndtri(probability) if isinf(degrees) else stdtrit(degrees, probability))
 
 
@@ -171,9 +169,6 @@ def rank_agreement(x: Sequence[float], y: Sequence[float], resamples: int = 10_0
     """Kendall's tau-b (it allows for ties) and its percentile interval from resampling the items with replacement.
 
     A pair of two copies of one item says nothing and is left out, as tau-b does with any tie in both rankings.
-
-    Raises:
-        ValueError: fewer than three items, or not as many in one as in the other.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 3:

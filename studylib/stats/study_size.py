@@ -25,11 +25,7 @@ class Variances:
 
 
 def recorded_variances(first: Network, second: Network, measure: Measure = "video_top1") -> Variances:
-    """Of first minus second, from their recorded runs.
-
-    Raises:
-        ValueError: as of `estimates.difference`, or a network has one seed only.
-    """
+    """Of first minus second, from their recorded runs; errors as of `estimates.difference`, or for a single seed."""
     nets = [outcomes(network, measure) for network in (first, second)]
     if nets[0].tested != nets[1].tested:
         raise NotComparable("the networks were not tested on the same videos, labels and classes")
@@ -45,11 +41,7 @@ def variances(values: Sequence[np.ndarray], signs: Sequence[int]) -> Variances:
         var a_g = (variance of the seeds' means) - var e_g / M
         var u   = (variance over videos of the signed sum of the means over seeds) - sum over g of var e_g / N
 
-    From two or three recorded seeds var a_g is a rough guess.
-
-    Args:
-        values: of each network (N seeds, M videos), in points, N of 2 or more.
-        signs: of each network, 1 or -1.
+    From two or three recorded seeds var a_g is a rough guess. `values` are in points, N is 2 or more, a sign 1 or -1.
     """
     a, e, u = [], [], sum(sign * own.mean(0) for own, sign in zip(values, signs, strict=True)).var(ddof=1)
     for own in values:
