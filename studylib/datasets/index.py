@@ -83,10 +83,7 @@ class Index:
         return tuple(int(column[-1]) for column in SPLITS if column in self.table.column_names)
 
     def rows(self, split: int, part: str) -> np.ndarray:
-        """Numbers of the rows in one part ("train", "test") of one split, ascending, int64.
-
-        Errors: DatasetError naming the splits and parts there are.
-        """
+        """Numbers of the rows in one part ("train", "test") of one split, ascending, int64. Errors: DatasetError."""
         if split not in self.splits or part not in PARTS:
             there = ", ".join(map(str, self.splits))
             raise DatasetError(f"{self.name}: no part {part!r} of split {split!r}; splits: {there}; parts: train, test")
@@ -163,10 +160,7 @@ def write_index(
 
 
 def load_index(name: str, data_root: Path | str | None = None) -> Index:
-    """Read the index DATA_ROOT/<name>.
-
-    Errors: DatasetError for an unknown name (lists the indexes there are and how to make one) and for a broken index.
-    """
+    """Read the index DATA_ROOT/<name>. Errors: DatasetError for an unknown name and for a broken index."""
     folder = index_folder(name, data_root)
     if not (folder / "manifest.json").is_file():
         there = sorted(manifest.parent.name for manifest in folder.parent.glob("*/manifest.json"))

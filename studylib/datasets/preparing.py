@@ -54,13 +54,8 @@ class Prepared(NamedTuple):
 def prepare(
     source: Index, resolution: int = 112, data_root: Path | str | None = None, workers: int | None = None
 ) -> Index:
-    """Transcode the videos of `source`, on all cores, and write the index of the prepared ones.
-
-    Args:
-        source: the dataset as it is.
-        resolution: pixels, the crop that runs will take; frames are scaled in proportion (`clips.scaled_size`).
-        data_root: where the prepared videos and their index will live; by default where the source's index does.
-        workers: processes.
+    """Transcode the videos of `source`, on all cores, for crops of `resolution` pixels (`clips.scaled_size`), and write
+    the index of the prepared ones, by default beside the source's.
 
     A video that cannot be decoded to its end is left out and told (`facts["prepared"]["unreadable"]`); each call tries
     it again. A second process waits for the first. Errors: DatasetError when no video can be prepared, or the folder
@@ -134,11 +129,8 @@ def _prepare_one(file: str, path: str, original: Path, made: Path, resolution: i
 
 
 def transcode(original: Path, made: Path, resolution: int = 112) -> Timeline:
-    """Write the prepared video of `original` to `made`, an mp4; its timeline.
-
-    Frames are streamed, only the result is in memory. Errors: VideoError when a frame of the original cannot be
-    decoded, or the result does not show the same frames; OSError when the disk is full.
-    """
+    """Write the prepared video of `original` to `made`, an mp4; its timeline. Errors: VideoError when a frame of the
+    original cannot be decoded, or the result does not show the same frames; OSError when the disk is full."""
     size = scaled_size(resolution)
     try:
         known = scan(original)

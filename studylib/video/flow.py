@@ -42,12 +42,8 @@ def flow_clip(frames: np.ndarray) -> np.ndarray:
 
 
 def flow_video(frames: np.ndarray) -> np.ndarray:
-    """A flow for each frame of a video, the last one zero: uint8 RGB (N, H, W, 3) -> float16 (N, H, W, 2).
-
-    Flow i leads from frame i to frame i + 1. The last frame is repeated by clips that run past the end and so does not
-    move: a clip of L flows from frame s on is rows min(s + k, N - 1), k < L, as `reading.clip_frames` has it for
-    frames, and equals `flow_clip` of the L + 1 frames there.
-    """
+    """A flow for each frame of a video, to the next one; the last one zero: uint8 RGB (N, H, W, 3) -> float16
+    (N, H, W, 2). Clips that run past the end repeat the last row, as `reading.clip_frames` has it for frames."""
     flows = np.zeros((*frames.shape[:3], 2), np.float16)
     # A crop or a mirrored view is not laid out as OpenCV needs it.
     grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
@@ -59,8 +55,5 @@ def flow_video(frames: np.ndarray) -> np.ndarray:
 
 
 def flipped(flows: np.ndarray) -> np.ndarray:
-    """The flows (..., H, W, 2) as a mirror shows them: left and right change places, and what went right goes left.
-
-    That of mirrored frames, up to the borders of the frame, which Farneback's method treats differently.
-    """
+    """The flows (..., H, W, 2) as a mirror shows them: left and right change places, and what went right goes left."""
     return flows[..., ::-1, :] * np.array([-1, 1], flows.dtype)

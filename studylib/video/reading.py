@@ -152,10 +152,8 @@ def read_clips(
 def frames(
     video: Path | str, size: tuple[int, int] = (128, 171), known: Timeline | None = None
 ) -> Iterator[np.ndarray]:
-    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length.
-
-    Errors: VideoError naming the first frame that cannot be decoded, after those before it.
-    """
+    """All frames in order, one at a time, as uint8 RGB (H, W, 3), scaled to `size`: for videos of any length. Errors:
+    VideoError naming the first frame that cannot be decoded, after those before it."""
     known, given = known or scan(video), 0
     for number, frame in _from_start(video, known.info.num_frames - 1):
         out = np.empty((*size, 3), np.uint8)
@@ -167,10 +165,8 @@ def frames(
 
 
 def decode_into(video: Path | str, out: np.ndarray, known: Timeline | None = None) -> None:
-    """Fill `out`, uint8 RGB (num_frames, H, W, 3), with all frames of `video` scaled to its size.
-
-    Errors: VideoError when the file is bad or has another number of frames than `out`.
-    """
+    """Fill `out`, uint8 RGB (num_frames, H, W, 3), with all frames of `video` scaled to its size. Errors: VideoError
+    when the file is bad or has another number of frames than `out`."""
     known = known or scan(video)
     if len(out) != known.info.num_frames:
         raise VideoError(
@@ -182,9 +178,7 @@ def decode_into(video: Path | str, out: np.ndarray, known: Timeline | None = Non
 
 def clip_frames(starts: Sequence[int], length: int, num_frames: int, path: Path | str, step: int = 1) -> np.ndarray:
     """Frame numbers of clips, (N, T): `start`, `start + step`, ...; the one place where the last frame is repeated.
-
-    Errors: ValueError naming `path` for no start, a start outside the video, or a length or step that is not positive.
-    """
+    Errors: ValueError naming `path`."""
     if len(starts) == 0 or min(length, step) < 1:
         raise ValueError(f"{path}: no clip has {length} frames {step} apart from {len(starts)} starts")
     for start in starts:
@@ -210,10 +204,8 @@ def encode(
     codec: str = "libx264",
     container_format: str = "mp4",
 ) -> bytes:
-    """The bytes of a video of uint8 RGB frames (H, W, 3), made on one thread; `options` are the encoder's.
-
-    `pixels` "yuv420p" stores colours at half size and plays everywhere; "yuv444p" stores them whole, at any size.
-    """
+    """The bytes of a video of uint8 RGB frames (H, W, 3), made on one thread; `options` are the encoder's. `pixels`
+    "yuv420p" stores colours at half size and plays everywhere; "yuv444p" stores them whole, at any size."""
     buffer, reformatter = io.BytesIO(), VideoReformatter()
     with av.open(buffer, "w", format=container_format) as container:
         options = {**options, "threads": "1"}
@@ -233,9 +225,7 @@ def encode(
 
 def scan(path: Path | str) -> Timeline:
     """Read the packets of `path`, and decode its first frame; all of it where frames can only be counted that way.
-
-    Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream.
-    """
+    Errors: VideoError for a file that is missing, empty, truncated, no video or without a video stream."""
     path = Path(path)
     if not path.is_file():
         raise VideoError(f"{path}: no such file; check the path")
@@ -351,9 +341,7 @@ def _as_shown(path: Path, first: av.VideoFrame | None, num_frames: int, fps: flo
 
 def _decode(video: Path | str, wanted: list[int], out: np.ndarray, known: Timeline) -> None:
     """Decode the frames `wanted` (ascending, each once) into `out`, uint8 RGB (len(wanted), H, W, 3), at its size.
-
-    Errors: VideoError naming the file and the frame that cannot be decoded.
-    """
+    Errors: VideoError naming the file and the frame."""
     row_of = {number: row for row, number in enumerate(wanted)}
     # The start is also the last resort: a seek can land too late (an index by decoding time), and after a keyframe that
     # is only a recovery point the decoder holds frames back.

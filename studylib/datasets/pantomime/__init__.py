@@ -94,11 +94,8 @@ def make(
 
 
 def manifest_of(name: str, given: Mapping[str, Any]) -> str:
-    """The manifest's hash of the dataset that `make` gives with a plan's arguments (`plan.DATASET_KEYS`); it covers
-    what videos are made from, so that none is rendered.
-
-    Errors: ValueError as of `make`.
-    """
+    """The manifest's hash of the dataset that `make` gives with a plan's arguments (`plan.DATASET_KEYS`), without
+    rendering any. Errors: ValueError as of `make`."""
     seed, vocabulary = given.get("seed", DEFAULT_SEED), given.get("vocabulary", "source")
     videos, splits = list_videos(given["train_videos"], given["test_videos"], vocabulary)
     knobs = at_difficulty(given.get("difficulty", 0))

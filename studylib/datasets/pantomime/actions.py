@@ -178,11 +178,8 @@ def twist(angles: Angles, draw: Draw, fast: bool) -> None:
 
 
 def events(draw: Draw, pattern: str) -> tuple[np.ndarray, np.ndarray]:
-    """Strength of event A and of event B, 0 at rest, about 1 at the height of an event: (T,) each.
-
-    The order is `pattern` ("ABAB" or "AABB") from a random place in it; without tempo jitter, which could bring
-    two events closer than 8 frames.
-    """
+    """Strength of event A and of event B, 0 at rest, about 1 at the height of an event: (T,) each. The order is
+    `pattern` from a random place in it; without tempo jitter, which could bring two events closer than 8 frames."""
     frames = np.arange(draw.knobs.num_frames)
     period, first = draw(*draw.knobs.event_period_frames), int(draw.rng.integers(len(pattern)))
     strength = {"A": np.zeros(len(frames)), "B": np.zeros(len(frames))}
@@ -277,21 +274,16 @@ def classes_of(vocabulary: str) -> tuple[Action, ...]:
 
 
 def training_videos(vocabulary: str, difficulty: float = 0.0) -> int:
-    """How many videos a vocabulary is learned from where nothing else is said: the harder, the fewer.
-
-    Errors: ValueError for another vocabulary or difficulty.
-    """
+    """How many videos a vocabulary is learned from where nothing else is said: the harder, the fewer. Errors:
+    ValueError for another vocabulary or difficulty."""
     classes = len(classes_of(vocabulary))
     easiest, hardest = {"source": (1520, 1200), "target": (160, 160)}[vocabulary]
     return classes * round((easiest + (hardest - easiest) * at_difficulty(difficulty).difficulty) / classes)
 
 
 def motion(name: str, rng: np.random.Generator, nuisances: dict, knobs: Knobs = KNOBS) -> Angles:
-    """Joint angles of one performance of action `name`, each (T,) in degrees, before sway.
-
-    Equal generators give the classes of a direction pair exactly each other's reversal, and those of a tempo pair
-    the same path at another period.
-    """
+    """Joint angles of one performance of action `name`, each (T,) in degrees, before sway. Equal generators give the
+    classes of a direction pair exactly each other's reversal, and those of a tempo pair the same path."""
     action = ACTIONS[name]
     draw = Draw(rng, nuisances, knobs, size=rng.uniform(0.88, 1.12), side=SIDES[int(rng.integers(2))])
     angles = {joint: np.zeros(knobs.num_frames) for joint in ANGLES}
@@ -299,17 +291,12 @@ def motion(name: str, rng: np.random.Generator, nuisances: dict, knobs: Knobs = 
         hold(angles, s, abduct=draw(6, 16), elbow=draw(8, 28), flex=draw(-6, 10), hip_out=draw(3, 9))
     angles["lean"] += draw(-2, 6)
     action.move(angles, draw)
-    if action.backwards:
-        return {joint: values[::-1] for joint, values in angles.items()}
-    return angles
+    return {joint: values[::-1] for joint, values in angles.items()} if action.backwards else angles
 
 
 def draw_sway(rng: np.random.Generator, knobs: Knobs = KNOBS) -> Angles:
-    """Slow small movements of every joint (degrees) and of the camera, (T,) each.
-
-    `place_x` is in metres; the camera's `camera_x`, `camera_y` and `camera_roll` have amplitude 1, to be scaled by
-    the video's shake and roll; `camera_zoom` is relative.
-    """
+    """Slow small movements of every joint (degrees), of the place (metres) and of the camera, (T,) each: its x, y and
+    roll have amplitude 1, to be scaled by the video's shake and roll; its zoom is relative."""
     seconds = np.arange(knobs.num_frames) / knobs.fps
 
     def wave(amplitude: float, slowest: float = 0.12, fastest: float = 0.5) -> np.ndarray:

@@ -154,10 +154,8 @@ def generator(seed: int, part: str, index: int, stream: str) -> np.random.Genera
 
 
 def draw_nuisances(seed: int, part: str, index: int, knobs: Knobs = KNOBS) -> dict[str, float | int | bool]:
-    """The nuisances of one video as plain values; units as in `Knobs`, blob and drift in supersampled pixels.
-
-    Errors: KeyError for an unknown part, ValueError for a negative number or seed.
-    """
+    """The nuisances of one video as plain values; units as in `Knobs`, blob and drift in supersampled pixels. Errors:
+    KeyError for an unknown part, ValueError for a negative number or seed."""
     rng = generator(seed, part, index, "nuisances")
 
     def knob(name: str) -> float:

@@ -96,10 +96,8 @@ def rotation(axis: str, degrees: np.ndarray) -> np.ndarray:
 
 
 def joints(angles: Angles, body: dict[str, float]) -> dict[str, np.ndarray]:
-    """Forward kinematics: each joint's position (T, 3) in metres, x to the person's left, y up, z forward.
-
-    The lower foot is on the ground, y = 0, plus `rise`.
-    """
+    """Forward kinematics: each joint's position (T, 3) in metres, x to the person's left, y up, z forward; the lower
+    foot is on the ground, y = 0, plus `rise`."""
     at = {"pelvis": np.zeros((len(angles["lean"]), 3))}
     hips = rotation("y", 0.5 * angles["turn"])
     waist = hips @ rotation("x", 0.5 * angles["lean"]) @ rotation("z", 0.5 * angles["side"])
