@@ -13,7 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from sphinx.application import Sphinx
 
-PAGE = Template((Path(__file__).parent.parent / "_templates" / "page.html").read_text(encoding="utf-8"))
+PAGE = Template((Path(__file__).parent.parent / "_templates" / "plain.html").read_text(encoding="utf-8"))
 STYLES = "a11y-high-contrast-light", "a11y-high-contrast-dark"  # which come with the theme
 IMPORT = re.compile(r"^(?:from|import) (studylib[\w.]*)(?: import (.*))?$", re.MULTILINE)
 CELL = re.compile(r"```\{code-cell\}.*?```", re.DOTALL)

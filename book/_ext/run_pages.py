@@ -21,7 +21,7 @@ from studylib.runs import results
 from studylib.runs.plan import PlanError
 from studylib.runs.results import BrokenRun, Run, complete_runs
 
-PAGE = Template((Path(__file__).parent.parent / "_templates" / "page.html").read_text(encoding="utf-8"))
+PAGE = Template((Path(__file__).parent.parent / "_templates" / "plain.html").read_text(encoding="utf-8"))
 WIDTH, HEIGHT = 640, 260  # of the curve's plot, units of its SVG
 
 
