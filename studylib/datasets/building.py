@@ -228,12 +228,9 @@ def build(
 ) -> Index:
     """Write the index `name` of the listed videos that are under `root` and can be read.
 
-    Labels are the lists' numbers; with `only_present` they are numbered over the classes that have a video. Videos
-    with fewer than `MIN_FRAMES` frames are kept and counted. `walked` is what `walk` gave where it is known.
-    Called again after a kill it goes on where it was stopped; a second process waits for the first.
-
-    Errors: DatasetError when the folder is wrong or no listed video is there; OSError when the disk is full or a
-    worker process was killed.
+    Labels are the lists' numbers; with `only_present` they are numbered over the classes that have a video. `walked` is
+    what `walk` gave where it is known. Called again after a kill it goes on where it was stopped. Errors: DatasetError
+    when the folder is wrong or no listed video is there; OSError when the disk is full or a worker was killed.
     """
     root, folder = Path(root), index_folder(name, data_root)
     videos, passed_over = walked or walk(root)

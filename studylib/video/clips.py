@@ -48,10 +48,8 @@ def dense_starts(num_frames: int, clip_length: int, step: int = 1) -> np.ndarray
 def starts_for_test(
     sampling: str, num_frames: int, clip_length: int, n: int, rng: np.random.Generator, step: int = 1
 ) -> np.ndarray:
-    """First frames of a video's test clips by the name of the rule: "random", "uniform" or "dense" (n is unused).
-
-    A video so short that it has no more than `n` starts gives each of them once, not some of them twice.
-    """
+    """First frames of a video's test clips by the name of the rule: "random", "uniform" or "dense" (n is unused). A
+    video so short that it has no more than `n` starts gives each of them once, not some of them twice."""
     if sampling == "dense":
         return dense_starts(num_frames, clip_length, step)
     if (last := last_start(num_frames, clip_length, step)) < n:

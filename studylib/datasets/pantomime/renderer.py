@@ -352,11 +352,9 @@ def shade_ground(image: np.ndarray, feet: np.ndarray) -> None:
 
 
 def frames(action: str, part: str, number: int, seed: int = DEFAULT_SEED, knobs: Knobs = KNOBS) -> np.ndarray:
-    """The frames of video `number` of `part` before encoding, (num_frames, height, width, 3) uint8 RGB.
-
-    Any action can be asked for: the same number gives the same person, place, camera and noise under every action.
-    Errors: ValueError for an unknown action, a negative number or seed; KeyError for an unknown part.
-    """
+    """The frames of video `number` of `part` before encoding, (num_frames, height, width, 3) uint8 RGB: with the same
+    person, place, camera and noise under every action. Errors: ValueError for an unknown action, a negative number or
+    seed; KeyError for an unknown part."""
     if action not in ACTIONS:
         raise ValueError(f"unknown action {action!r}; there are: {', '.join(ACTIONS)}")
     nuisances = draw_nuisances(seed, part, number, knobs)
