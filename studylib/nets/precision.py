@@ -1,8 +1,7 @@
 """bf16 is checked before it is trusted.
 
-bf16 autocast doubles the speed of training on a CPU that computes in bf16, but oneDNN's gradients have been wrong for
-some shapes (see `build.Conv3d`). `choose_precision` compares every convolution of the net that is about to be
-trained, at the shapes it will see, with fp32, and falls back to fp32 with a message when one is off.
+It doubles the speed of training on a CPU that computes in it, but oneDNN's gradients have been wrong for some shapes
+(see `build.Conv3d`): every convolution of a net is compared with fp32, at the shapes that it will see.
 """
 
 from math import inf, isfinite
@@ -59,10 +58,7 @@ def distinct_convolutions(net: nn.Module, shape: tuple[int, ...]) -> list[tuple[
 
 
 def relative_error(conv: nn.Conv3d, shape: tuple[int, ...], device: torch.device, repeats: int = 2) -> float:
-    """Largest relative error of output, input gradient and weight gradient of `conv` in bf16 against torch's in fp32.
-
-    Repeated, with freed memory full of NaN before, because one known fault reads memory that was never written.
-    """
+    """Largest relative error of output and of both gradients of `conv` in bf16 against torch's in fp32."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(shape, generator=generator).to(device).contiguous(memory_format=torch.channels_last_3d)
 
@@ -77,7 +73,7 @@ def relative_error(conv: nn.Conv3d, shape: tuple[int, ...], device: torch.device
 
     out_gradient, *reference = run("fp32", None)
     worst = 0.0
-    for _ in range(repeats):
+    for _ in range(repeats):  # with freed memory full of NaN: one known fault reads memory that was never written
         for size in (1_000, 10_000, 100_000, 1_000_000):
             torch.full((size,), float("nan"), device=device)
         for right, got in zip(reference, run("bf16", out_gradient)[1:], strict=True):

@@ -1,8 +1,7 @@
 """Weights from elsewhere into our networks, whole or not at all: torchvision's, VMZ's, and those of other runs.
 
 A file does not say the epsilon of its batch normalisation, and it matters: torchvision's is 1e-5, VMZ's and ours 1e-3.
-Loading sets it in the net's BN layers; our checkpoints carry it, so that a run that goes on, or another that starts
-from it, computes the same function.
+Loading sets it in the net's BN layers; our checkpoints carry it.
 
 VMZ's released files (facebookresearch/VMZ) are Caffe2 blobs in a Python-2 pickle. The blobs of a residual block are
 named by its number, counted from 0 through the whole net, and the convolution's, 1 or 2: `comp_3_conv_1_middle_w` is

@@ -5,8 +5,8 @@ CUDA_VISIBLE_DEVICES, gives it their share of the processor's cores and becomes 
 commands share a GPU. A place is a lock on a file, which ends with the process however it ends.
 
 `python -m studylib.runs.jobs requeue NOTEBOOK` follows a notebook that failed. A job that is preempted, or whose time
-is over, gets a signal; its trainer saves and ends, and the notebook with it. Requeued, the job starts again and goes on
-from there, under the same number: Snakemake sees one job that takes long, and no attempt is used up.
+is over, gets a signal; its trainer saves and ends. Requeued, it goes on under the same number: Snakemake sees one job
+that takes long, and no attempt is used up.
 """
 
 import fcntl

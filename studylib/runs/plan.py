@@ -40,13 +40,10 @@ from studylib.training.spec import (
 )
 from studylib.video.files import user_path
 
-PLAN_KEYS = ("title", "datasets", "resources", "defaults", "runs")
 GENERATED = "pantomime"  # the family of datasets that a plan makes; others are found, as their owner indexed them
 PLAN_NAME = r"[\w-][\w.-]*"
 DATASET_KEYS = ("train_videos", "test_videos", "seed", "vocabulary", "difficulty", "manifest")
-MARGIN = 1.5  # of the time that is asked for over the longest estimate
 MOST_HOURS = 720  # a longer run goes on in the next job
-SECONDS_TO_SAVE = 300  # before the end of its time
 
 
 class PlanError(ValueError):
@@ -86,8 +83,8 @@ class Resources:
         """As the resources of a Snakemake rule that its Slurm executor reads, all but the time."""
         return {
             "nodes": self.nodes,
-            # ahead of its time limit a run is told to save; what its signal does is said in `requeue`
-            "slurm_extra": f"--signal=USR1@{SECONDS_TO_SAVE} --{'' if self.requeue else 'no-'}requeue",
+            # 300 seconds ahead of its time limit a run is told to save; see `jobs.requeue`
+            "slurm_extra": f"--signal=USR1@300 --{'' if self.requeue else 'no-'}requeue",
             "mem_mb": round(1000 * (self.memory_gb or 0)),  # 0: the cluster's own default, not Snakemake's
             # a task is a node: torchrun starts the processes of its GPUs; Slurm counts GPUs by node, too
             **({"gres": f"gpu:{self.gpus}"} if self.gpus else {"tasks": self.nodes}),
@@ -100,7 +97,7 @@ class Resources:
         """
         if self.hours is not None:
             return max(1, round(60 * self.hours))
-        return 0 if isnan(seconds) else max(15, round(MARGIN * seconds / 60 / processes))
+        return 0 if isnan(seconds) else max(15, round(1.5 * seconds / 60 / processes))
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def load_plan(path: Path | str) -> Plan:
         raise PlanError(f"{path}: no such plan; in {path.parent} there are {plans}") from None
     except yaml.YAMLError as error:
         raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    _require_keys(path, "the plan", content, PLAN_KEYS, required=("title", "runs"))
+    _require_keys(path, "the plan", content, ("title", "datasets", "resources", "defaults", "runs"), ("title", "runs"))
     datasets = {name: _dataset(path, name, given) for name, given in (content.get("datasets") or {}).items()}
     manifests = {name: given.pop("manifest") for name, given in datasets.items() if "manifest" in given}
     datasets = {name: given for name, given in datasets.items() if given}
@@ -185,7 +182,7 @@ def load_plan(path: Path | str) -> Plan:
     runs: list[PlannedRun] = []
     for number, entry in enumerate(content["runs"] or [], 1):
         where = f"run {number}"
-        _require_keys(path, where, entry, ("name", "resources", *(f.name for f in fields(RunSpec))), required=())
+        _require_keys(path, where, entry, ("name", "resources", *(f.name for f in fields(RunSpec))))
         try:
             resources = usual.with_changes(entry.pop("resources", None))
             runs += _expand(path.stem, {**(content.get("defaults") or {}), **entry}, resources, manifests)
@@ -277,7 +274,7 @@ def _run_name(spec: RunSpec, name: str | None, varied: Mapping[str, list]) -> st
     return "_".join([first, *(f"{key}{getattr(spec, key)}" for key in added), f"seed{spec.seed}"])
 
 
-def _require_keys(path: Path, where: str, value: Any, known: tuple[str, ...], required: tuple[str, ...]) -> None:
+def _require_keys(path: Path, where: str, value: Any, known: tuple[str, ...], required: tuple[str, ...] = ()) -> None:
     if not isinstance(value, dict):
         raise PlanError(f"{path}: {where} is not a mapping of names to values but {value!r}")
     for key in value:

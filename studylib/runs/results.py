@@ -316,11 +316,8 @@ def load_plan_runs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
 def table(plan: str | None = None, experiment: str | None = None, repository: Path = REPOSITORY) -> pd.DataFrame:
     """A row for each run of the repository's plans, of one plan and one experiment where they are given.
 
-    Columns: as of `load_plan_runs`. `stats.accuracy` takes the column `result` of the runs of a network.
-
-    Raises:
-        BrokenRun: see `load_planned_run`.
-        PlanError: a plan is none, or there is no such plan.
+    Columns: as of `load_plan_runs`. `stats.accuracy` takes the column `result` of the runs of a network. BrokenRun and
+    PlanError name what cannot be read.
     """
     folder = repository / "runs"
     files = plan_files(folder) if plan is None else [folder / f"{plan}.yaml"]
@@ -372,8 +369,6 @@ def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterato
 def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
     """Check one run folder and copy it to its place in one step; "imported", or "there already" where the same run is.
 
-    What is checked is the copy, so that nothing can change between the check and its use.
-
     Raises:
         NotImported: it is no complete run of a plan of this repository, has other files, its videos are others, or
             another run is recorded in its place. Nothing of it is left then.
@@ -386,6 +381,7 @@ def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
     except StopIteration:
         raise NotImported(f"runs/{plan}.yaml has no run {name} of {experiment}; add it to the plan") from None
     place = repository / planned.folder
+    # what is checked is the copy, so that nothing can change between the check and its use
     with tempfile.TemporaryDirectory(prefix=".import-", dir=repository / "runs") as above:
         copy = Path(above) / planned.folder
         try:

@@ -49,9 +49,7 @@ def crossed_interval(
     deviation of 0 to 3 points, 1,000 or 2,000 videos) it covered the truth in 94 to 99 of a hundred, and in 93 where
     the seeds of one network differed six times as much as the other's. A network of one seed adds no spread of seeds.
 
-    Args:
-        outcomes: of each network (n seeds, V videos), in points: 100 for right, 0 for wrong.
-        signs: of each network, 1 or -1.
+    `outcomes` are those of each network (n seeds, V videos), in points: 100 for right, 0 for wrong; a sign is 1 or -1.
     """
     rng = np.random.default_rng(seed)
     per_video = sum(sign * own.mean(0) for own, sign in zip(outcomes, signs, strict=True))  # (V,)
@@ -116,9 +114,8 @@ def speakers_interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[
     Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 94 to 98 of 100 cases; Student's t
     over the speakers' means alone would cover 86 to 95.
 
-    Args:
-        values: of each network (n seeds, S speakers), in points, with its sign.
-        folds: (S,) in which each speaker is tested.
+    `values` are those of each network (n seeds, S speakers), in points, with its sign; `folds` (S,) has the fold in
+    which each speaker is tested.
     """
     per_speaker = sum(own.mean(0) for own in values)  # (S,)
     numbers, of_fold = np.unique(folds, return_inverse=True)
