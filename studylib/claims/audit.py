@@ -1,12 +1,6 @@
-"""The paper against itself: its claims that arithmetic on its own tables decides, and how arithmetic decides.
+"""The paper against itself: its claims (evidence/claims.csv) that arithmetic on its own tables decides, and how.
 
-A printed number is compared with the same quantity recomputed from the paper's other printed numbers, or from a count:
-
-* "holds": equal to the printed digit;
-* "rounding": off by no more than what the rounding of the printed inputs can produce;
-* "does not hold": off by more, or an order, a count or a structure that is not what is stated.
-
-The claims, their rules and the readings that were decided are rows of evidence/claims.csv.
+A printed number is compared with the same quantity recomputed from the paper's other printed numbers, or from a count.
 """
 
 import re
@@ -26,8 +20,9 @@ from studylib.nets.complexity import Complexity, count_by_name, count_relus, out
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.stats.intervals import difference_margin
 
-HOLDS, ROUNDING, FAILS = "holds", "rounding", "does not hold"
-OUTCOMES = (HOLDS, ROUNDING, FAILS)
+# Equal to the printed digit; off by no more than what rounding of the printed inputs can produce; off by more, or an
+# order, a count or a structure that is not what is stated.
+HOLDS, ROUNDING, FAILS = OUTCOMES = ("holds", "rounding", "does not hold")
 
 HALF_UNIT = 0.05  # points: what rounding to one decimal can hide in each accuracy of the paper's tables
 TWO = 2 * HALF_UNIT  # in a difference of two printed accuracies
@@ -42,13 +37,8 @@ class Decision(NamedTuple):
 
 
 def compare(printed: str, value: float, hidden: float = 0.0) -> str:
-    """The outcome for one printed number.
-
-    Args:
-        printed: as in the paper, without unit.
-        value: recomputed.
-        hidden: the most by which rounding of the inputs can have moved `value`: `HALF_UNIT` for each accuracy used.
-    """
+    """The outcome for one number as printed, without unit, against the recomputed value, which rounding of the inputs
+    can have moved by `hidden` at most: `HALF_UNIT` for each accuracy used."""
     off, half_digit = abs(float(printed) - value), 0.5 * 10.0 ** Decimal(printed).as_tuple().exponent
     if off <= half_digit + _EPSILON:
         return HOLDS
@@ -98,8 +88,7 @@ def at_least(difference: float, threshold: float) -> bool:
 CLIP, VIDEO = "clip_top1", "video_top1"
 FLAT, MC, RMC = ("R2D", "f-R2D"), ("MC2", "MC3", "MC4", "MC5"), ("rMC2", "rMC3", "rMC4", "rMC5")
 OVER_TIME = (*MC, *RMC, "R3D")
-OURS = ("R(2+1)D",)
-OURS_ON_SPORTS, KINETICS_400 = "R(2+1)D-RGB-32frame", "Kinetics-400"
+OURS, OURS_ON_SPORTS, KINETICS_400 = ("R(2+1)D",), "R(2+1)D-RGB-32frame", "Kinetics-400"
 TABLES = {  # -> file, and what names a row
     2: ("table2_conv_types", "net"),
     3: ("table3_sports1m", "method"),
@@ -145,12 +134,6 @@ def all_above(ours: Iterable[str], over: Iterable[str]) -> Decision:
 def _mc_over_rmc() -> Decision:
     clip, video = ((table(2, m)[[*MC]] - table(2, m)[[*RMC]].to_numpy()).mean() for m in (CLIP, VIDEO))
     return statement(all(0 < mean <= CLOSE for mean in (clip, video)), f"means {clip:+.2f} clip, {video:+.2f} video")
-
-
-def _quoted_video() -> Decision:
-    printed, accuracy = {"R(2+1)D": "63.9", "R3D": "61.2"}, table(2, VIDEO)
-    outcome = worst(compare(value, accuracy[net]) for net, value in printed.items())
-    return Decision(listed(accuracy[list(printed)]), outcome)
 
 
 def sports_gain(printed: str, over: str) -> Decision:
@@ -290,11 +273,6 @@ def conv1_of(net: str) -> list[nn.Conv3d]:
     return [module for module in built(net).stem if isinstance(module, nn.Conv3d)]
 
 
-def _table1_sizes() -> Decision:
-    printed = [(8, 56, 56), (8, 56, 56), (4, 28, 28), (2, 14, 14), (1, 7, 7)]
-    return statement(all(sizes("R3D", depth) == printed for depth in DEPTHS), shown(*sizes("R3D")))
-
-
 def differing(times: Mapping[str, int], fewest: int) -> Decision:
     """Last convolutions have at least so many temporal sizes."""
     return statement(len(set(times.values())) >= fewest, listed(times, "{}"))
@@ -346,11 +324,6 @@ def _parameter_column() -> Decision:
     return statement(not wrong, f"{len(counts) - len(wrong)} of {len(counts)} equal{''.join(texts)}")
 
 
-def _three_times() -> Decision:
-    ratios = {net: counted("R3D").weights / counted(net).weights for net in MC}
-    return Decision(listed(ratios, "{:.2f}"), worst(compare("3", ratio) for ratio in ratios.values()))
-
-
 def _cheapest_and_poorest() -> Decision:
     costs = {net: gflops(net) for net in PAPER_NAMES.values()}
     cheapest = min(costs, key=costs.get)
@@ -384,7 +357,10 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
     ),
     "temporal-over-2d": lambda: all_above(OVER_TIME, FLAT),
     "best-of-twelve": lambda: all_above(OURS, [*FLAT, *OVER_TIME]),
-    "quoted-video": _quoted_video,
+    "quoted-video": lambda: Decision(
+        listed(table(2, VIDEO)[["R(2+1)D", "R3D"]]),
+        worst((compare("63.9", table(2, VIDEO)["R(2+1)D"]), compare("61.2", table(2, VIDEO)["R3D"]))),
+    ),
     "figure3-gain": lambda: number("2.8", gains(VIDEO, OURS, ["R3D"]).item(), TWO),
     "figure3-best": lambda: statement(table(2, VIDEO).idxmax() == "R(2+1)D", f"{table(2, VIDEO).max():.1f}"),
     "finetune-gain": lambda: Decision(
@@ -438,7 +414,10 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
         f"formula {middle_channels(3, 64, d=7)}, network {conv1_of('R(2+1)D')[0].out_channels}",
     ),
     "conv1-filters": _conv1_filters,
-    "table1-sizes": _table1_sizes,
+    "table1-sizes": lambda: statement(
+        sizes("R3D", 18) == sizes("R3D", 34) == [(8, 56, 56), (8, 56, 56), (4, 28, 28), (2, 14, 14), (1, 7, 7)],
+        shown(*sizes("R3D")),
+    ),
     "depths": lambda: statement(
         all(layers_of("R3D", n) == n for n in DEPTHS), ", ".join(str(layers_of("R3D", n)) for n in DEPTHS)
     ),
@@ -465,7 +444,11 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
     "layers-68": lambda: number("68", layers_of("R(2+1)D", 34)),
     "same-size": lambda: same_size(18),
     "compact": lambda: same_size(34),
-    "three-times": _three_times,
+    "three-times": lambda: of_all(
+        {net: counted("R3D").weights / counted(net).weights for net in MC},
+        lambda ratio: compare("3", ratio) == HOLDS,
+        "{:.2f}",
+    ),
     "mc-capacity": lambda: of_all(
         {net: counted(net).weights / counted("f-R2D").weights for net in MC},
         lambda ratio: abs(ratio - 1) <= SAME,

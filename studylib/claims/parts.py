@@ -1,17 +1,12 @@
-"""What a verdict is, and how 95% intervals make one: the rules of thumb that every claim's rule is built of.
+"""What a verdict is, and how 95% intervals make one.
 
-A claim says one or several things, its parts. A part is a number with its interval, and the region that the claim puts
-it in: above 0 where one network is said to be better, within `CLOSE` of 0 where two are said to be equal.
+A claim says one or several things, its parts: a number with its interval, and the region that the claim puts it in.
 
 * A part is reproduced when the whole interval lies in the region, contradicted when none of it does, else inconclusive.
-* A claim is reproduced when all its parts are. That needs no correction for their number: where the claim is false at
-  least one part is, and that one comes out as reproduced in at most 2.5 of a hundred studies, whatever the others do
-  (an intersection-union test).
+* A claim is reproduced when all its parts are; an intersection-union test needs no correction for their number.
 * A claim is contradicted when one part is, by an interval that is wide enough for their number (Bonferroni's: of k
-  parts at the level 1 - 0.05 / k). Without that, of eighteen comparisons that differ in nothing some would contradict
-  the claim by chance.
-* Else it is inconclusive, and so is a claim with an interval that leaves out how seeds differ: two seeds of one network
-  differ by more than such an interval far more often than in one study of twenty.
+  parts at the level 1 - 0.05 / k).
+* Else it is inconclusive, and so is a claim with an interval that leaves out how seeds differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -120,11 +115,8 @@ def contrast(
     unit: str = POINTS,
     digits: int = 1,
 ) -> Part:
-    """The mean of some networks minus the mean of others and a published number, with its 95% interval.
-
-    Raises:
-        NotComparable: the networks were not tested on the same videos, labels and classes.
-    """
+    """The mean of some networks minus the mean of others and a published number, with its 95% interval; NotComparable
+    where they were not tested on the same videos, labels and classes."""
     networks = [replace(own, values=own.values / len(side)) for side in (plus, minus) for own in side]
     found = combined(networks, [1] * len(plus) + [-1] * len(minus))
     ends = found.low - published, found.high - published
@@ -134,11 +126,8 @@ def contrast(
 
 
 def over_seeds(what: str, plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]] = ()) -> Part:
-    """A sum of means over seeds minus another, with the 95% interval of Student's t, for what is one number a seed.
-
-    Variances of the networks need not be equal: Welch's interval, with Satterthwaite's degrees of freedom. It is nan
-    where a network has a single seed.
-    """
+    """A sum of means over seeds minus another, for what is one number a seed, with Welch's 95% interval
+    (Satterthwaite's degrees of freedom), nan where a network has a single seed."""
     groups = [np.asarray(own, float) for own in (*plus, *minus)]
     signs = [1] * len(plus) + [-1] * len(minus)
     points = float(sum(sign * own.mean() for sign, own in zip(signs, groups, strict=True)))

@@ -1,8 +1,4 @@
-"""What the paper and others published, and what the paper claims: tables and texts, each row with its source.
-
-Nothing here was measured by us, and nothing is decided: `audit` and `verdicts` do that, by the rules in words of
-evidence/claims.csv and the tolerances below.
-"""
+"""What the paper and others published, and what the paper claims, each row with its source; tolerances of the rules."""
 
 from importlib.resources import files
 
@@ -52,14 +48,7 @@ def read_claims(kind: str) -> pd.DataFrame:
 
 
 def table(name: str) -> pd.DataFrame:
-    """A published table, with a column `source`; accuracies are percentages.
-
-    Args:
-        name: a key of `SOURCES`.
-
-    Raises:
-        ValueError: names the tables there are.
-    """
+    """A published table, a key of `SOURCES` (else ValueError), with a column `source`; accuracies are percentages."""
     if name not in SOURCES:
         raise ValueError(f"published table {name!r}: there is none; there are {', '.join(SOURCES)}")
     rows = pd.read_csv(files("studylib.claims") / "evidence" / f"{name}.csv")

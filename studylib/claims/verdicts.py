@@ -1,9 +1,7 @@
 """What recorded runs say of the paper's empirical claims, by rules written down as code.
 
-A rule takes the runs of one plan and gives the parts of its claim, each a number with a 95% interval, and a verdict
-from them (see `parts`). It is the same for every plan. Networks are asked for by their settings, never by a run's name,
-and a claim about a dataset is decided on that dataset only. The rules in words are in evidence/claims.csv. The size of
-a difference is no part of a claim, only its side: how many points two networks are apart depends on the data.
+A rule, in words in evidence/claims.csv, takes the runs of one plan and gives the parts of its claim (see `parts`); it
+is the same for every plan. The size of a difference is no part of a claim, only its side: it depends on the data.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,8 +54,8 @@ UNPLANNED = {
 # --- the networks of a plan and their runs
 #
 # A network is all its planned runs, a run a seed (and an official split, where there are several). A rule has a verdict
-# only when every one of them is complete: a verdict from the seeds that happen to be there would depend on when one
-# looks. Two networks are compared only where they differ in nothing else than what the claim is about.
+# only when every one of them is complete, or it would change with each new run. Two networks are compared only where
+# they differ in nothing else than what the claim is about.
 
 CLIP, VIDEO = "clip@1", "video@1"
 MEASURES = {CLIP: "clip_top1", VIDEO: "video_top1"}  # -> key of `estimates.MEASURES`
@@ -73,7 +71,6 @@ NEVER_MATTERS = ("experiment", "net", *DRAWN, "new_head", "recompute")
 OF_TRAINING = (
     "epochs", "clips_per_epoch", "batch_size", "lr", "lr_schedule", "lr_step", "warmup_epochs", "weight_decay",
 )  # fmt: skip
-NO_SUCH_RUN = " (no such run in the plan)"
 Key = tuple[int, int]  # seed, split
 
 
@@ -148,10 +145,7 @@ class Evidence:
         """The network whose runs have the `wanted` fields and are accepted, of the first experiment that plans one.
 
         Notes what was looked at and what is missing (see `require`): any run of it, one that is not complete, one of
-        each of the `splits`, or as many seeds.
-
-        Raises:
-            Undecidable: the plan has several such networks, or its runs were not recorded alike.
+        each of the `splits`, or as many seeds. Undecidable where the plan has several, or runs not recorded alike.
         """
         wanted = USUAL | wanted
         accepted = [p for p in self.planned if all(getattr(p.spec, name) == v for name, v in wanted.items())]
@@ -166,7 +160,8 @@ class Evidence:
             raise Undecidable(f"the plan has several runs of {name} that {how}, and the rule needs one")
         net = Network(name, runs, {key: self.trainer(p).folder for key, p in runs.items()}, specs[0] if specs else None)
         self.used += [p.folder for p in own]
-        missing = [f"{p.folder} ({p.state})" for p in own if p.run is None] if own else [name + NO_SUCH_RUN]
+        missing = [f"{p.folder} ({p.state})" for p in own if p.run is None]
+        missing = missing if own else [f"{name} (no such run in the plan)"]
         seeds, tested = ({key[i] for key in runs} for i in (0, 1))
         missing += [f"{name}, split {split}" for split in splits if own and split not in tested]
         if own and len(seeds) < fewest_seeds:
@@ -177,12 +172,8 @@ class Evidence:
         return net
 
     def require(self, nets: Iterable[Network] = (), *but: str) -> None:
-        """Nothing that was asked for is missing, and these networks differ in nothing but the fields `but`.
-
-        Raises:
-            NotRunYet: something is missing.
-            Undecidable: names two of the networks and the fields in which they differ.
-        """
+        """NotRunYet where anything that was asked for is missing, Undecidable where networks differ in other fields
+        than `but`."""
         if self.missing:
             raise NotRunYet
         nets = list(nets)
@@ -207,7 +198,7 @@ class Evidence:
         return planned if planned.spec.epochs > 0 or start is None else self.trainer(start)
 
     def trained_as(self, planned: Planned) -> RunSpec:
-        """The settings of training and test: a run without training has the training of its weights."""
+        """Its settings; of a run without training, those of training from the run that trained its weights."""
         return replace(self.trainer(planned).spec, **{name: getattr(planned.spec, name) for name in OF_THE_TEST})
 
 
@@ -251,10 +242,11 @@ def printed(net: str, depth: int = 18) -> str:
     return f"{PRINTED_NAMES[net]}-{depth}"
 
 
-def minus(first: Network, second: Network, claimed: tuple[float, float] = ABOVE, measure: Measure = CLIP) -> Part:
-    """One network minus another."""
-    what = f"{first.name} minus {second.name}, {measure}"
-    return contrast(what, [first.outcomes(measure)], [second.outcomes(measure)], claimed)
+def minus(first: Network, second: Network, claimed: tuple[float, float] = ABOVE) -> Part:
+    """One network minus another, clip accuracy."""
+    return contrast(
+        f"{first.name} minus {second.name}, {CLIP}", [first.outcomes(CLIP)], [second.outcomes(CLIP)], claimed
+    )
 
 
 # --- types of convolution: Table 2, and where its differences come from (section 4.2)
@@ -296,14 +288,13 @@ def table2(evidence: Evidence, pairs: Sequence[Pair], claimed: tuple[float, floa
         measured = ([nets[net].outcomes(CLIP) for net in group] for group in pair)
         parts[pair] = contrast(f"{name_of(pair)}, {CLIP}", *measured, claimed)
     aside = {WITHOUT_MC2: [parts[pair] for pair in rest]} if any("mc2" in plus for plus, _ in pairs) else {}
-    return all_hold([parts[pair] for pair in pairs], aside)
+    asked = tuple(parts[pair] for pair in pairs)
+    return Verdict(combine(asked), asked, aside=aside)
 
 
 def nonlinearity(evidence: Evidence) -> list[Part]:
-    """R(2+1)D is better than R3D, and better than itself without the ReLU between its two convolutions.
-
-    R3D with added ReLUs decides nothing: the paper's ReLUs are those that factorising makes room for.
-    """
+    """R(2+1)D is better than R3D, and than itself without the inner ReLU. R3D with added ReLUs decides nothing: the
+    paper's are those that factorising makes room for."""
     whole, full = (evidence.net(printed(net), ["mechanism", "conv_types"], net=net) for net in ("r2plus1d", "r3d"))
     without = evidence.net("R(2+1)D-18 without inner ReLU", ["mechanism"], net="r2plus1d_no_inner_relu")
     evidence.require([whole, full, without])
@@ -313,10 +304,8 @@ def nonlinearity(evidence: Evidence) -> list[Part]:
 def motion(evidence: Evidence) -> Verdict:
     """Networks over time are ahead of f-R2D, and more than `MOST` of that gap goes where the frames do not move.
 
-    The trained networks are tested as they are, on shuffled and on frozen frames: R3D, and whichever other nets over
-    time the plan tests so. With gap the accuracy minus f-R2D's, MOST x gap(frames in order) - gap(other order) is above
-    0: the lead is less than half of what it was. f-R2D's own loss from a frozen frame is taken off by that. What this
-    cannot tell: a network may also lose because it never saw such frames.
+    With gap the accuracy minus f-R2D's, whose own loss that takes off, MOST x gap(in order) - gap(other order) is above
+    0. What this cannot tell: a network may also lose because it never saw such frames.
     """
     planned = {p.spec.net for p in evidence.planned if p.spec.frame_order in MOTIONLESS}
     nets = ["r3d", *[net for net in NETS if net in planned and net not in ("r3d", *FLAT)]]
@@ -338,7 +327,8 @@ def motion(evidence: Evidence) -> Verdict:
         what = f"{MOST:.0%} of the lead of {printed(net)} over f-R2D minus what is left on {{}} frames, {CLIP}"
         gone = [contrast(what.format(order), [left["f_r2d", order]], [left[net, order]]) for order in MOTIONLESS]
         alone[f"{printed(net)} alone"] = [minus(normal[net], normal["f_r2d"]), *gone]
-    return all_hold([part for own in alone.values() for part in own], alone)
+    parts = tuple(part for own in alone.values() for part in own)
+    return Verdict(combine(parts), parts, aside=alone)
 
 
 # --- training and test errors with 18 and 34 layers (Figure 4)
@@ -354,10 +344,7 @@ def of_depth(evidence: Evidence, depth: int, seeds: int = 1) -> list[Network]:
 
 def training_error(evidence: Evidence, *depths: int) -> list[Part]:
     """R3D's training error of the last epoch minus R(2+1)D's; of two depths, that gap at the first minus at the second.
-
-    It is one number a run, the share of the last epoch's augmented training clips that were named wrong. It has no
-    videos to pair: its interval is over seeds (Welch's), of which each network needs `FEWEST_SEEDS`.
-    """
+    It is one number a run, so the interval is over seeds."""
     nets = [net for depth in depths for net in of_depth(evidence, depth, FEWEST_SEEDS)]
     evidence.require(nets, "depth")
     errors = [[float(p.run.history["train_error"].iloc[-1]) for p in net.runs.values()] for net in nets]
@@ -441,9 +428,8 @@ def clip_rises(evidence: Evidence) -> list[Part]:
 def video_peaks(evidence: Evidence) -> Verdict:
     """Some length in between is better than the shortest and than the longest.
 
-    Reproduced when for one of the m lengths in between both differences are above 0; the best of m is sought, so both
-    intervals are those of level 1 - 0.05 / m. Contradicted when for every length in between one of its two differences
-    is below 0, by the interval of level 1 - 0.05 / 2.
+    The best of m lengths is sought, so reproduced by intervals of level 1 - 0.05 / m; contradicted when of every length
+    one of its two differences is below 0, by the interval of level 1 - 0.05 / 2.
     """
     video = by_length(evidence, VIDEO)
     first, *between, last = video
@@ -502,11 +488,8 @@ def clip_correlation(predictions: Predictions) -> np.ndarray:
 
     How alike two clips of one video are, beside two clips of any two videos: with p the score (of all right classes,
     where there are several) and m its mean over videos, the mean over videos of (p_i - m) (p_j - m) over all pairs of
-    clips of the video, by that of (p_i - m)^2. At 1 all clips of a video score the same and their mean is no better
-    than one; at 0 they differ as those of different videos do. A video's part is how far it moves that ratio.
-
-    Raises:
-        Undecidable: a video has one clip only.
+    clips of the video, by that of (p_i - m)^2. At 1 all clips of a video score the same; at 0 they differ as those of
+    different videos do. A video's part is how far it moves that ratio. Undecidable where a video has one clip only.
     """
     scored = zip(predictions.whole_clip_scores, predictions.right_classes, strict=True)
     p = [scores[:, own].astype(float).sum(1) for scores, own in scored]
@@ -523,11 +506,10 @@ def clip_correlation(predictions: Predictions) -> np.ndarray:
 def resolution(evidence: Evidence) -> list[Part]:
     """The plan's higher resolution against half of it, clip and video accuracy, equal."""
     side = max((p.spec.resolution for p in evidence.planned if p.spec.experiment == "resolution"), default=0)
-    wanted = {"net": "r2plus1d", "resolution": side}
-    high = evidence.net("R(2+1)D-18 at the higher resolution", ["resolution"], **wanted)
+    what, half = "R(2+1)D-18 at the higher resolution", side // 2
+    high = evidence.net(what, ["resolution"], net="r2plus1d", resolution=side)
     if high.spec is None:
         evidence.require()
-    half = high.spec.resolution // 2
     wanted = {"net": "r2plus1d", "resolution": half, "clip_length": high.spec.clip_length}
     low = evidence.net(f"R(2+1)D-18 at {half} x {half}", ["resolution", "conv_types"], **wanted)
     evidence.require([low, high], "resolution")
@@ -557,10 +539,7 @@ def streams(evidence: Evidence, what: str, *arguments: object, **wanted: object)
 
 
 def both(rgb: Network, flow: Network) -> Outcomes:
-    """Video accuracy of two streams' scores averaged, seed by seed and split by split.
-
-    Raises Undecidable where they have not the same seeds and splits.
-    """
+    """Video accuracy of two streams' scores averaged, seed by seed and split by split."""
     if rgb.runs.keys() != flow.runs.keys():
         raise Undecidable(f"{rgb.name} and {flow.name} do not have the same seeds and splits")
     others = flow.tests()
@@ -637,10 +616,7 @@ def pretraining(evidence: Evidence) -> list[Part]:
 
 
 def fusion(evidence: Evidence) -> list[Part]:
-    """Both streams averaged minus each alone, of every network of which the plan trains both.
-
-    The fused scores are made of the same runs, seed by seed, so that the seeds are paired.
-    """
+    """Both streams averaged minus each alone, seeds paired, of every network of which the plan trains both."""
 
     def but_the_stream(planned: Planned) -> tuple:
         """What two streams of one network have in common, over all seeds and splits: settings, and their start."""
@@ -673,11 +649,8 @@ def fusion(evidence: Evidence) -> list[Part]:
 
 
 def joined(evidence: Evidence) -> Verdict:
-    """One of the ways gains more than `CLOSE` points over the mean of the scores, on average over Table 2's networks.
-
-    The best of the ways is sought, so its interval is that of level 1 - 0.05 / ways; contradicted when all of them gain
-    less. It says nothing of ways that are trained.
-    """
+    """The best way gains more than `CLOSE` points over the mean of the scores, averaged over Table 2's networks, by the
+    interval of level 1 - 0.05 / ways; contradicted when all gain less."""
     planned = {p.spec.net for p in evidence.planned if p.spec.experiment == "conv_types"}
     nets = [evidence.net(printed(net), ["conv_types"], net=net) for net in NETS if net in planned]
     if not nets:
@@ -713,11 +686,7 @@ PRINTED_SIZES = {
 
 
 def filters(evidence: Evidence) -> list[Part]:
-    """Of each seed's R(2+1)D-18, the share of conv1's spatial and temporal weights that are within Figure 6's scale.
-
-    That temporal filters show structure is no part of it: the paper says it of a picture, and a measure (such as how
-    much of their energy does not change over time) departs from that of random filters as soon as anything is learnt.
-    """
+    """Of each seed's R(2+1)D-18, the share of conv1's spatial and temporal weights that are within Figure 6's scale."""
     why = "the size of weights follows from the data and from the width, and this plan is not on Kinetics"
     evidence.require_data(KINETICS, why)
     net = evidence.net(printed("r2plus1d"), FILTER_EXPERIMENTS, net="r2plus1d")
@@ -736,11 +705,8 @@ def filters(evidence: Evidence) -> list[Part]:
 
 
 def sizes(evidence: Evidence) -> Verdict:
-    """Videos and classes of the indexes that complete runs were made on, the largest of each dataset.
-
-    Classes are equal, videos within `SAME` of the printed number. Fewer videos than that do not contradict it: videos
-    have been withdrawn since.
-    """
+    """Videos and classes of the indexes that complete runs were made on, the largest of each dataset; fewer videos do
+    not contradict a printed number, since some have been withdrawn."""
     evidence.require_data(PRINTED_SIZES, "the sizes are those of datasets that this plan does not use")
     parts, lost = [], []
     for family, (name, videos, classes) in PRINTED_SIZES.items():
@@ -777,13 +743,9 @@ RULES: dict[str, Callable[[Evidence], list[Part] | Verdict]] = {
     "run-correlation": more_correlated,
     "run-resolution": resolution,
     "run-sports": sports,
-    "run-kinetics": lambda evidence: benchmark(
-        evidence, "table4_kinetics", KINETICS, "kinetics", ("none", "Sports-1M")
-    ),
+    "run-kinetics": lambda runs: benchmark(runs, "table4_kinetics", KINETICS, "kinetics", ("none", "Sports-1M")),
     "run-fusion": fusion,
-    "run-transfer": lambda evidence: benchmark(
-        evidence, "table5_transfer", TRANSFER, "transfer", PRETRAINING, OFFICIAL_SPLITS
-    ),
+    "run-transfer": lambda runs: benchmark(runs, "table5_transfer", TRANSFER, "transfer", PRETRAINING, OFFICIAL_SPLITS),
     "run-pretraining": pretraining,
     "run-filters": filters,
     "run-aggregation": joined,
@@ -791,18 +753,11 @@ RULES: dict[str, Callable[[Evidence], list[Part] | Verdict]] = {
 }
 
 
-def all_hold(parts: Sequence[Part], aside: Mapping[str, Sequence[Part]] | None = None) -> Verdict:
-    """The verdict on a claim that says all of these parts."""
-    return Verdict(combine(parts), tuple(parts), aside=aside or {})
-
-
 def decide(claim_id: str, runs: pd.DataFrame, plan: str) -> Verdict:
     """The verdict of one plan's recorded runs on an empirical claim.
 
     Args:
-        claim_id: of evidence/claims.csv.
-        runs: a table of `results.load_plan_runs` or `results.table`.
-        plan: whose runs; those of other plans are not looked at.
+        runs: a table of `results.load_plan_runs` or `results.table`; those of other plans are not looked at.
 
     Raises:
         ValueError: no rule for that id, or no run of that plan in the table.
@@ -814,7 +769,7 @@ def decide(claim_id: str, runs: pd.DataFrame, plan: str) -> Verdict:
         return Verdict(UNDECIDABLE, why=why)
     try:
         found = RULES[claim_id](evidence)
-        verdict = found if isinstance(found, Verdict) else all_hold(found)
+        verdict = found if isinstance(found, Verdict) else Verdict(combine(found), tuple(found))
     except NotRunYet:
         verdict = Verdict(NOT_RUN, missing=tuple(dict.fromkeys(evidence.missing)))
     except NotComparable as reason:
