@@ -92,21 +92,14 @@ def heading(column: str) -> str:
 
 
 def cell(column: str, value: object) -> str:
-    """A value as a table shows it: shares in percent, whole numbers whole, others to three figures, nothing as "–".
-
-    Small shares have a decimal.
-    """
+    """A value as a table shows it: shares in percent, whole numbers whole, others to three figures, nothing as "–"."""
     if value is None or value == "" or (isinstance(value, float) and pd.isna(value)):
         return "–"
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         return escape(str(value))
     if "share" in column or column == "of_originals":
         return f"{100 * value:.{0 if abs(value) >= 0.0995 else 1}f}%"
-    return figures3(value)
-
-
-def figures3(value: float) -> str:
-    """Three figures, or all of those before the decimal point: 0.0123, 1.23, 12.3, 1,234."""
+    # three figures, or all of those before the decimal point: 0.0123, 1.23, 12.3, 1,234
     if float(value).is_integer():
         return f"{int(value):,}"
     before = f"{abs(value):.2e}".partition("e")[2]  # the power of ten after rounding

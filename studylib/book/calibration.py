@@ -1,8 +1,6 @@
-"""How the settings of the synthetic study were chosen: the rules, and what the recorded runs say to them.
+"""How the settings of the synthetic study were chosen: rules older than the runs of the plans `calibration` and `mini`.
 
-Functions of a table of runs (`results.load_plan_runs`): those of `runs/calibration.yaml`, or of the study itself,
-`runs/mini.yaml`, which is held to the same requirements. The first run of either plan has the base setting, and a
-question changes one field of it. The requirements and the rules of choice are older than the runs that they judge.
+The first run of a plan's table (`results.load_plan_runs`) has the base setting; a question changes one field of it.
 """
 
 from collections.abc import Mapping
@@ -63,10 +61,8 @@ def gap(rows: pd.DataFrame) -> Estimate | None:
 
 
 def levels(rows: pd.DataFrame, net: str) -> pd.DataFrame:
-    """A network's video@1 in one setting by cue group, `ALL` first: accuracy, low, high, percent.
-
-    Means over seeds of the accuracy and of Wilson's interval, which covers the test videos only; nan without runs.
-    """
+    """A network's video@1 in one setting by cue group, `ALL` first: accuracy, low, high, percent, means over seeds of
+    the accuracy and of Wilson's interval, which covers the test videos only; nan without runs."""
     found: dict[str, list[pd.Series]] = {}
     for run in rows.loc[rows["net"] == net, "result"]:
         videos = cues.named(run)
@@ -77,10 +73,8 @@ def levels(rows: pd.DataFrame, net: str) -> pd.DataFrame:
 
 
 def members(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of the videos that a run names as one of their pair, the share that it names as the right one.
-
-    Columns: net, seed, cue, pair, accuracy, low, high (percent, Wilson 95%; nan where it names none as of the pair).
-    """
+    """Of the videos that a run names as one of their pair, the share that it names as the right one: columns net, seed,
+    cue, pair, accuracy, low, high (percent, Wilson 95%; nan where it names none as of the pair)."""
     found = []
     for net, seed, run in rows[["net", "seed", "result"]].itertuples(index=False):
         videos = cues.named(run)

@@ -20,10 +20,7 @@ COLOURS = {HOLDS: BLUE, ROUNDING: ORANGE, FAILS: VERMILION}
 
 
 def decided() -> pd.DataFrame:
-    """`published.read_claims(ARITHMETIC)` with what arithmetic says of each claim, computed now.
-
-    Columns, texts: id and those of `read_claims`, recomputed, outcome.
-    """
+    """`published.read_claims(ARITHMETIC)` with its id as a column, recomputed and outcome, computed now."""
     claims = read_claims(ARITHMETIC)
     decisions = pd.DataFrame([audit.DECISIONS[id]() for id in claims.index], claims.index)
     return claims.join(decisions).reset_index()
@@ -31,11 +28,7 @@ def decided() -> pd.DataFrame:
 
 @drawn
 def outcomes_figure(counts: pd.DataFrame) -> Figure:
-    """Bars of how many claims of each topic hold.
-
-    Args:
-        counts: a row a topic, a column an outcome.
-    """
+    """Bars of how many claims of each topic hold; `counts` has a row a topic, a column an outcome."""
     figure, axes = plt.subplots(figsize=(WIDTH, 0.5 * len(counts) + 1.3))
     left = pd.Series(0, counts.index)
     for outcome, colour in COLOURS.items():
@@ -50,11 +43,7 @@ def outcomes_figure(counts: pd.DataFrame) -> Figure:
 
 
 def claims_table(rows: pd.DataFrame, caption: str, *columns: str, audit: bool = False) -> Table:
-    """Rows of `decided`: the claim with its outcome, and these columns.
-
-    Args:
-        audit: this is the whole audit, to whose rows the other tables link.
-    """
+    """Rows of `decided`: the claim with its outcome, and these columns; with `audit` as the others' link targets."""
     place = 'id="{}"' if audit else 'href="audit.html#{}"'
     first = [
         f'<span class="prose"><a {place.format(r.id)}>{escape(r.claim)}</a></span>'
@@ -67,10 +56,7 @@ def claims_table(rows: pd.DataFrame, caption: str, *columns: str, audit: bool = 
 
 
 def differing_numbers() -> pd.DataFrame:
-    """Numbers of the networks here beside those of another's code or of the paper's formula.
-
-    Columns: number, here, elsewhere, whose.
-    """
+    """Numbers of the networks here beside those of another's code or of the paper's formula."""
     with torch.device("meta"):
         theirs = torchvision.models.video.r2plus1d_18(num_classes=400)
     their_count, ours = count(theirs, (3, 16, 112, 112)), count_by_name("r2plus1d", clip_length=16)

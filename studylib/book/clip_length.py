@@ -20,19 +20,15 @@ SCRATCH, MOVED, TUNED = "trained at its own length", "tested as it is", "fine-tu
 def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     """The planned runs of a plan's experiment on clip length, of the closest frames, with columns `how` (`SCRATCH`,
     `MOVED` or `TUNED`), `trained_at` (the clip length at which a run's weights were first trained) and `training_clips`
-    (of its own training, or where it has none of its weights').
-
-    Args:
-        runs: `results.table()`.
+    (of its own training, or where it has none of its weights'). `runs`: `results.table()`.
     """
     own = runs[(runs["plan"] == plan) & (runs["experiment"] == "clip_length") & (runs["net_key"] == "r2plus1d")]
     own = own[own["frame_step"] == own["frame_step"].min()]
     keyed = runs.set_index("run:" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"])
     starts = keyed.reindex(own["init_from"]).set_axis(own.index)  # of those from scratch there is none
     trained_at = starts["clip_length"].fillna(own["clip_length"]).astype(int)
-    clips = (own["epochs"] * own["clips_per_epoch"]).where(
-        own["epochs"] > 0, starts["epochs"] * starts["clips_per_epoch"]
-    )
+    clips, given = (rows["epochs"] * rows["clips_per_epoch"] for rows in (own, starts))
+    clips = clips.where(own["epochs"] > 0, given)
     tested_only, same = own["epochs"] == 0, trained_at == own["clip_length"]
     how = np.select([same, tested_only], [SCRATCH, MOVED], TUNED)
     return own.assign(how=how, trained_at=trained_at, training_clips=clips)
@@ -53,19 +49,14 @@ def by_length(rows: pd.DataFrame) -> pd.DataFrame:
     for frames, own in rows.groupby("clip_length"):
         if runs_of(own):
             measures = ("clip_top1", "video_top1", averaging_gain, clip_correlation)
-            found.append(
-                (frames, own["flops"].max() / 1e9, *(accuracy(own, measure) for measure in measures), links(own))
-            )
+            estimates = [accuracy(own, measure) for measure in measures]
+            found.append((frames, own["flops"].max() / 1e9, *estimates, links(own)))
     return pd.DataFrame(found, columns=["frames", "GFLOPs", "clip", "video", "gain", "correlation", "runs"])
 
 
 @drawn
 def figure5(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Clip@1 and video@1 against clip length with 95% intervals, a panel for each data.
-
-    Args:
-        panels: title -> `by_length`, none empty.
-    """
+    """Clip@1 and video@1 against clip length with 95% intervals, a panel for each title -> `by_length`, none empty."""
     figure, grid = plt.subplots(len(panels), 1, figsize=(WIDTH, 3.1 * len(panels)), squeeze=False)
     for axes, (title, table) in zip(grid[:, 0], panels.items(), strict=True):
         for column, colour, marker in (("clip", BLUE, "o"), ("video", VERMILION, "s")):
@@ -81,10 +72,7 @@ def figure5(panels: Mapping[str, pd.DataFrame]) -> Figure:
 def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
     """Section 4.3's two experiments: clip@1 of the short network on short clips, on long ones as it is, fine-tuned to
     long, and of the one trained on long clips; their differences; and the share of the multiply-adds of training that
-    short clips and fine-tuning save. None where a run is missing.
-
-    Args:
-        networks: `networks` of one plan, moved or fine-tuned runs among them.
+    short clips and fine-tuning save. None where a run is missing. `networks`: of one plan.
     """
     moved, tuned = (networks[networks["how"] == how] for how in (MOVED, TUNED))
     came = pd.concat([moved, tuned])
@@ -96,6 +84,7 @@ def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
         before, after = (outcomes(runs_of(own[own["seed"].isin(seeds)]), "clip_top1") for own in (short, moved))
         change = combined([before.minus(after)], [1])
     work = [(own["flops"] * own["training_clips"]).max() for own in (short, tuned, long)]
+    saved = 1 - (work[0] + work[1]) / work[2] if all(map(runs_of, (short, tuned, long))) else None
     return {
         "the short network on short clips": accuracy(short),
         "the short network on long clips": accuracy(moved),
@@ -104,7 +93,5 @@ def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
         "trained on long clips from scratch": accuracy(long),
         "fine-tuned minus from scratch": difference(tuned, long),
         "fine-tuned minus the short network": difference(tuned, short),
-        "share of multiply-adds saved": 1 - (work[0] + work[1]) / work[2]
-        if all(map(runs_of, (short, tuned, long)))
-        else None,
+        "share of multiply-adds saved": saved,
     }

@@ -42,9 +42,6 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns: plan, net (the paper's name), clip and video (Estimates of clip@1 and video@1), gflops (of a clip at the
     plan's size), runs (those behind the estimates) and links (to the pages of all complete ones).
-
-    Args:
-        runs: `results.table()`.
     """
     rows = []
     table2 = runs[runs["experiment"] == "conv_types"]
@@ -107,9 +104,6 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns: plan, by, seeds ("10 and 5"), gap (Estimate). Parts: the seeds that both have, since R(2+1)D may have more;
     and the seeds made wholly on a processor, or on a GPU, since a plan's runs may be from both.
-
-    Args:
-        runs: `results.table()`.
     """
     own = runs[(runs["experiment"] == "conv_types") & runs["net"].isin(["R(2+1)D", "R3D"])]
     on_gpu = pd.Series([run is not None and run.provenance["device"] != "cpu" for run in own["result"]], own.index)

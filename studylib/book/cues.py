@@ -35,10 +35,7 @@ ALL = "all videos"
 
 
 def classes() -> pd.DataFrame:
-    """Every class of both vocabularies: vocabulary, action, cue, pair ("" in the pose group), description.
-
-    The pairs of a vocabulary are the neighbours in its list.
-    """
+    """Every class of both vocabularies: vocabulary, action, cue, pair (neighbours; "" of pose), description."""
     rows = []
     for vocabulary, actions in VOCABULARIES.items():
         for cue in CUES:
@@ -51,11 +48,7 @@ def classes() -> pd.DataFrame:
 
 def named(run: Run) -> pd.DataFrame:
     """A row a test video of a run on Pantomime: its cue and pair, whether it is named right, and whether as one of its
-    pair (of pose never).
-
-    Raises:
-        ValueError: a class of the run's dataset is not one of Pantomime's.
-    """
+    pair (of pose never). ValueError where a class is not one of Pantomime's."""
     known, labels = _known(run), run.predictions.labels
     pairs, chosen = known["pair"].to_numpy(), run.predictions.scores.argmax(1)  # (K,), (V,)
     in_pair = (pairs[chosen] == pairs[labels]) & (pairs[labels] != "")
@@ -73,11 +66,7 @@ def _known(run: Run) -> pd.DataFrame:
 
 def reordered(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     """Table 2's networks that were tested on frames in another order, and the runs that trained them, tested in order:
-    rows of `runs` with `weights`, the same text for all tests of the same trained network.
-
-    Args:
-        runs: `results.table()`.
-    """
+    rows of `results.table()` with `weights`, the same text for all tests of the same trained network."""
     own = runs[(runs["plan"] == plan) & (runs["depth"] == 18)]
     trained = own[own["experiment"] == "conv_types"]
     trained = trained.assign(weights="run:" + trained["plan"] + "/" + trained["experiment"] + "/" + trained["run"])
@@ -109,9 +98,7 @@ def by_order(tests: pd.DataFrame) -> pd.DataFrame:
 
     Columns: net, order, group, accuracy (an Estimate), change (an Estimate of accuracy minus that in order, points, of
     the same weights video by video, so that what the seeds have in common falls out; None in order).
-
-    Args:
-        tests: `reordered`.
+    `tests`: `reordered`.
     """
     rows = []
     for net in PAPER_NAMES.values():
@@ -128,13 +115,8 @@ def by_order(tests: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_partner(tests: pd.DataFrame) -> pd.DataFrame:
-    """Percent of Pantomime's videos of direction classes that are named as their own class, and as its time reversal.
-
-    Columns: net, order ("normal" or "reversed"), right, partner (Estimates).
-
-    Args:
-        tests: `reordered`.
-    """
+    """Percent of Pantomime's videos of direction classes in `reordered` that are named as their own class, and as its
+    time reversal: columns net, order ("normal" or "reversed"), right, partner (Estimates)."""
     rows = []
     for net in PAPER_NAMES.values():
         for order in ("normal", "reversed"):

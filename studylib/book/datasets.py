@@ -38,21 +38,13 @@ def estimates(folder: Path = FOLDER) -> pd.DataFrame:
     height, width = scaled_size(112)
     rows = []
     for size in dataset_sizes():
-        prepared, seconds = (
-            (None, None) if measured is None else (size.frames * measured[0], size.frames * measured[1] / 1e3)
-        )
-        rows.append(
-            {
-                "dataset": size.dataset,
-                "videos": f"{size.videos:,}",
-                "frames": f"{two(size.frames / 1e6)}\u00a0M",
-                "originals": disk(None if isnan(size.original_gb) else size.original_gb * 1e9),
-                "prepared": disk(prepared),
-                f"preparing, {CORES} cores": duration(None if seconds is None else seconds / CORES),
-                f"frames at {height} x {width}": disk(size.frames * height * width * RGB_BYTES),
-                "their flow": disk(size.frames * height * width * FLOW_BYTES),
-            }
-        )
+        prepared, milliseconds = (None, None) if measured is None else (size.frames * own for own in measured)
+        row = {"dataset": size.dataset, "videos": f"{size.videos:,}", "frames": f"{two(size.frames / 1e6)}\u00a0M"}
+        row["originals"] = disk(None if isnan(size.original_gb) else size.original_gb * 1e9)
+        row["prepared"] = disk(prepared)
+        row[f"preparing, {CORES} cores"] = duration(None if measured is None else milliseconds / 1e3 / CORES)
+        row[f"frames at {height} x {width}"] = disk(size.frames * height * width * RGB_BYTES)
+        rows.append(row | {"their flow": disk(size.frames * height * width * FLOW_BYTES)})
     return pd.DataFrame(rows)
 
 

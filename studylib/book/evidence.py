@@ -32,20 +32,16 @@ def changes() -> pd.DataFrame:
         return rows.rename(index=names)
 
     paper = published.table("table4_kinetics").query("method == 'R(2+1)D-RGB'").set_index("pretraining")["top1"]
-    theirs, frames = of("torchvision"), of("mmaction2")
+    theirs, frames, video = of("torchvision"), of("mmaction2"), lambda points: pd.DataFrame({"video@1": points})
     found = {
         ("another training by the same group", "VMZ minus paper, 8 frames"): twelve[VMZ8] - twelve[PAPER],
         ("16 frames, not 8", "VMZ"): twelve[VMZ16] - twelve[VMZ8],
         ("Sports-1M before Kinetics", "VMZ, R(2+1)D-34, 32 frames"): of("RGB; Sports-1M") - of("RGB; Kinetics only"),
-        ("Sports-1M before Kinetics", "paper, R(2+1)D-34"): pd.DataFrame(
-            {"video@1": [paper["Sports-1M"] - paper["none"]]}
-        ),
+        ("Sports-1M before Kinetics", "paper, R(2+1)D-34"): video([paper["Sports-1M"] - paper["none"]]),
         ("15 frames a second, 5 clips, another training", "torchvision minus VMZ, 16 frames"): (
             of("torchvision", r3d_18="R3D", mc3_18="MC3") - twelve[VMZ16]
         ),
-        ("mean of 5 clips, not one clip", "torchvision, the same weights"): pd.DataFrame(
-            {"video@1": theirs["video@1"] - theirs["clip@1"]}
-        ),
+        ("mean of 5 clips, not one clip", "torchvision, the same weights"): video(theirs["video@1"] - theirs["clip@1"]),
         ("32 frames at stride 2, not 8 at stride 8", "mmaction2, R(2+1)D-34"): frames[-1:] - frames[:1],
     }
     rows = [

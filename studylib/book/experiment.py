@@ -31,20 +31,14 @@ NOT_PARAMETERS = ("run_folder", "In", "Out")  # the last two are IPython's own
 
 
 def spec_of_parameters(names: Mapping[str, Any]) -> tuple[RunSpec, Path]:
-    """The spec and the run folder of a notebook whose only names so far are its parameters; saves `spec.json`.
-
-    papermill defines any name it is given, so a misspelt one would leave the right one at its default without a word:
-    every name is taken for a parameter here, and an unknown one is refused.
-
-    Paths are from the repository's root, where papermill is called: an editor that opens the notebook starts it in its
-    own folder instead, so the kernel goes to the root first.
-
-    Args:
-        names: the notebook's `globals()`, in its first cell after the parameters.
+    """The spec and the run folder of a notebook whose only names so far, its `globals()`, are its parameters; saves
+    `spec.json`.
 
     Raises:
-        SpecError: names the parameter and what it takes, or the run folder that holds another run.
+        SpecError: names the parameter and what it takes (papermill defines any name, misspelt ones too), or the run
+            folder that holds another run.
     """
+    # Paths are from the root, where papermill is called; an editor starts the notebook in its own folder.
     if Path.cwd().is_relative_to(REPOSITORY / "book"):
         os.chdir(REPOSITORY)
     parameters = {
@@ -61,10 +55,7 @@ def spec_of_parameters(names: Mapping[str, Any]) -> tuple[RunSpec, Path]:
 
 
 def launch(run_folder: Path | str) -> None:
-    """Train and test the run of a folder, with its error curve as it grows; see `training.launch.launch`.
-
-    Errors: as of that.
-    """
+    """Train and test the run of a folder, with its error curve as it grows; errors as of `training.launch.launch`."""
     with shown(user_path(run_folder)) as show:
         launching.launch(run_folder, show)
 
@@ -102,12 +93,10 @@ SECONDS_BETWEEN_PICTURES = 30
 
 @contextmanager
 def shown(run_folder: Path) -> Iterator[Callable[[str], None]]:
-    """A function that shows the trainer's lines, each with its line break.
-
-    In a notebook the curve of `history.csv` stands below the first lines and grows, and of the lines within an epoch
-    only the newest is seen: what an executed notebook keeps is one picture and the lines of the epochs.
-    """
-    if not in_notebook():
+    """A function that shows the trainer's lines, each with its line break; in a notebook the curve of `history.csv`
+    and, of the lines within an epoch, the newest."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not hasattr(shell, "kernel"):  # a terminal's Python
         yield lambda line: print(line, end="", flush=True)
         return
     progress = Progress(run_folder)
@@ -115,12 +104,6 @@ def shown(run_folder: Path) -> Iterator[Callable[[str], None]]:
         yield progress.show
     finally:
         progress.end()
-
-
-def in_notebook() -> bool:
-    """Whether this is the kernel of a notebook, and not a terminal's Python."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return hasattr(shell, "kernel")
 
 
 def curve(run_folder: Path) -> "Figure | None":
@@ -144,7 +127,6 @@ class Progress:
         self.due = 0.0  # time.monotonic() from which on the next picture may be drawn
 
     def show(self, line: str) -> None:
-        """Show a line of the trainer's."""
         if STEP.match(line):
             self.line = self._display(line.rstrip(), self.line)
             if self.picture is None:  # of the epochs before an interruption
@@ -179,18 +161,15 @@ class Progress:
         """Display a line or a figure, in place of what `handle` shows where there is one; gives the handle."""
         from IPython.display import display
 
-        content = {"text/plain": content} if isinstance(content, str) else {"image/png": small_png(content)}
+        shown = {"text/plain": content}
+        if not isinstance(content, str):  # 16 colours: a quarter of the bytes, and hundreds of notebooks have a picture
+            from PIL import Image
+
+            drawn, small = io.BytesIO(), io.BytesIO()
+            content.savefig(drawn, dpi=100, bbox_inches="tight")
+            Image.open(drawn).convert("RGB").quantize(16).save(small, "png", optimize=True)
+            shown = {"image/png": base64.b64encode(small.getvalue()).decode()}
         if handle is None:
-            return display(content, display_id=True, raw=True)
-        handle.update(content, raw=True)
+            return display(shown, display_id=True, raw=True)
+        handle.update(shown, raw=True)
         return handle
-
-
-def small_png(figure: "Figure") -> str:
-    """A figure as PNG of 16 colours, in base64: a quarter of the bytes, and hundreds of recorded notebooks have one."""
-    from PIL import Image
-
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=100, bbox_inches="tight")
-    Image.open(drawn).convert("RGB").quantize(16).save(small, "png", optimize=True)
-    return base64.b64encode(small.getvalue()).decode()

@@ -103,13 +103,7 @@ def intervals(axes: Axes, estimates: Iterable[Estimate], places: Sequence, acros
 
 @drawn
 def stacked_bars(panels: Mapping[str, pd.DataFrame], what: str, totals: bool = False) -> Figure:
-    """A panel a table, in it a bar a row, with a segment a column.
-
-    Args:
-        panels: title -> table, all of the same columns.
-        what: the label of the x axis.
-        totals: write the length of each bar behind it.
-    """
+    """A panel a title -> table, in it a bar a row, with a segment a column; with `totals` its length behind it."""
     rows = [len(table) for table in panels.values()]
     size = (WIDTH, 0.34 * sum(rows) + 1.5 * len(rows))
     figure, grid = plt.subplots(len(rows), 1, figsize=size, squeeze=False, height_ratios=rows)
@@ -157,11 +151,8 @@ def error_curves(histories: pd.DataFrame) -> Figure:
 
 
 def label_points(axes: Axes, table: pd.DataFrame) -> None:
-    """Name each point where its name covers no point and no other name, with a thin line where it had to move away.
-
-    Args:
-        table: columns net, gflops and accuracy, the places of the points.
-    """
+    """Name each point (net, gflops, accuracy) where its name covers no point and no other name, with a thin line where
+    it had to move away."""
     axes.figure.canvas.draw()  # the layout settles first; positions below are in pixels
     points = axes.transData.transform(table[["gflops", "accuracy"]].to_numpy(float))
     scale = axes.figure.dpi / 72

@@ -17,10 +17,7 @@ from studylib.training.run_files import read_conv1
 Filters = tuple[np.ndarray, np.ndarray]  # spatial (M, C, 1, 7, 7) and temporal (N, M, 3, 1, 1)
 
 ENLARGED = 8  # pixels a weight, nearest neighbour, so that no viewer blurs them
-# Dark blue, grey, light yellow: the sign is a colour on the screen and a lightness in grey print.
-COLOURS = matplotlib.colormaps["cividis"]
-
-
+COLOURS = matplotlib.colormaps["cividis"]  # the sign is a colour on the screen and a lightness in grey print
 # Shape of three weights over time -> its definition. Of three independent draws from one continuous distribution that
 # is symmetric about 0, as those that training starts from, each comes out with probability 1/4:
 # * all signs are equal in 2 of 8 cases;
@@ -36,12 +33,8 @@ SHAPES = {
 
 
 def kept(runs: pd.DataFrame) -> dict[str, Filters]:
-    """Training ("seed 0", of several splits "seed 0, split 1") -> the filters of a plan's complete runs of R(2+1)D-18
-    that kept them.
-
-    Args:
-        runs: `results.table(plan)`.
-    """
+    """Training ("seed 0", of several splits "seed 0, split 1") -> the filters of the complete runs of R(2+1)D-18 that
+    kept them, in `results.table(plan)`."""
     shown = runs[runs["experiment"].isin(FILTER_EXPERIMENTS) & (runs["net"] == "R(2+1)D") & (runs["depth"] == 18)]
     several = shown["split"].nunique() > 1
     done = shown[shown["state"] == "complete"].sort_values(["seed", "split"])
@@ -52,11 +45,7 @@ def kept(runs: pd.DataFrame) -> dict[str, Filters]:
 
 def numbers(filters: Mapping[str, Filters]) -> pd.DataFrame:
     """Of each training: range and deviation of the weights, the share within Figure 6's scale, shapes over time, steady
-    energy, in percent.
-
-    Args:
-        filters: of `kept`.
-    """
+    energy, in percent."""
     rows = []
     for training, (spatial, temporal) in filters.items():
         row: dict[str, str | float] = {"training": training}
@@ -69,11 +58,7 @@ def numbers(filters: Mapping[str, Filters]) -> pd.DataFrame:
 
 
 def shapes(temporal: np.ndarray) -> np.ndarray:
-    """(N, M): of each temporal filter and each of its channels, which of `SHAPES` its three weights have, as a number.
-
-    Args:
-        temporal: (N, M, 3, 1, 1).
-    """
+    """(N, M): of temporal filters (N, M, 3, 1, 1), which of `SHAPES` each channel's weights have, as a number."""
     first, middle, last = np.moveaxis(temporal[..., 0, 0], 2, 0)  # (N, M) each
     one_sign = (np.sign(first) == np.sign(middle)) & (np.sign(middle) == np.sign(last))
     rises, falls = (first < middle) & (middle < last), (first > middle) & (middle > last)
@@ -98,24 +83,14 @@ def steady(temporal: np.ndarray) -> float:
 
 def pictures(filters: Filters) -> tuple[np.ndarray, np.ndarray]:
     """All spatial and all temporal filters, each as one picture (H, W, 3) in [0, 1], whose colours run from
-    -LARGEST_WEIGHT to LARGEST_WEIGHT; what is beyond is cut off, as in the paper's figure.
-
-    A spatial filter is 7 x 7, its channels red, green and blue; a temporal one has a row for each channel that it reads
-    and a column for each of three frames.
-    """
+    -LARGEST_WEIGHT to LARGEST_WEIGHT; what is beyond is cut off, as in the paper's figure."""
     spatial, temporal = (np.clip(own / LARGEST_WEIGHT, -1, 1) / 2 + 0.5 for own in filters)
-    return (
-        mosaic(spatial[:, :, 0].transpose(0, 2, 3, 1), in_a_row=15),
-        mosaic(COLOURS(temporal[..., 0, 0])[..., :3], in_a_row=32),
-    )
+    both = (spatial[:, :, 0].transpose(0, 2, 3, 1), 15), (COLOURS(temporal[..., 0, 0])[..., :3], 32)
+    return tuple(mosaic(tiles, in_a_row) for tiles, in_a_row in both)
 
 
 def mosaic(tiles: np.ndarray, in_a_row: int) -> np.ndarray:
-    """One picture (H, W, 3) of tiles (n, h, w, 3), in rows from left to right.
-
-    Each weight is `ENLARGED` pixels wide and high. A tile has a black line of a pixel around it, since its own edge may
-    be white, and a weight's width of white to the next one.
-    """
+    """One picture (H, W, 3) of tiles (n, h, w, 3), in rows from left to right, each in a black line, white between."""
     columns = min(in_a_row, len(tiles))
     tiles = np.pad(tiles.repeat(ENLARGED, 1).repeat(ENLARGED, 2), ((0, 0), (1, 1), (1, 1), (0, 0)))
     missing = -len(tiles) % columns  # in the last row, which white tiles fill

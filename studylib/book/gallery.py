@@ -20,11 +20,9 @@ from studylib.video.reading import write_video
 def contact_sheet(vocabulary: str) -> HTML:
     """A strip of 5 frames, a quarter of a second apart, of one video of each class, by cue group."""
     strips = {}
-    for number, action in enumerate(VOCABULARIES[vocabulary]):
-        # each class its own person and place, as in the dataset
-        small = [
-            cv2.resize(frame, (129, 96), interpolation=cv2.INTER_AREA) for frame in _video(action.name, number)[:20:4]
-        ]
+    for number, action in enumerate(VOCABULARIES[vocabulary]):  # each class its own person and place, as in the dataset
+        strip = frames(action.name, "train", number, 0)[:20:4]
+        small = [cv2.resize(frame, (129, 96), interpolation=cv2.INTER_AREA) for frame in strip]
         alt = f"5 frames of {action.name}, {4 / KNOBS.fps:.2f} s apart: {action.description}"
         strips[action.name] = _image(np.hstack(small), alt)
     return _by_cue(strips, "strips")
@@ -42,12 +40,9 @@ def videos(*names: str) -> HTML:
 
 
 def flow_sheet(names: Sequence[str]) -> HTML:
-    """For each action a strip of frames and below it the flow from each to the next one of the video, with the key.
-
-    The flow is that of consecutive frames, of which every other is shown. The full colour stands for what 1% of the
-    pixels that move exceed, over all actions shown.
-    """
-    clips = {name: _video(name)[:10] for name in names}
+    """For each action a strip of every other frame and below it the flow from each to the next one of the video, with
+    the key. The full colour stands for what 1% of the pixels that move exceed, over all actions shown."""
+    clips = {name: frames(name, "train", 0, 0)[:10] for name in names}
     flows = {name: flow_clip(clip)[::2] for name, clip in clips.items()}
     sizes = np.concatenate([np.hypot(*np.moveaxis(own.astype(np.float32), -1, 0)).ravel() for own in flows.values()])
     largest, figures = float(np.percentile(sizes[sizes > 0.5], 99)), ""
@@ -65,11 +60,8 @@ def flow_sheet(names: Sequence[str]) -> HTML:
 
 
 def flow_image(flows: np.ndarray, largest: float) -> np.ndarray:
-    """Flows (..., H, W, 2) as colours, uint8 RGB (..., H, W, 3), for a picture.
-
-    The hue is the direction (red right, yellow-green down, cyan left, violet up); what rests is white, and the colour
-    is full from `largest` pixels a frame on.
-    """
+    """Flows (..., H, W, 2) as colours, uint8 RGB (..., H, W, 3): the hue is the direction, what rests is white, and the
+    colour is full from `largest` pixels a frame on."""
     dx, dy = np.moveaxis(flows.astype(np.float32), -1, 0)
     hue = np.degrees(np.arctan2(dy, dx)) % 360
     saturation = np.minimum(np.hypot(dx, dy) / largest, 1)
@@ -83,30 +75,22 @@ def looping(rgb: np.ndarray, label: str, fps: int = KNOBS.fps) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         write_video(path, rgb, fps, crf=32)
-        source = _data("video/mp4", path.read_bytes())
-    return f'<video autoplay loop muted playsinline aria-label="{escape(label)}" src="{source}"></video>'
-
-
-def _video(name: str, number: int = 0) -> np.ndarray:
-    return frames(name, "train", number, 0)
+        data = base64.b64encode(path.read_bytes()).decode()
+    look = f'autoplay loop muted playsinline aria-label="{escape(label)}"'
+    return f'<video {look} src="data:video/mp4;base64,{data}"></video>'
 
 
 def _moving(name: str) -> str:
-    return looping(_video(name), f"{name}: {ACTIONS[name].description}")
+    return looping(frames(name, "train", 0, 0), f"{name}: {ACTIONS[name].description}")
 
 
 def _image(rgb: np.ndarray, alt: str) -> str:
     """An `img` element that holds the picture itself."""
     encoded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78])
-    return f'<img src="{_data("image/jpeg", encoded[1].tobytes())}" alt="{escape(alt)}">'
-
-
-def _data(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return f'<img src="data:image/jpeg;base64,{base64.b64encode(encoded[1]).decode()}" alt="{escape(alt)}">'
 
 
 def _captioned(name: str, picture: str) -> str:
-    """A picture with the action's name and description below."""
     caption = f"<code>{escape(name)}</code> {escape(ACTIONS[name].description)}"
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 

@@ -23,18 +23,15 @@ ORDERS = {"normal": "forwards", "reversed": "backwards"}
 
 @drawn
 def accuracies(printed: pd.DataFrame, ours: Mapping[str, Mapping[str, Estimate | None]]) -> Figure:
-    """Clip accuracy of the twelve networks, a row each: left the paper's and VMZ's, then ours with its interval.
+    """Clip accuracy of the twelve networks, a row each: left of `published.table2()`, then ours with its interval.
 
-    Args:
-        printed: `published.table2()`.
-        ours: plan -> the paper's name of a network -> its accuracy; a plan without any gets no panel.
+    `ours`: plan -> the paper's name of a network -> its accuracy; a plan without any gets no panel.
     """
     rows = range(len(printed))[::-1]
     there = {plan: found for plan, found in ours.items() if any(found.values())}
     figure, (left, *panels) = plt.subplots(1, 1 + len(there), figsize=(1.25 * WIDTH, 2.9), sharey=True)
-    for y, net, paper, vmz in zip(
-        rows, printed["net"], printed["paper_clip_top1"], printed["vmz_clip_top1"], strict=True
-    ):
+    columns = printed[["net", "paper_clip_top1", "vmz_clip_top1"]].itertuples(index=False)
+    for y, (net, paper, vmz) in zip(rows, columns, strict=True):
         colour, marker = KINDS[kind_of(net)]
         left.plot(paper, y, marker, color=colour, markersize=7)
         left.plot(vmz, y, marker, color=colour, markersize=7, markerfacecolor="white")
@@ -55,15 +52,10 @@ def answers(runs: pd.DataFrame, nets: Sequence[str], plan: str = "mini") -> pd.D
     """What the seeds of a network call each test video, forwards and backwards.
 
     Columns: video, label (its class), net, order (a value of `ORDERS`), named (a class), share (of the seeds that name
-    the video so); a row for each class that a seed names.
-
-    Args:
-        nets: by the paper's names.
+    the video so); a row for each class that a seed names. `nets` by the paper's names.
     """
     own = runs[(runs["plan"] == plan) & runs["net"].isin(nets) & (runs["depth"] == 18) & (runs["state"] == "complete")]
-    own = own[
-        (own["experiment"] == "conv_types") | ((own["experiment"] == "cues") & (own["frame_order"] == "reversed"))
-    ]
+    own = own.query("experiment == 'conv_types' or (experiment == 'cues' and frame_order == 'reversed')")
     tables = []
     for net, order, run in zip(own["net"], own["frame_order"], own["result"], strict=True):
         test, classes = run.predictions, np.array(run.predictions.classes)
@@ -76,11 +68,7 @@ def answers(runs: pd.DataFrame, nets: Sequence[str], plan: str = "mini") -> pd.D
 
 
 def flipped(answered: pd.DataFrame) -> pd.Series:
-    """Net -> percent of the videos of direction classes that are called the opposite class when played backwards.
-
-    Args:
-        answered: `answers(runs, nets)`.
-    """
+    """Net -> percent of the videos of direction classes in `answers` that backwards are called the opposite class."""
     known = classes().query("cue == 'direction'")
     opposite = {a: b for pair in known["pair"] for a, b in [pair.split(" | "), pair.split(" | ")[::-1]]}
     rows = answered[(answered["order"] == "backwards") & answered["label"].isin(opposite)]
@@ -89,13 +77,8 @@ def flipped(answered: pd.DataFrame) -> pd.Series:
 
 
 def clip(video: str, answered: pd.DataFrame) -> HTML:
-    """A test video of Pantomime's study, rendered anew, looping, left forwards and right backwards; below,
-    what most seeds of each network call it.
-
-    Args:
-        video: its path in the dataset, which ends in its number, such as "videos/test/circle_cw_00004.mp4".
-        answered: `answers(runs, nets)`.
-    """
+    """A test video ("videos/test/circle_cw_00004.mp4") of Pantomime's study, rendered anew, looping, left forwards and
+    right backwards; below, what most seeds of each network call it in `answers`."""
     own = answered[answered["video"] == video]
     action, number = own["label"].iloc[0], int(Path(video).stem.rpartition("_")[2])
     rgb = frames(action, "test", number, 2018, at_difficulty(1.0))  # the seed and difficulty of runs/mini.yaml

@@ -26,11 +26,8 @@ def takes() -> pd.DataFrame:
 
 @drawn
 def mouth_openings(words: pd.DataFrame, pair: tuple[str, str]) -> Figure:
-    """How far the mouth is open in the course of two words: a thin line a take, a thick one their mean.
-
-    Args:
-        words: rows of `takes`, of one task.
-    """
+    """How far the mouth is open in the course of two words, takes of one task: a thin line a take, a thick one their
+    mean."""
     figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
     for name, colour in zip(pair, (VERMILION, BLUE), strict=True):
         own = words.loc[words["class"] == name, "openings"]
@@ -63,12 +60,8 @@ def speakers(words: pd.DataFrame, low: int) -> Figure:
 
 
 def gaps(runs: pd.DataFrame) -> pd.DataFrame:
-    """Clip@1 of R(2+1)D minus that of R3D in points: a row a pair of runs that differ in the network alone, a column a
-    speaker, nan for those whom the pair was not tested on.
-
-    Args:
-        runs: complete rows of `results.table` on data that names its speakers.
-    """
+    """Clip@1 of R(2+1)D minus that of R3D in points: a row a pair of complete runs that differ in the network alone, a
+    column a speaker, nan for those whom the pair was not tested on."""
     rows = []
     for _, pair in runs.groupby(["lr", "epochs", "flip", "standardise", "split", "seed"]):
         nets = {net: outcomes(own["result"], "clip_top1") for net, own in pair.groupby("net")}
@@ -84,9 +77,6 @@ def expected_half_width(gaps: pd.DataFrame, seeds: int, folds: int = 5) -> float
     The speakers of a pair share its two runs. What the pairs' means differ by, beyond what so few speakers explain, is
     taken as the runs' variance, which more seeds make smaller; the spread of the speakers within a pair as their own,
     which they do not.
-
-    Args:
-        gaps: of pairs of runs; see `gaps`.
     """
     of_speakers, tested = gaps.var(axis=1, ddof=1).mean(), gaps.notna().sum(axis=1).mean()
     of_runs = max(0.0, gaps.mean(axis=1).var(ddof=1) - of_speakers / tested)

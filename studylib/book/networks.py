@@ -25,13 +25,13 @@ KIND_WORDS = {"folded": "L×7×7", "2d": "2D", "3d": "3D", "2+1d": "(2+1)D"}
 CLIP = (3, 8, 112, 112)
 # One network of each kind of Figure 1.
 KINDS_DRAWN = ("r2d", "f_r2d", "mc3", "rmc3", "r3d", "r2plus1d")
-# Light tints, dark text on them: what a convolution covers. In words as well, colour alone says nothing.
+# Light tints, dark text on them: what a convolution covers.
 SPATIAL, TEMPORAL, FULL, PLAIN = "#CFE8F7", "#FBE3B5", "#F3C9B0", "#EEEEEE"
 
 
 @cache
 def built(name: str, clip_length: int = 8, **sizes: int) -> torch.nn.Module:
-    """A network of `build_net` without memory, to count and to look at."""
+    """A network of `build_net` without memory."""
     with torch.device("meta"):
         return build_net(name, clip_length=clip_length, **sizes)
 
@@ -48,10 +48,6 @@ def twelve() -> pd.DataFrame:
 
 def table1() -> pd.DataFrame:
     """Table 1 from R3D as built, with 18 and 34 layers, a row a group."""
-
-    def filters(conv: torch.nn.Conv3d) -> str:
-        return f"{_times(conv.kernel_size)}, {conv.out_channels}"
-
     nets = {depth: built("r3d", depth=depth) for depth in BLOCKS}
     sizes = {depth: output_sizes(net, CLIP) for depth, net in nets.items()}
     rows = []
@@ -59,10 +55,10 @@ def table1() -> pd.DataFrame:
         row = {"layer": printed, "output size": " / ".join({_times(sizes[depth][group][1:]) for depth in BLOCKS})}
         for depth, net in nets.items():
             layer = getattr(net, group)
-            if group == "stem":
-                row[f"R3D-{depth}"] = f"{filters(layer[0])}, stride {_times(layer[0].stride)}"
-            else:
-                row[f"R3D-{depth}"] = f"[{filters(layer[-1].conv1[0])}; {filters(layer[-1].conv2[0])}] × {len(layer)}"
+            convs = [layer[0]] if group == "stem" else [layer[-1].conv1[0], layer[-1].conv2[0]]
+            filters = "; ".join(f"{_times(conv.kernel_size)}, {conv.out_channels}" for conv in convs)
+            stem = f"{filters}, stride {_times(layer[0].stride)}" if group == "stem" else ""
+            row[f"R3D-{depth}"] = stem or f"[{filters}] × {len(layer)}"
         rows.append(row)
     pooled = {f"R3D-{depth}": "average pooling, 400 scores" for depth in BLOCKS}
     return pd.DataFrame([*rows, {"layer": "fc", "output size": "1 × 1 × 1", **pooled}])
@@ -77,21 +73,16 @@ def layers(name: str, depth: int = 18, clip_length: int = 8, resolution: int = 1
         if layer in flops:  # not a group
             module = modules[layer]
             conv = isinstance(module, torch.nn.Conv3d)
-            row = {"layer": layer, "kernel": _times(module.kernel_size) if conv else ""}
-            row |= {
-                "stride": _times(module.stride) if conv else "",
-                "channels": f"{module.weight.shape[1]} → {size[0]}",
-            }
-            row |= {"output": _times(size[1:]) if conv else ""}
-            rows.append(row | {"weights": module.weight.numel(), "flops": flops[layer]})
-    return pd.DataFrame(rows)
+            sizes = (module.kernel_size, module.stride, size[1:]) if conv else ((), (), ())
+            kernel, stride, output = map(_times, sizes)
+            channels = f"{module.weight.shape[1]} → {size[0]}"
+            rows.append((layer, kernel, stride, channels, output, module.weight.numel(), flops[layer]))
+    return pd.DataFrame(rows, columns=["layer", "kernel", "stride", "channels", "output", "weights", "flops"])
 
 
 def variants() -> pd.DataFrame:
-    """Each variant after the network that it changes (18 layers, 400 classes, 8 x 112 x 112).
-
-    Columns: name, net, base, weights, params, flops, relus, out (size of the last convolution's output).
-    """
+    """Each variant after the network that it changes, 18 layers, 8 x 112 x 112: columns name, net, base, weights,
+    params, flops, relus, out (size of the last convolution's output)."""
     rows = []
     for base in dict.fromkeys(variant.base for variant in VARIANTS.values()):
         for name in (base, *(name for name, variant in VARIANTS.items() if variant.base == base)):
@@ -128,9 +119,7 @@ def by_group() -> pd.DataFrame:
 
 def frames_seen(name: str, clip_length: int = 32) -> dict[str, np.ndarray]:
     """Which frames of a clip each output frame of each group depends on: conv1 to conv5 -> (outputs, frames) of bool.
-
-    Found by impulses: with positive weights, what a single bright frame reaches is positive.
-    """
+    With positive weights, what a single bright frame reaches is positive."""
     net = build_net(name, clip_length=clip_length, width=4, resolution=16).double().eval()
     clips = torch.eye(clip_length, dtype=torch.float64)[:, None, :, None, None].expand(-1, 3, -1, 16, 16)
     seen = {}
@@ -150,10 +139,7 @@ def _times(numbers: tuple[int, ...]) -> str:
 
 @drawn
 def kinds() -> Figure:
-    """One network of each kind of Figure 1, input below, scores above; the frames that leave each group in its box.
-
-    Residual connections are left out, as in the paper's figure.
-    """
+    """One network of each kind of Figure 1, input below, scores above; the frames that leave each group in its box."""
     figure, axes = plt.subplots(figsize=(WIDTH, 6.2))
     axes.set(xlim=(-0.62, len(KINDS_DRAWN) - 0.4), ylim=(-0.45, 7.3))
     axes.axis("off")
@@ -239,10 +225,7 @@ def _cuboid(axes: Axes, x: float, y: float, t: int, d: int, colour: str) -> None
 
 @drawn
 def cost_growth() -> Figure:
-    """GFLOPs of three networks when one size grows and the others stay as in Table 2, both axes logarithmic.
-
-    R3D, which costs what R(2+1)D costs within 3%, is left out.
-    """
+    """GFLOPs of three networks when one size grows and the others stay as in Table 2. R3D costs what R(2+1)D does."""
     sizes = {"clip_length": ("frames", (8, 16, 32, 48)), "resolution": ("pixels", (56, 112, 224))}
     sizes["width"] = ("filters of conv1", (16, 32, 64, 128))
     figure, grid = plt.subplots(1, len(sizes), figsize=(WIDTH, 3.4), sharey=True)

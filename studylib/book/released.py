@@ -38,11 +38,7 @@ def beside_published(run: Run) -> pd.DataFrame:
 
 
 def comparison(runs: pd.DataFrame) -> pd.DataFrame:
-    """`models` with the accuracies measured here in columns (here, clip@1) and so on, where a file has been tested.
-
-    Args:
-        runs: `results.table()`, for the runs of the plan `released`.
-    """
+    """`models` with the accuracies of the plan `released` in `results.table()`, (here, clip@1) and so on."""
     columns = {name: name.replace("_top", "@") for name in ACCURACIES}
     table = models()
     nets = table["net"].map(PRINTED_NAMES) + table["depth"].map(", {} layers".format)

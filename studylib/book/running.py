@@ -8,16 +8,7 @@ import pandas as pd
 from studylib import REPOSITORY
 from studylib.book.tables import run_link
 from studylib.runs import benchmarks
-from studylib.runs.cost import (
-    PASSES,
-    SHORTEST,
-    costs_of,
-    given_gpus,
-    rate_of,
-    recorded_rates,
-    seconds,
-    training_passes,
-)
+from studylib.runs.cost import PASSES, SHORTEST, costs_of, given_gpus, rate_of, recorded_rates, seconds, training_passes
 from studylib.runs.magnitudes import disk, duration, two
 from studylib.runs.plan import Plan
 from studylib.runs.results import Run, device_name
@@ -46,10 +37,8 @@ def plan_costs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
     """
     costs, recorded = costs_of(plan), recorded_rates(repository)
     spans = {gpu: seconds(costs, gpu) for gpu in given_gpus()["match"]}
-    for column, device in (
-        ("measured GPU", gpu_of_benchmarks(repository)),
-        ("our CPU", cpu_of_benchmarks(repository)),
-    ):
+    ours = {"measured GPU": gpu_of_benchmarks(repository), "our CPU": cpu_of_benchmarks(repository)}
+    for column, device in ours.items():
         spans |= {column: seconds(costs, device, recorded)} if device else {}
     groups = dict(list(costs.groupby("experiment", sort=False))) | {"all": costs}
     if len(first := costs[costs["seed"] == 0]) < len(costs):

@@ -1,7 +1,4 @@
-"""The paper's claims on what training gives, with what the recorded runs of each plan say of them, as tables.
-
-Every verdict is made here, at the time of the build, by `verdicts.decide` from the run folders.
-"""
+"""The paper's claims on what training gives, with what the recorded runs of each plan say of them, as tables."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,11 +48,8 @@ _OF_BUILDS: dict[str, dict[tuple[str, str], Verdict]] = {}
 
 
 def decide_all(runs: pd.DataFrame, ids: Sequence[str] = ()) -> Verdicts:
-    """The verdicts of each plan of `DATA` that is there, on these empirical claims, on all without `ids`.
-
-    Args:
-        runs: `results.table()`.
-    """
+    """The verdicts of each plan of `DATA` in `runs`, `results.table()`, on these empirical claims, on all without
+    `ids`."""
     # A build reads its runs once. All verdicts take seconds, and many of its chapters need them.
     known = _OF_BUILDS.setdefault(os.environ[KEPT], {}) if KEPT in os.environ else {}
     plans = [plan for plan in DATA if (runs["plan"] == plan).any()]
@@ -66,19 +60,14 @@ def decide_all(runs: pd.DataFrame, ids: Sequence[str] = ()) -> Verdicts:
 
 def outcomes(verdicts: Verdicts) -> pd.DataFrame:
     """A row a claim and plan, in the order of the book: id, chapter, claim, printed (in the paper), plan, data,
-    outcome and number (the one that decides, as text).
-
-    Args:
-        verdicts: `decide_all(runs)`.
-    """
+    outcome and number (the one that decides, as text)."""
     pages = {experiment: page for page, (_, experiments) in CHAPTERS.items() for experiment in experiments}
     rows = [
         (id, plan, DATA[plan], verdict.outcome, short(deciding(verdict)[0]) if verdict.parts else "")
         for (id, plan), verdict in verdicts.items()
     ]
-    table = pd.DataFrame(rows, columns=["id", "plan", "data", "outcome", "number"]).join(
-        read_claims(EMPIRICAL), on="id"
-    )
+    table = pd.DataFrame(rows, columns=["id", "plan", "data", "outcome", "number"])
+    table = table.join(read_claims(EMPIRICAL), on="id")
     table["chapter"] = table["experiment"].map(pages)
     return table.sort_values("chapter", key=lambda page: page.map([*CHAPTERS].index), kind="stable", ignore_index=True)
 
@@ -111,28 +100,23 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
 
     Args:
         runs: `results.table()`.
-        ids: of empirical claims in evidence/claims.csv, in the order of the rows.
+        ids: of empirical claims in evidence/claims.csv, in the order of the rows; ValueError names an unknown one.
         whole: open the folds, in which are the rule, every part and every run.
-
-    Raises:
-        ValueError: names an id that no empirical claim has.
     """
     known = read_claims(EMPIRICAL)
     if unknown := [id for id in ids if id not in known.index]:
-        raise ValueError(
-            f"{', '.join(unknown)}: no empirical claim of evidence/claims.csv; it has {', '.join(known.index)}"
-        )
+        there = ", ".join(known.index)
+        raise ValueError(f"{', '.join(unknown)}: no empirical claim of evidence/claims.csv; it has {there}")
     verdicts, rows = decide_all(runs, ids), []
     for id in ids:
         claim, own = known.loc[id], {plan: verdicts[id, plan] for plan in DATA if (id, plan) in verdicts}
         # those with a number or some of their runs; without any, one that says why not, if possible for lack of runs
         told = {plan: verdict for plan, verdict in own.items() if verdict.parts or len(_complete(verdict, runs, plan))}
         told = told or dict(sorted(own.items(), key=lambda one: one[1].outcome != NOT_RUN)[:1])
-        section = f"section {claim['section']}" if claim["section"][0].isdigit() else claim["section"]
+        section = "section " * claim["section"][0].isdigit() + claim["section"]
         cell = f'<strong id="{id}">{escape(claim["claim"])}</strong><br><span class="where">{escape(section)}. '
-        cell += f"The paper prints: {escape(claim['printed'])}.</span>" + fold(
-            "rule", [escape(claim["rule"])], open=whole
-        )
+        cell += f"The paper prints: {escape(claim['printed'])}.</span>"
+        cell += fold("rule", [escape(claim["rule"])], open=whole)
         cell += "".join(_numbers(verdict, runs, plan, whole) for plan, verdict in told.items())
         badges = "<br>".join(badge(verdict.outcome, plan) for plan, verdict in told.items())
         rows.append({"verdict": badges, "claim, and the number that decides": f'<div class="prose">{cell}</div>'})
@@ -141,8 +125,7 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
 
 
 def badge(outcome: str, plan: str = "paper") -> str:
-    """The outcome, marked: "not so on Pantomime" of a claim that its runs contradict, "contradicted" of one by the
-    paper's data."""
+    """The outcome, marked: "not so on Pantomime" of a claim that its runs contradict."""
     said = "not so" if outcome == CONTRADICTED else outcome
     where = f" on {DATA[plan]}" if plan != "paper" and outcome in DECIDED else ""
     return f'<strong class="verdict {outcome.replace(" ", "-")}">{MARKS.get(outcome, "")}{escape(said)}{where}</strong>'
@@ -158,9 +141,8 @@ def short(part: Part) -> str:
 def deciding(verdict: Verdict) -> tuple[Part, int]:
     """The part that a verdict with numbers hangs on, and for how many parts its interval has to be wide enough.
 
-    It is the one that lies furthest outside of where the claim puts it or, where all lie inside, closest to the edge.
-    Of a contradicted claim it is one that contradicts it, by the interval for so many parts. That interval counts for a
-    part that would contradict the claim if it were the only one, too.
+    It is the one that lies furthest outside of where the claim puts it or, where all lie inside, closest to the edge;
+    of a contradicted claim one that contradicts it, by the interval for so many parts.
     """
     if verdict.decides is not None:
         return verdict.decides
@@ -198,15 +180,12 @@ def _complete(verdict: Verdict, runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     """The complete ones of the runs that a verdict looked at: link, machine (device and version of torch)."""
     own = runs[(runs["plan"] == plan) & (runs["state"] == "complete")]
     own = own[(f"runs/{plan}/" + own["experiment"] + "/" + own["run"]).isin(verdict.folders)]
-    rows = [
-        (
-            run_link(plan, experiment, name, f"{experiment}/{name}"),
-            f"{made.get('device', 'a device not told')}, torch {made.get('versions', {}).get('torch', 'not told')}",
-        )
-        for experiment, name, made in zip(
-            own["experiment"], own["run"], [run.provenance for run in own["result"]], strict=True
-        )
-    ]
+    rows = []
+    for experiment, name, run in own[["experiment", "run", "result"]].itertuples(index=False):
+        made = run.provenance
+        torch = made.get("versions", {}).get("torch", "not told")
+        machine = f"{made.get('device', 'a device not told')}, torch {torch}"
+        rows.append((run_link(plan, experiment, name, f"{experiment}/{name}"), machine))
     return pd.DataFrame(rows, columns=["link", "machine"])
 
 

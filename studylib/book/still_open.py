@@ -7,8 +7,6 @@ from studylib.claims import published
 from studylib.runs.cost import costs_of, seconds
 from studylib.runs.plan import Plan
 
-OF_TABLE5 = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
-
 
 def numbers() -> pd.DataFrame:
     """A row a network of a table or figure: where, what, what is printed of it (percent), and `runs`, which picks its
@@ -32,34 +30,32 @@ def numbers() -> pd.DataFrame:
     rows.append(("section 4.3", "224 x 224 pixels", "no number", "experiment == 'resolution'"))
     for row in published.table("table3_sports1m").query("trained_by_the_paper == 'yes'").itertuples():
         net, stream, length = _method(row.method)
-        printed = ", ".join(
-            f"{value:.1f} {measure}"
-            for value, measure in ((row.clip_top1, "clip@1"), (row.video_top1, "video@1"))
-            if value == value
-        )
+        both = {"clip@1": row.clip_top1, "video@1": row.video_top1}
+        printed = ", ".join(f"{value:.1f} {measure}" for measure, value in both.items() if value == value)
         runs = f"experiment == 'sports1m' and net == '{net}' and clip_length == {length or 32}{stream}"
         rows.append(("Table 3", row.method, printed, runs))
     for row in published.table("table4_kinetics").query("trained_by_the_paper == 'yes'").itertuples():
         net, stream, _ = _method(row.method)
-        runs = f"experiment == 'kinetics' and net == '{net}' and {_from(row.pretraining)}{stream}"
-        rows.append(("Table 4", _pretrained(row), f"{row.top1:.1f} video@1", runs))
+        start, weights = _start(row.pretraining)
+        runs = f"experiment == 'kinetics' and net == '{net}' and {weights}{stream}"
+        rows.append(("Table 4", f"{row.method}, {start}", f"{row.top1:.1f} video@1", runs))
     for row in published.table("table5_transfer").query("trained_by_the_paper == 'yes'").itertuples():
-        for dataset, name in OF_TABLE5.items():
-            _, stream, _ = _method(row.method)
-            runs = f"experiment == 'transfer' and dataset == '{dataset}' and {_from(row.pretraining)}{stream}"
-            rows.append(("Table 5", f"{name}: {_pretrained(row)}", f"{getattr(row, dataset):.1f} video@1", runs))
+        _, stream, _ = _method(row.method)
+        for dataset, name in {"ucf101": "UCF101", "hmdb51": "HMDB51"}.items():
+            start, weights = _start(row.pretraining)
+            runs = f"experiment == 'transfer' and dataset == '{dataset}' and {weights}{stream}"
+            rows.append(("Table 5", f"{name}: {row.method}, {start}", f"{getattr(row, dataset):.1f} video@1", runs))
     return pd.DataFrame(rows, columns=["where", "what", "printed", "runs"])
 
 
-def status(runs: pd.DataFrame, plan: Plan, device: str = "A100") -> pd.DataFrame:
-    """`numbers` with status, runs needed, hours (least and most, of all of them on `device`), first run (that has to be
+def status(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """`numbers` with status, runs needed, hours (least and most, of all of them on an A100), first run (that has to be
     made) and, where seeds are complete and of one stream, ours.
 
     Args:
-        runs: rows of the plan, in its order.
-        plan: the plan `paper`.
+        runs: rows of the plan `paper`, in its order.
     """
-    hours = seconds(costs_of(plan), device)[["least", "most"]].set_index(runs.index) / 3600
+    hours = seconds(costs_of(plan), "A100")[["least", "most"]].set_index(runs.index) / 3600
     rows = []
     for query in numbers()["runs"]:
         own = runs.query(query, engine="python")
@@ -67,32 +63,24 @@ def status(runs: pd.DataFrame, plan: Plan, device: str = "A100") -> pd.DataFrame
         if len(done) and own["modality"].nunique() == 1:
             found = accuracy(own, "clip_top1" if own["experiment"].iloc[0] == "conv_types" else "video_top1")
         first = own[own["state"] != "complete"].head(1)
-        rows.append(
-            {
-                "status": NOT_RUN if done.empty else f"{len(done)} of {len(own)} runs",
-                "runs needed": len(own),
-                "hours": tuple(hours.loc[own.index].sum()),
-                "first run": "/".join(first[["experiment", "run"]].iloc[0]) if len(first) else "",
-                "ours": "" if found is None else text(found),
-            }
-        )
-    return pd.concat([numbers(), pd.DataFrame(rows)], axis=1)
+        state = NOT_RUN if done.empty else f"{len(done)} of {len(own)} runs"
+        missing = "/".join(first[["experiment", "run"]].iloc[0]) if len(first) else ""
+        ours = "" if found is None else text(found)
+        rows.append((state, len(own), tuple(hours.loc[own.index].sum()), missing, ours))
+    columns = ["status", "runs needed", "hours", "first run", "ours"]
+    return pd.concat([numbers(), pd.DataFrame(rows, columns=columns)], axis=1)
 
 
 def _method(method: str) -> tuple[str, str, str]:
-    """ "R(2+1)D-RGB-8frame" -> network, condition on the stream, frames ("" where none are told)."""
+    """ "R(2+1)D-RGB-8frame" -> network, condition on the stream, frames or ""."""
     net, _, rest = method.partition("-")
     stream, _, frames = rest.rpartition("-") if rest.endswith("frame") else (rest, "", "")
     one = {"RGB": " and modality == 'rgb'", "Flow": " and modality == 'flow'"}
     return net, one.get(stream, "" if rest else one["RGB"]), frames.removesuffix("frame")
 
 
-def _from(pretraining: str) -> str:
-    """The condition on the first weights."""
-    return (
-        "init_from == ''" if pretraining == "none" else f"init_from.str.contains('{pretraining.split('-')[0].lower()}')"
-    )
-
-
-def _pretrained(row: object) -> str:
-    return f"{row.method}, {'from scratch' if row.pretraining == 'none' else f'from {row.pretraining}'}"
+def _start(pretraining: str) -> tuple[str, str]:
+    """The first weights of a network in words, and the condition on them."""
+    if pretraining == "none":
+        return "from scratch", "init_from == ''"
+    return f"from {pretraining}", f"init_from.str.contains('{pretraining.split('-')[0].lower()}')"

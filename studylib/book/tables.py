@@ -29,11 +29,8 @@ def lacking(what: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as a notebook shows it: with a caption, without row numbers, scrolling sideways where it is too wide.
-
-    Column names of two levels become a group and a name. Cells of `frame` are Estimates, None (not run), or finished
-    HTML.
-    """
+    """A table as a notebook shows it, scrolling sideways where it is too wide. Cells of `frame` are Estimates, None
+    (not run), or finished HTML; column names of two levels become a group and a name."""
 
     frame: pd.DataFrame
     caption: str
@@ -83,12 +80,8 @@ def links(rows: pd.DataFrame) -> str:
 
 
 def runs_of(rows: pd.DataFrame) -> list[Run]:
-    """The complete runs of a network, of those seeds of which every planned split is complete: a mean over some
-    splits only would be another quantity.
-
-    Args:
-        rows: all planned runs of one network in one setting.
-    """
+    """The complete runs among all planned ones of a network in one setting, of those seeds of which every split is
+    complete: a mean over some splits only would be another quantity."""
     whole = rows.groupby("seed")["state"].transform(lambda states: (states == "complete").all())
     return list(rows.loc[whole.astype(bool), "result"])
 
@@ -120,12 +113,8 @@ def text(found: Estimate | None, sign: bool = False, digits: int = 1) -> str:
 
 
 def settings_table(runs: pd.DataFrame, *plans: str) -> Table:
-    """Fields of the RunSpec in which a plan differs from the plan `paper`, a row a field, a column a plan.
-
-    Args:
-        runs: rows of `results.table()`, those of the plan `paper` among them.
-        plans: those compared; one without rows is left out.
-    """
+    """Fields of the RunSpec in which these plans with rows differ from the plan `paper`, a row a field, a column a
+    plan."""
     there = [plan for plan in ("paper", *plans) if (runs["plan"] == plan).any()]
     rows = []
     for name in ("dataset", *(f.name for f in fields(RunSpec) if f.name not in NO_SETTINGS)):

@@ -15,12 +15,8 @@ SCRATCH = "none"
 
 
 def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """The planned trainings of a plan, with a column `pretrained`: the dataset of the run that gave the first weights,
-    or `SCRATCH`.
-
-    Args:
-        runs: `results.table()`.
-    """
+    """The planned trainings of a plan in `results.table()`, with a column `pretrained`: the dataset of the run that
+    gave the first weights, or `SCRATCH`."""
     own = runs[(runs["plan"] == plan) & runs["experiment"].isin(EXPERIMENTS) & (runs["epochs"] > 0)]
     datasets = runs.set_index("run:" + runs["plan"] + "/" + runs["experiment"] + "/" + runs["run"])["dataset"]
     own = own.assign(pretrained=own["init_from"].map(datasets).fillna(SCRATCH))

@@ -62,10 +62,7 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns: group (the data), setting (what it changes of its plan's first), clip and video (clip@1 and video@1,
     R(2+1)D minus R3D), train (training error, R3D minus R(2+1)D): estimates in points, without an interval where there
-    is none; train is None for published networks; and runs (links to them).
-
-    Args:
-        runs: `results.table()`.
+    is none; train is None for published networks; and runs (links to them). `runs`: `results.table()`.
     """
     trained = runs[(runs["epochs"] > 0) & (runs["init_from"] == "") & (runs["modality"] == "rgb")]
     trained = trained[trained["net"].isin([FIRST, SECOND])]
@@ -81,7 +78,6 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name(changed: pd.Series, base: pd.Series) -> str:
-    """What a setting changes of another."""
     fields_changed = [name for name in SETTING if changed[name] != base[name] and name not in UNNAMED]
     fields_changed.sort(key="epochs".__eq__)
     known = {field: FIELDS.get(field, f"{field} {{}}").format(changed[field]) for field in fields_changed}
@@ -99,9 +95,8 @@ def _published() -> list[tuple]:
     rows = []
     for name, table in tables.items():
         pair = table.set_index("net").loc[[FIRST, SECOND], ["clip_top1", "video_top1"]]
-        gaps = [
-            Estimate(float(gap), nan, nan, "videos", inf, ((0,), (0,)), 0) for gap in pair.loc[FIRST] - pair.loc[SECOND]
-        ]
+        points = pair.loc[FIRST] - pair.loc[SECOND]
+        gaps = [Estimate(float(gap), nan, nan, "videos", inf, ((0,), (0,)), 0) for gap in points]
         rows.append((PUBLISHED, name, *gaps, None, ""))
     return rows
 
