@@ -10,6 +10,17 @@ from studylib import REPOSITORY
 from studylib.datasets import pantomime
 
 
+# Minutes by nature: a Slurm cluster, batches, kills, several processes, a browser.
+SLOW = {"test_slurm", "test_batch", "test_kills", "test_stopping", "test_launch", "test_distributed", "test_check_site"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark them, so that `pytest -m "not slow"` leaves them out."""
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def tiny_pantomime(tmp_path_factory):
     """A folder with the dataset pantomime-tiny: 32 training and 16 test videos, made once."""
