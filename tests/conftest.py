@@ -9,7 +9,6 @@ import pytest
 from studylib import REPOSITORY
 from studylib.datasets import pantomime
 
-
 # Minutes by nature: a Slurm cluster, batches, kills, several processes, a browser.
 SLOW = {"test_slurm", "test_batch", "test_kills", "test_stopping", "test_launch", "test_distributed", "test_check_site"}
 
