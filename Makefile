@@ -48,6 +48,7 @@ bench: .venv/installed
 picture: .venv/installed
 	$(BIN)/python -c "from studylib.book import cues; from studylib.runs import results; \
 	found = cues.by_order(cues.reordered(results.table('lips'), 'lips')); \
+	found = found[found.groupby('net')['net'].transform('size') > 1]; \
 	figure = cues.orders_figure(found, {cues.ALL: {'chance': 10}}); \
 	figure.axes[0].set_title('Ten words, people never seen before'); \
 	figure.savefig('book/_static/result.svg', metadata={'Date': None})"
