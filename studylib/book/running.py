@@ -8,10 +8,11 @@ import pandas as pd
 from studylib import REPOSITORY
 from studylib.book.tables import run_link
 from studylib.runs import benchmarks
+from studylib.runs.benchmarks import device_name
 from studylib.runs.cost import PASSES, SHORTEST, costs_of, given_gpus, rate_of, recorded_rates, seconds, training_passes
 from studylib.runs.magnitudes import disk, duration, two
 from studylib.runs.plan import Plan
-from studylib.runs.results import Run, device_name
+from studylib.runs.results import Run
 
 
 def cpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:

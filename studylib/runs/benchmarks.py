@@ -35,9 +35,14 @@ class Benchmark:
     @property
     def origin(self) -> str:
         """Machine, day and commit in a sentence."""
-        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
         modified = "" if self.source_clean else " (modified)"
-        return f"Measured on {self.cpu}, {threads}, on {self.measured[:10]} at commit {self.commit[:10]}{modified}"
+        machine = device_name("cpu", self.cpu, self.threads)
+        return f"Measured on {machine}, on {self.measured[:10]} at commit {self.commit[:10]}{modified}"
+
+
+def device_name(device: str, cpu: str, threads: int) -> str:
+    """ "Xeon ... (x86_64), 1 thread" for the device "cpu", else the name of the GPU."""
+    return f"{cpu}, {threads} thread{'s' if threads != 1 else ''}" if device == "cpu" else device
 
 
 def load(name: str, folder: Path = FOLDER) -> Benchmark | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from math import nan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,14 @@ from studylib.datasets.pantomime.knobs import KNOBS
 from studylib.nets.complexity import count_by_name
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs import benchmarks
+from studylib.runs.benchmarks import device_name
 from studylib.runs.magnitudes import disk, duration
-from studylib.runs.plan import Plan
-from studylib.runs.results import device_name
 from studylib.training.run_files import RunFolderError, of_code, read_metrics
 from studylib.training.spec import RunSpec, SpecError, load_spec
 from studylib.video.clips import clip_span
+
+if TYPE_CHECKING:
+    from studylib.runs.plan import Plan
 
 PASSES = 3  # forward, and backward for the input and for the weights
 TEST_SHARE = 0.2  # where only a sum of videos is published: Sports-1M's parts by Karpathy et al., CVPR 2014
@@ -41,7 +43,7 @@ LIKE = ["net", "amp", *SIZES]  # what a rate depends on
 _count = cache(count_by_name)
 
 
-def costs_of(plan: Plan) -> pd.DataFrame:
+def costs_of(plan: "Plan") -> pd.DataFrame:
     """What each run of a plan takes: a row a run, in its order.
 
     Columns: experiment, dataset, seed, epochs and LIKE of its spec; `flops`, multiply-adds of a clip; `training_clips`
@@ -202,7 +204,7 @@ def seconds(costs: pd.DataFrame, device: str, recorded: pd.DataFrame | None = No
     return pd.DataFrame({"least": work / rates["high"], "most": work / rates["low"], "source": rates["source"]})
 
 
-def timed(plan: Plan, device: str | None = None) -> pd.DataFrame:
+def timed(plan: "Plan", device: str | None = None) -> pd.DataFrame:
     """`costs_of` a plan and `seconds` of each run, on `device` (a column): "A100", or the name that a recorded run has;
     without one on that of the run's `resources`, or this machine's."""
     # of a processor one thread, which is how the Snakefile runs a plan
@@ -212,7 +214,7 @@ def timed(plan: Plan, device: str | None = None) -> pd.DataFrame:
     return costs.join(pd.concat([seconds(own, name, recorded) for name, own in costs.groupby("device")]))
 
 
-def report(plan: Plan, device: str | None = None) -> str:
+def report(plan: "Plan", device: str | None = None) -> str:
     """What `python -m studylib.runs.plan` prints: a run a line, totals, and where the rates are from; see `timed`."""
     costs = timed(plan, device)
     kept = costs["checkpoints"] + costs["predictions"]

@@ -34,6 +34,7 @@ from studylib import REPOSITORY
 from studylib.datasets.index import SHOWN, DatasetError, difference, load_index
 from studylib.datasets.pantomime import manifest_of
 from studylib.nets.table import PRINTED_NAMES
+from studylib.runs.benchmarks import device_name
 from studylib.runs.plan import Plan, PlanError, PlannedRun, load_plan, load_plans, plan_files
 from studylib.training.evaluation import Predictions, clip_top1, read_predictions, video_top_k, wilson
 from studylib.training.run_files import (
@@ -328,11 +329,6 @@ def table(plan: str | None = None, experiment: str | None = None, repository: Pa
 def complete_runs(runs: pd.DataFrame) -> list[Run]:
     """The complete runs of a table of `load_plan_runs`."""
     return list(runs.loc[runs["state"] == "complete", "result"])
-
-
-def device_name(device: str, cpu: str, threads: int) -> str:
-    """ "Xeon ... (x86_64), 1 thread" for the device "cpu", else the name of the GPU."""
-    return f"{cpu}, {threads} thread{'s' if threads != 1 else ''}" if device == "cpu" else device
 
 
 class NotImported(ValueError):
