@@ -59,6 +59,7 @@ def differing_numbers() -> pd.DataFrame:
     """Numbers of the networks here beside those of another's code or of the paper's formula."""
     with torch.device("meta"):
         theirs = torchvision.models.video.r2plus1d_18(num_classes=400)
+    theirs.to_empty(device="cpu")
     their_count, ours = count(theirs, (3, 16, 112, 112)), count_by_name("r2plus1d", clip_length=16)
     their_eps = next(m.eps for m in theirs.modules() if isinstance(m, torch.nn.BatchNorm3d))
     of_8_frames = [f"{count_by_name(net).flops / 1e9:.3f}" for net in ("r2plus1d", "r2plus1d_stem83")]

@@ -1,8 +1,13 @@
 """Other people's numbers for the paper's networks beside the paper's, and what moves an accuracy."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.stats import kendalltau
 
 from studylib.book.figures import GREY, KINDS, WIDTH, drawn, kind_of
 from studylib.claims import published
@@ -70,3 +75,31 @@ def scatter() -> Figure:
     handles, labels = both[0].get_legend_handles_labels()
     figure.legend(handles, labels, ncols=len(labels), loc="outside lower center", handletextpad=0.2)
     return figure
+
+
+class Agreement(NamedTuple):
+    """Kendall's tau of two rankings of the same items, with a 95% interval."""
+
+    tau: float
+    low: float
+    high: float
+
+
+def rank_agreement(x: Sequence[float], y: Sequence[float], resamples: int = 10_000, seed: int = 0) -> Agreement:
+    """Kendall's tau-b (it allows for ties) and its percentile interval from resampling the items with replacement.
+
+    A pair of two copies of one item says nothing and is left out, as tau-b does with any tie in both rankings.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if x.shape != y.shape or x.ndim != 1 or len(x) < 3:
+        raise ValueError(f"rankings of {x.size} and {y.size} items: needs the same number in both, at least 3")
+    # signs of all pairs; a resample is how often each item is in it, and counts each pair that often
+    signs_x, signs_y = (np.sign(v[:, None] - v[None, :]) for v in (x, y))  # (n, n)
+    times = np.random.default_rng(seed).multinomial(len(x), np.full(len(x), 1 / len(x)), resamples).astype(float)
+    together, ordered_x, ordered_y = (
+        ((times @ pairs) * times).sum(1) for pairs in (signs_x * signs_y, signs_x**2, signs_y**2)
+    )
+    known = (ordered_x > 0) & (ordered_y > 0)  # a resample of one item only has no ranking
+    taus = together[known] / np.sqrt(ordered_x[known] * ordered_y[known])
+    low, high = np.percentile(taus, [2.5, 97.5])
+    return Agreement(float(kendalltau(x, y).statistic), float(low), float(high))

@@ -1,7 +1,5 @@
 """The chapter on networks and their cost: counts, drawings and fields of view, all read off the networks as built."""
 
-from functools import cache
-
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +15,7 @@ from studylib.book.figures import GREY, KINDS, STYLE, WIDTH, drawn
 from studylib.book.gallery import looping
 from studylib.claims import published
 from studylib.nets.build import build_net, middle_channels
-from studylib.nets.complexity import count, count_by_name, count_relus, output_sizes
+from studylib.nets.complexity import built, count, count_by_name, count_relus, output_sizes
 from studylib.nets.table import BLOCKS, NETS, PAPER_NAMES, PRINTED_NAMES, VARIANTS
 
 GROUPS = {"stem": "conv1", "layer1": "conv2", "layer2": "conv3", "layer3": "conv4", "layer4": "conv5", "fc": "fc"}
@@ -27,13 +25,6 @@ CLIP = (3, 8, 112, 112)
 KINDS_DRAWN = ("r2d", "f_r2d", "mc3", "rmc3", "r3d", "r2plus1d")
 # Light tints, dark text on them: what a convolution covers.
 SPATIAL, TEMPORAL, FULL, PLAIN = "#CFE8F7", "#FBE3B5", "#F3C9B0", "#EEEEEE"
-
-
-@cache
-def built(name: str, clip_length: int = 8, **sizes: int) -> torch.nn.Module:
-    """A network of `build_net` without memory."""
-    with torch.device("meta"):
-        return build_net(name, clip_length=clip_length, **sizes)
 
 
 def twelve() -> pd.DataFrame:
@@ -67,7 +58,8 @@ def table1() -> pd.DataFrame:
 def layers(name: str, depth: int = 18, clip_length: int = 8, resolution: int = 112) -> pd.DataFrame:
     """Each convolution and FC layer of a network in the order of computing: kernel, stride, channels, size of its
     output, weights, multiply-adds."""
-    net, clip = built(name, clip_length, depth=depth, resolution=resolution), (3, clip_length, resolution, resolution)
+    net = built(name, depth, clip_length=clip_length, resolution=resolution)
+    clip = (3, clip_length, resolution, resolution)
     flops, modules, rows = count(net, clip).by_layer, dict(net.named_modules()), []
     for layer, size in output_sizes(net, clip).items():
         if layer in flops:  # not a group
@@ -87,7 +79,7 @@ def variants() -> pd.DataFrame:
     for base in dict.fromkeys(variant.base for variant in VARIANTS.values()):
         for name in (base, *(name for name, variant in VARIANTS.items() if variant.base == base)):
             net = built(name)
-            counted, out = count(net, CLIP), output_sizes(net, CLIP)["layer4"]
+            counted, out = count_by_name(name), output_sizes(net, CLIP)["layer4"]
             numbers = counted.weights, counted.params, counted.flops, count_relus(net, CLIP)
             rows.append((name, PRINTED_NAMES[name], base, *numbers, out))
     return pd.DataFrame(rows, columns=["name", "net", "base", "weights", "params", "flops", "relus", "out"])
@@ -103,7 +95,7 @@ def printed_and_counted() -> pd.DataFrame:
     paper = published.table("table2_conv_types").set_index("net")["params_millions"]
     rows = []
     for row in published.table("vmz_released_models").itertuples():
-        counted = count(built(keys[row.net], row.clip_frames), (3, row.clip_frames, row.crop, row.crop))
+        counted = count_by_name(keys[row.net], clip_length=row.clip_frames, resolution=row.crop)
         of_paper = paper.get(row.net) if row.clip_frames == 8 else None
         ours = counted.weights, counted.conv_fc_params, counted.params, counted.flops
         rows.append((row.net, row.clip_frames, of_paper, row.params_millions, row.gflops, *ours))
@@ -113,7 +105,7 @@ def printed_and_counted() -> pd.DataFrame:
 
 def by_group() -> pd.DataFrame:
     """GFLOPs of each group of each of the twelve networks; the index holds the paper's names."""
-    counted = {PAPER_NAMES[name]: count(built(name), CLIP).by_group() for name in NETS}
+    counted = {PAPER_NAMES[name]: count_by_name(name).by_group() for name in NETS}
     return pd.DataFrame.from_dict(counted, orient="index")[list(GROUPS)].rename(columns=GROUPS) / 1e9
 
 

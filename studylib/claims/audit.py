@@ -6,17 +6,15 @@ A printed number is compared with the same quantity recomputed from the paper's 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from functools import cache
 from typing import Any, NamedTuple
 
 import pandas as pd
-import torch
 from torch import nn
 
 from studylib.claims import published
 from studylib.claims.published import CLOSE, KINETICS_VALIDATION, SAME
-from studylib.nets.build import TEMPORAL_EXTENT, BasicBlock, VideoResNet, block_stride, build_net, middle_channels
-from studylib.nets.complexity import Complexity, count_by_name, count_relus, output_sizes
+from studylib.nets.build import TEMPORAL_EXTENT, BasicBlock, block_stride, middle_channels
+from studylib.nets.complexity import Complexity, built, count_by_name, count_relus, output_sizes
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.stats.intervals import difference_margin
 
@@ -229,13 +227,6 @@ CLIP_LENGTHS = (8, 16, 24, 32, 40, 48)  # Figure 5
 DEPTHS = (18, 34)
 
 
-def built(net: str, depth: int = 18, clip_length: int = 8) -> VideoResNet:
-    """A net by its name in the paper, without memory."""
-    with torch.device("meta"):
-        return build_net(KEYS[net], depth, clip_length=clip_length)
-
-
-@cache
 def counted(net: str, depth: int = 18, clip_length: int = 8) -> Complexity:
     """Counts of a net by its name in the paper."""
     return count_by_name(KEYS[net], depth, clip_length=clip_length)
@@ -248,7 +239,7 @@ def gflops(net: str, clip_length: int = 8) -> float:
 
 def sizes(net: str, depth: int = 18, clip_length: int = 8) -> list[tuple[int, int, int]]:
     """(T, H, W) after each of the five groups, of a clip of 112 x 112."""
-    outputs = output_sizes(built(net, depth, clip_length), (3, clip_length, 112, 112))
+    outputs = output_sizes(built(KEYS[net], depth, clip_length=clip_length), (3, clip_length, 112, 112))
     return [outputs[group][1:] for group in GROUPS]
 
 
@@ -259,7 +250,7 @@ def shown(*outputs: Iterable[int]) -> str:
 
 def layers_of(net: str, depth: int) -> int:
     """Depth as the paper counts it: convolutions without those of shortcuts, and the FC layer."""
-    names = [name for name, m in built(net, depth).named_modules() if isinstance(m, nn.Conv3d)]
+    names = [name for name, m in built(KEYS[net], depth).named_modules() if isinstance(m, nn.Conv3d)]
     return sum("downsample" not in name for name in names) + 1
 
 
@@ -270,7 +261,7 @@ def time_stride(net: str) -> int:
 
 def conv1_of(net: str) -> list[nn.Conv3d]:
     """The convolutions of conv1."""
-    return [module for module in built(net).stem if isinstance(module, nn.Conv3d)]
+    return [module for module in built(KEYS[net]).stem if isinstance(module, nn.Conv3d)]
 
 
 def differing(times: Mapping[str, int], fewest: int) -> Decision:
@@ -279,7 +270,7 @@ def differing(times: Mapping[str, int], fewest: int) -> Decision:
 
 
 def _doubled_relus() -> Decision:
-    pairs = {d: [count_relus(built(net, d), (3, 8, 112, 112)) for net in ("R(2+1)D", "R3D")] for d in DEPTHS}
+    pairs = {d: [count_relus(built(KEYS[net], d), (3, 8, 112, 112)) for net in ("R(2+1)D", "R3D")] for d in DEPTHS}
     text = "; ".join(f"{depth} layers: {ours} against {theirs}" for depth, (ours, theirs) in pairs.items())
     return statement(all(ours == 2 * theirs for ours, theirs in pairs.values()), text)
 
@@ -303,7 +294,7 @@ def same_size(depth: int) -> Decision:
 
 def _blocks_parity() -> Decision:
     ratios = []  # of every (2+1)D convolution of the residual blocks to the full 3D one that it stands for
-    for block in (m for depth in DEPTHS for m in built("R(2+1)D", depth).modules() if isinstance(m, BasicBlock)):
+    for block in (m for depth in DEPTHS for m in built("r2plus1d", depth).modules() if isinstance(m, BasicBlock)):
         for spatial, _, _, temporal in (block.conv1[0], block.conv2[0]):
             full = TEMPORAL_EXTENT * 9 * spatial.in_channels * temporal.out_channels
             ratios.append((spatial.weight.numel() + temporal.weight.numel()) / full)
@@ -421,8 +412,8 @@ DECISIONS: dict[str, Callable[[], Decision]] = {
     "depths": lambda: statement(
         all(layers_of("R3D", n) == n for n in DEPTHS), ", ".join(str(layers_of("R3D", n)) for n in DEPTHS)
     ),
-    "features": lambda: number("512", built("R3D").fc.in_features),
-    "classes": lambda: number("400", built("R3D").fc.out_features),
+    "features": lambda: number("512", built("r3d").fc.in_features),
+    "classes": lambda: number("400", built("r3d").fc.out_features),
     "f-r2d-output": lambda: statement(sizes("f-R2D")[-1] == (8, 7, 7), shown(sizes("f-R2D")[-1])),
     "r3d-output": lambda: statement(sizes("R3D")[-1] == sizes("R(2+1)D")[-1] == (1, 7, 7), shown(sizes("R3D")[-1])),
     "mixed-output": lambda: differing({net: sizes(net)[-1][0] for net in (*MC, *RMC)}, 2),

@@ -5,13 +5,13 @@ pooling or additions; one clip. It is the convention of VMZ's released table, wh
 Counters such as `torch.utils.flop_counter` count 2 a multiply-add, others count BN as well: their numbers differ.
 
 fvcore counts. It traces a network with a batch of no clips, which has every shape and costs next to nothing. Its
-tracer needs real tensors; those of a network on the `meta` device are allocated and never filled.
+tracer needs real tensors; those of a network that is `built` here are allocated and never filled.
 """
 
 import warnings
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -41,11 +41,8 @@ class Complexity:
 
 
 def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
-    """Count `net`, on any device, for one clip of `clip_shape` = (C, T, H, W)."""
+    """Count `net`, on a CPU or GPU, for one clip of `clip_shape` = (C, T, H, W)."""
     device = next(net.parameters()).device
-    if device.type == "meta":
-        device = torch.device("cpu")
-        net = deepcopy(net).to_empty(device=device)
     with warnings.catch_warnings():  # importing fvcore calls a part of torch that is deprecated
         warnings.simplefilter("ignore", FutureWarning)
         from fvcore.nn import FlopCountAnalysis
@@ -78,6 +75,22 @@ def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
     )
 
 
+def built(
+    name: str,
+    depth: int = 18,
+    num_classes: int = 400,
+    clip_length: int = 8,
+    in_channels: int = 3,
+    width: int = 64,
+    resolution: int = 112,
+) -> nn.Module:
+    """A network of `build_net` to be counted, not computed with: its weights are memory that was never filled."""
+    with torch.device("meta"):
+        net = build_net(name, depth, num_classes, clip_length, in_channels, width, resolution)
+    return net.to_empty(device="cpu")
+
+
+@cache
 def count_by_name(
     name: str,
     depth: int = 18,
@@ -87,9 +100,8 @@ def count_by_name(
     width: int = 64,
     resolution: int = 112,
 ) -> Complexity:
-    """Count a network of `build_net`: a fraction of a second."""
-    with torch.device("meta"):
-        net = build_net(name, depth, num_classes, clip_length, in_channels, width, resolution)
+    """Count a network of `build_net`: a fraction of a second, once in a process."""
+    net = built(name, depth, num_classes, clip_length, in_channels, width, resolution)
     return count(net, (in_channels, clip_length, resolution, resolution))
 
 
@@ -121,7 +133,7 @@ def calls(
     was_training = net.training
     try:
         with torch.no_grad():
-            net.eval()(torch.zeros(1, *clip_shape, device=next(net.parameters()).device))
+            net.eval()(torch.zeros(0, *clip_shape, device=next(net.parameters()).device))
     finally:
         net.train(was_training)
         for hook in hooks:

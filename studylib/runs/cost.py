@@ -40,8 +40,6 @@ SHORTEST = 10.0  # seconds of training: a shorter run shows how training starts,
 SIZES = ["width", "clip_length", "resolution"]
 LIKE = ["net", "amp", *SIZES]  # what a rate depends on
 
-_count = cache(count_by_name)
-
 
 def costs_of(plan: "Plan") -> pd.DataFrame:
     """What each run of a plan takes: a row a run, in its order.
@@ -58,7 +56,7 @@ def costs_of(plan: "Plan") -> pd.DataFrame:
             known[asked] = videos_of(spec, plan.datasets)
         videos = known[asked]
         sizes = (spec.clip_length, spec.in_channels, spec.width, spec.resolution)
-        counts = _count(spec.net, spec.depth, videos.classes if videos else 400, *sizes)
+        counts = count_by_name(spec.net, spec.depth, videos.classes if videos else 400, *sizes)
         training = spec.epochs * spec.clips_per_epoch
         tests = spec.epochs * videos.tested + videos.test_clips if videos else nan
         row = {name: getattr(spec, name) for name in ("experiment", "dataset", "seed", "epochs", *LIKE)}
@@ -151,9 +149,9 @@ def recorded_rates(repository: Path = REPOSITORY) -> pd.DataFrame:
         for row in [row for table in record.tables.values() for row in table.to_dict("records")] if record else []:
             if row.get("net") in PRINTED_NAMES and "clips_per_second" in row:  # else the peer's, or of something else
                 sizes = [int(row[size]) for size in SIZES]
-                flops = _count(row["net"], int(row.get("depth", 18)), **dict(zip(SIZES, sizes, strict=True))).flops
+                counts = count_by_name(row["net"], int(row.get("depth", 18)), **dict(zip(SIZES, sizes, strict=True)))
                 device = device_name(row["device"], record.cpu, int(row.get("threads", 1)))
-                rate = PASSES * flops * float(row["clips_per_second"])
+                rate = PASSES * counts.flops * float(row["clips_per_second"])
                 rows.append((device, row["device"] != "cpu", "", row["net"], row["precision"], *sizes, rate))
     for folder in sorted(path.parent for path in (repository / "runs").glob("*/*/*/metrics.json")):
         try:

@@ -153,11 +153,12 @@ def _read_history(folder: Path, spec: RunSpec, metrics: Mapping[str, Any]) -> pd
         raise _broken(folder, f"history.csv has no column {', '.join(missing)}")
     if list(history["epoch"]) != list(range(1, spec.epochs + 1)):
         raise _broken(folder, f"history.csv is not the {spec.epochs} epochs of spec.json")
-    for column in history.columns.intersection(HISTORY):
-        finite = np.isfinite(pd.to_numeric(history[column], errors="coerce").to_numpy(float))
-        if not finite.all():
-            epoch, value = int(finite.argmin()) + 1, history[column].iloc[int(finite.argmin())]
-            raise _broken(folder, f"history.csv has {column} {value} in epoch {epoch}, not a finite number")
+    columns = history.columns.intersection(HISTORY)
+    finite = np.isfinite(history[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float))
+    if not finite.all():
+        column, row = np.argwhere(~finite.T)[0]
+        wrong = f"{columns[column]} {history.loc[row, columns[column]]} in epoch {row + 1}"
+        raise _broken(folder, f"history.csv has {wrong}, not a finite number")
     for column in ("train_error", "test_error") if spec.epochs else ():
         if abs((last := float(history[column].iloc[-1])) - metrics[column]) > LAST_BITS:
             recorded = f"metrics.json has {column} {metrics[column]}"

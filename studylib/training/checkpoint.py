@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 
 from studylib import REPOSITORY
@@ -155,6 +154,8 @@ def weights_path(source: Source) -> Path:
     if source.kind == "file":
         return data_root() / "weights" / source.name
     if source.kind == "torchvision":
+        import torchvision  # here: it takes seconds to import, and few runs start from its weights
+
         released = torchvision.models.get_model_weights(source.name).DEFAULT
         try:
             released.get_state_dict(progress=False, check_hash=True)

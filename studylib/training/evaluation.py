@@ -12,13 +12,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import binomtest
 
 from studylib.video.files import write_together
 
@@ -161,6 +160,8 @@ def _by_score(predictions: Predictions) -> np.ndarray:
 def wilson(right: int, total: int) -> tuple[float, float]:
     """95% Wilson interval of `right` out of `total` videos, in percent: (low, high). It covers the draw of the test
     videos, not that of the seed."""
+    from scipy.stats import binomtest  # here: importing it takes a second, which a trainer need not wait
+
     interval = binomtest(right, total).proportion_ci(confidence_level=0.95, method="wilson")
     return 100 * interval.low, 100 * interval.high
 
@@ -211,17 +212,25 @@ def condense(path: Path) -> None:
 
 def _condensed(table: pa.Table, classes: tuple[str, ...]) -> Predictions:
     """What `condense` kept, with scores of 1 for an answer: the same classes are named, and in the same ranks."""
-    labels, answers, ranks = (table[name].to_numpy() for name in ("label", "answer", "rank"))
-    identity = np.eye(len(classes), dtype=np.float16)
-    ranked = np.zeros((len(labels), len(classes)), np.float16)
-    for row, label, answer, rank in zip(ranked, labels, answers, ranks, strict=True):
-        others = [k for k in range(len(classes)) if k not in (label, answer)]
-        row[others[: max(0, rank - 1)]] = 0.75  # so many classes lie between the answer and the label
-        row[label], row[answer] = 0.5, 1
-    clips = [identity[own] for own in table["clip_answers"].to_pylist()]
+    labels, answers, ranks = (table[name].to_numpy()[:, None] for name in ("label", "answer", "rank"))
+    numbers = np.arange(len(classes))
+    others = (numbers != labels) & (numbers != answers)  # (V, K)
+    # so many classes lie between the answer and the label
+    ranked = np.where(others & (others.cumsum(1) < ranks), 0.75, 0).astype(np.float16)
+    ranked[numbers == labels], ranked[numbers == answers] = 0.5, 1
+    clips = _split(table["clip_answers"], np.eye(len(classes), dtype=np.float16).__getitem__)
     speakers = table["speaker"].to_pylist() if "speaker" in table.column_names else None
     joined = {way: table[way].to_numpy() for way in WAYS if way in table.column_names}
-    return Predictions(table["video"].to_pylist(), labels, clips, classes, None, speakers, ranked, joined or None)
+    videos = table["video"].to_pylist()
+    return Predictions(videos, labels[:, 0], clips, classes, None, speakers, ranked, joined or None)
+
+
+def _split(column: pa.ChunkedArray, whole: Callable[[np.ndarray], np.ndarray] = np.asarray) -> list[np.ndarray]:
+    """The lists of a column, after `whole` of all their values in a row."""
+    lists = column.combine_chunks()
+    values, sizes = lists.flatten().to_numpy(zero_copy_only=False), lists.value_lengths().to_numpy()
+    made = whole(values)
+    return [made[start:end] for start, end in pairwise([0, *np.cumsum(sizes).tolist()])]  # faster than np.split
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -231,9 +240,7 @@ def read_predictions(path: Path) -> Predictions:
         classes = tuple(json.loads(table.schema.metadata[b"classes"]))
         if "clip_answers" in table.column_names:
             return _condensed(table, classes)
-        column = table["clip_scores"].combine_chunks()
-        flat, sizes = column.flatten().to_numpy(zero_copy_only=False), column.value_lengths().to_numpy()
-        scores = [s.reshape(-1, len(classes)) for s in np.split(flat, np.cumsum(sizes)[:-1])]
+        scores = [own.reshape(-1, len(classes)) for own in _split(table["clip_scores"])]
         sets = [np.array(s) for s in table["labels"].to_pylist()] if "labels" in table.column_names else None
         speakers = table["speaker"].to_pylist() if "speaker" in table.column_names else None
         return Predictions(table["video"].to_pylist(), table["label"].to_numpy(), scores, classes, sets, speakers)

@@ -4,11 +4,9 @@ The count of a convolution (`complexity`) takes every tap of every output. Taps 
 gradient with regard to the clip is nobody's: neither has to be computed.
 """
 
-import torch
 from torch import nn
 
-from studylib.nets.build import build_net
-from studylib.nets.complexity import calls, count
+from studylib.nets.complexity import built, calls, count
 from studylib.training.spec import RunSpec
 
 PASSES = 3  # forward, gradient of the input, gradient of the weights
@@ -22,16 +20,7 @@ def taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
 
 def of_step(spec: RunSpec, classes: int) -> tuple[int, int]:
     """(counted, needed) multiply-adds of a training step for one clip."""
-    with torch.device("meta"):
-        net = build_net(
-            spec.net,
-            spec.depth,
-            classes,
-            clip_length=spec.clip_length,
-            in_channels=spec.in_channels,
-            width=spec.width,
-            resolution=spec.resolution,
-        )
+    net = built(spec.net, spec.depth, classes, spec.clip_length, spec.in_channels, spec.width, spec.resolution)
     clip_shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)
     return PASSES * count(net, clip_shape).flops, needed(net, clip_shape)
 

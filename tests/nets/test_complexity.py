@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from studylib.book import networks
 from studylib.nets.build import build_net
-from studylib.nets.complexity import count, count_by_name, count_relus
+from studylib.nets.complexity import built, count, count_by_name, count_relus
 from studylib.nets.table import BLOCKS, PRINTED_NAMES
 
 
@@ -53,10 +53,10 @@ def test_r2plus1d_18_and_r3d_18_differ_by_633_parameters():
 @pytest.mark.parametrize("name", PRINTED_NAMES)
 def test_fvcore_and_torchs_own_counter_agree(name):
     frames = 16 if name == "c3d" else 8
-    net, shape = networks.built(name, frames), (3, frames, 112, 112)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net(torch.zeros(1, *shape, device="meta"))
+    net, shape = built(name, clip_length=frames), (3, frames, 112, 112)
     counted = count(net, shape)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net.to("meta")(torch.zeros(1, *shape, device="meta"))
     assert counter.get_total_flops() == 2 * counted.flops == 2 * sum(counted.by_group().values())
 
 
@@ -70,7 +70,7 @@ def test_a_network_is_counted_alike_with_and_without_memory_and_left_as_it_was()
 
 @pytest.mark.parametrize("depth", BLOCKS)
 def test_each_convolution_of_r2plus1d_has_the_weights_of_r3ds_up_to_the_rounding_of_m(depth):
-    full, factorised = networks.built("r3d", depth=depth), networks.built("r2plus1d", depth=depth)
+    full, factorised = built("r3d", depth=depth), built("r2plus1d", depth=depth)
     compared = 0
     for name, conv in full.named_modules():
         if not isinstance(conv, nn.Conv3d) or name.startswith("stem") or "downsample" in name:
@@ -87,12 +87,12 @@ def test_each_convolution_of_r2plus1d_has_the_weights_of_r3ds_up_to_the_rounding
 
 def test_conv1_with_45_filters_has_about_half_of_r3ds_weights_and_83_would_match():
     def weights(name):
-        return sum(p.numel() for n, p in networks.built(name).stem.named_parameters() if p.ndim == 5)
+        return sum(p.numel() for n, p in built(name).stem.named_parameters() if p.ndim == 5)
 
     assert [weights(name) for name in ("r3d", "r2plus1d", "r2plus1d_stem83")] == [28_224, 15_255, 28_137]
 
 
 @pytest.mark.parametrize("depth", BLOCKS)
 def test_r2plus1d_has_exactly_twice_the_relus_of_r3d(depth):
-    relus = {name: count_relus(networks.built(name, depth=depth), (3, 8, 112, 112)) for name in ("r3d", "r2plus1d")}
+    relus = {name: count_relus(built(name, depth=depth), (3, 8, 112, 112)) for name in ("r3d", "r2plus1d")}
     assert relus == {"r3d": 1 + 2 * sum(BLOCKS[depth]), "r2plus1d": 2 + 4 * sum(BLOCKS[depth])}

@@ -6,15 +6,13 @@ from torch import nn
 
 from studylib.book import networks
 from studylib.nets.build import build_net, middle_channels, stem_middle_channels
-from studylib.nets.complexity import count, output_sizes
+from studylib.nets.complexity import built, count_by_name, output_sizes
 from studylib.nets.table import BLOCKS, NETS, VARIANTS
 
 
 def group_shapes(name, depth=18, clip_length=8, resolution=112):
-    """Output sizes (T, H, W) of stem and layer1..4, on the meta device."""
-    with torch.device("meta"):
-        net = build_net(name, depth, clip_length=clip_length)
-    sizes = output_sizes(net, (3, clip_length, resolution, resolution))
+    """Output sizes (T, H, W) of stem and layer1..4."""
+    sizes = output_sizes(built(name, depth, clip_length=clip_length), (3, clip_length, resolution, resolution))
     return [sizes[group][1:] for group in ("stem", "layer1", "layer2", "layer3", "layer4")]
 
 
@@ -131,7 +129,7 @@ def test_every_variant_learns_from_any_clip(name):
 
 def test_m_once_a_block_is_torchvisions_r2plus1d_18(table):
     assert table.loc["r2plus1d_per_block", "params"] == 31_505_325
-    assert f"{count(networks.built('r2plus1d_per_block', 16), (3, 16, 112, 112)).flops / 1e9:.3f}" == "40.519"
+    assert f"{count_by_name('r2plus1d_per_block', clip_length=16).flops / 1e9:.3f}" == "40.519"
 
 
 def test_temporal_first_has_r3ds_parameters_and_costs_a_little_less(table):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from studylib.book.calibration import expected_half_width, recorded_variances, variances
 from studylib.stats import difference, difference_of_differences
 from studylib.stats.intervals import crossed_interval
-from studylib.stats.study_size import expected_half_width, recorded_variances, variances
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
 
