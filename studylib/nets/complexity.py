@@ -75,18 +75,11 @@ def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
     )
 
 
-def built(
-    name: str,
-    depth: int = 18,
-    num_classes: int = 400,
-    clip_length: int = 8,
-    in_channels: int = 3,
-    width: int = 64,
-    resolution: int = 112,
-) -> nn.Module:
-    """A network of `build_net` to be counted, not computed with: its weights are memory that was never filled."""
+def built(name: str, depth: int = 18, **sizes: int) -> nn.Module:
+    """A network of `build_net` (`sizes` are its further arguments) to be counted, not computed with: its weights are
+    memory that was never filled."""
     with torch.device("meta"):
-        net = build_net(name, depth, num_classes, clip_length, in_channels, width, resolution)
+        net = build_net(name, depth, **sizes)
     return net.to_empty(device="cpu")
 
 
@@ -101,8 +94,10 @@ def count_by_name(
     resolution: int = 112,
 ) -> Complexity:
     """Count a network of `build_net`: a fraction of a second, once in a process."""
-    net = built(name, depth, num_classes, clip_length, in_channels, width, resolution)
-    return count(net, (in_channels, clip_length, resolution, resolution))
+    sizes = {"clip_length": clip_length, "in_channels": in_channels, "width": width, "resolution": resolution}
+    return count(
+        built(name, depth, num_classes=num_classes, **sizes), (in_channels, clip_length, resolution, resolution)
+    )
 
 
 def count_relus(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:

@@ -20,7 +20,8 @@ def taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
 
 def of_step(spec: RunSpec, classes: int) -> tuple[int, int]:
     """(counted, needed) multiply-adds of a training step for one clip."""
-    net = built(spec.net, spec.depth, classes, spec.clip_length, spec.in_channels, spec.width, spec.resolution)
+    sizes = {name: getattr(spec, name) for name in ("clip_length", "in_channels", "width", "resolution")}
+    net = built(spec.net, spec.depth, num_classes=classes, **sizes)
     clip_shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)
     return PASSES * count(net, clip_shape).flops, needed(net, clip_shape)
 
