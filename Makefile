@@ -32,9 +32,10 @@ $(INDEX): .venv/installed $(if $(CHANGED),changed)
 	$(PROGRAMS)/jupyter-book build book/ $(BOOK_OPTIONS)
 	@touch $@
 
-# Two processes, each takes a file of tests at a time: most tests keep one core busy, and those of a file share set-up.
+# Three processes, each takes a file of tests at a time (those of a file share set-up): most tests keep one core busy, and
+# some wait, for Slurm or for another process.
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	$(BIN)/ruff check
