@@ -180,7 +180,9 @@ def load_plan(path: Path | str) -> Plan:
     except PlanError as error:
         raise PlanError(f"{path}: {error}") from None
     runs: list[PlannedRun] = []
-    for number, entry in enumerate(content["runs"] or [], 1):
+    if not isinstance(content["runs"], list) or not content["runs"]:
+        raise PlanError(f"{path}: runs: {content['runs']!r} is no list of runs; a plan has one at least")
+    for number, entry in enumerate(content["runs"], 1):
         where = f"run {number}"
         _require_keys(path, where, entry, ("name", "resources", *(f.name for f in fields(RunSpec))))
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from tests.chapters import shown_by
 from tests.small_study import small_study
@@ -13,10 +14,17 @@ from tests.small_study import small_study
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """Every run of every plan, made up and complete: `results.table()` of a repository that has them."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(os, "fsync", lambda file: None)  # thousands of files that need not outlive the test
-        return small_study(tmp_path_factory.mktemp("study"))
+    """Every run of every plan, made up and complete: `results.table()` of a repository that has them. Made once for all
+    processes that test."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    kept = root / "study.pickle"
+    with FileLock(root / "study.lock"):
+        if not kept.exists():
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(os, "fsync", lambda file: None)  # thousands of files that need not outlive the test
+                small_study(root / "study").to_pickle(kept)
+    return pd.read_pickle(kept)
 
 
 @pytest.fixture

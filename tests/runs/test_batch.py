@@ -94,7 +94,7 @@ def wait_for_new_checkpoint(spec):
 
 def test_a_run_that_a_signal_stops_fails_its_notebook_and_is_tried_again_from_where_it_stopped(checkout):
     folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
-    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 60"))
+    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 20"))
     process = start(checkout)
     wait_for_new_checkpoint(load_plan(plan_file).runs[0].spec)
     os.kill(trainer_of(checkout), signal.SIGTERM)  # as a cluster does
@@ -108,7 +108,7 @@ def test_a_run_that_a_signal_stops_fails_its_notebook_and_is_tried_again_from_wh
 
 def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_a_changed_one_is_refused(checkout):
     folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
-    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 120"))
+    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 30"))
     spec = load_plan(plan_file).runs[0].spec
     process = start(checkout)
     wait_for_new_checkpoint(spec)
@@ -132,7 +132,7 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     assert "going on in epoch" in (folder / "train.log").read_text()
     state, run = load_planned_run(load_plan(plan_file).runs[0], checkout)
     assert state == "complete"
-    assert len(run.history) == 120
+    assert len(run.history) == 30
     notebook = (folder / "notebook.ipynb").read_text()
     assert checkout.parent.name not in notebook
     assert notebook.count("image/png") == 1
@@ -146,14 +146,14 @@ def test_a_plan_killed_midway_or_failed_late_goes_on_then_has_nothing_to_do_and_
     plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 7"))
     code, said = run_plan(checkout)
     assert code != 0
-    assert "first_seed0: holds another run (epochs is 120, wanted 7)" in said
+    assert "first_seed0: holds another run (epochs is 30, wanted 7)" in said
     assert "rename or remove the folder" in said
     assert contents(folder) == before
 
 
 def test_snakemake_killed_alone_leaves_its_run_at_work_and_the_next_one_waits_for_its_end(checkout, tmp_path):
     folder, plan_file = checkout / FOLDER, checkout / "runs" / "try.yaml"
-    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 60"))
+    plan_file.write_text(PLAN.replace("epochs: 2", "epochs: 20"))
     planned = load_plan(plan_file).runs[0]
     first = start(checkout)
     wait_for_new_checkpoint(planned.spec)

@@ -134,7 +134,7 @@ def test_a_generated_dataset_may_have_the_manifest_that_its_settings_give_today(
     assert import_run(folders[0], repository) == "imported"
 
     other = repository / "runs" / "other.yaml"
-    other.write_text("title: other videos by that name\nruns: []\n" + GENERATED.replace("32", "48"))
+    other.write_text(PLAN.replace("folder-elsewhere", "pantomime-x") + GENERATED.replace("32", "48"))
     with pytest.raises(NotImported, match=f"manifest {today[:10]}, runs/try/conv_types/r2d-18_8f_seed0 has abababab"):
         import_run(folders[1], repository)
     other.unlink()

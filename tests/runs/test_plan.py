@@ -62,6 +62,12 @@ def test_a_typo_is_named_with_its_file(tmp_path, old, new, message):
         plan_of(tmp_path, GOOD.replace(old, new, 1) if old != "net: r3d" else GOOD.replace(old, new))
 
 
+@pytest.mark.parametrize("given", ["", " []", " {net: r3d}"])
+def test_a_plan_without_runs_is_named(tmp_path, given):
+    with pytest.raises(PlanError, match=r"try\.yaml: runs: .* is no list of runs"):
+        plan_of(tmp_path, f"title: nothing\nruns:{given}\n")
+
+
 def test_the_difficulty_of_a_dataset_says_how_many_videos_it_has_unless_the_plan_does(tmp_path):
     harder = GOOD.replace("train_videos: 16, test_videos: 16", "test_videos: 16, difficulty: 0.5")
     assert plan_of(tmp_path, harder).datasets["pantomime-try"]["train_videos"] == 1360

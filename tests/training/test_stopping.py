@@ -9,7 +9,7 @@ from studylib.training.devices import EXIT_CODE
 from tests.trainings import assert_same_end, checkpoints, ended, last_state, said, start, trainer
 from tests.waiting import wait_for
 
-LONG = {"epochs": 40, "clips_per_epoch": 24}  # about as many steps as fit into ten seconds
+LONG = {"epochs": 20, "clips_per_epoch": 24}  # some seconds
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
@@ -19,7 +19,7 @@ def test_a_signal_saves_at_the_next_step_and_the_run_goes_on_from_it(name, tiny_
         start(folder, **LONG)
     # no checkpoint but those after epochs and at the signal; with loader processes, which get the signal as well
     process = trainer(stopped, STUDY_CHECKPOINT_MINUTES="60", STUDY_WORKERS="1", STUDY_CACHE_GB="0")
-    wait_for(lambda: "epoch 2/40" in said(stopped))
+    wait_for(lambda: "epoch 2/20" in said(stopped))
     os.kill(process.pid, getattr(signal, name))
     assert ended(process, 20) == EXIT_CODE == 75
     assert f"stopped by {name} " in said(stopped)
