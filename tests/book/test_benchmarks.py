@@ -7,7 +7,7 @@ import pytest
 from IPython.display import Markdown
 
 from studylib.book.benchmarks import cell, show
-from studylib.runs.benchmarks import FOLDER, load, rows_of
+from studylib.runs.benchmarks import load, rows_of
 
 RECORD = {
     "name": "reading",
@@ -91,8 +91,3 @@ def test_columns_come_as_they_are_and_keep_their_units(record):
 )  # fmt: skip
 def test_numbers_have_three_figures_and_whole_ones_all(value, text):
     assert cell("anything", value) == text
-
-
-def test_what_is_recorded_in_this_repository_can_be_read():
-    for path in FOLDER.glob("*.json"):
-        assert load(path.stem).tables

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from studylib import REPOSITORY
 from studylib.book.benchmarks import show
 from studylib.nets import precision
 from studylib.runs.cost import recorded_rates
@@ -17,7 +16,6 @@ from tests.bench.multiply_adds import needed, of_step, taps_inside
 from tests.bench.steps import NETS, Geometry, new_net, random_batch, ratios, spec_of, step_of, take_turns
 from tests.book.test_benchmarks import RECORD
 
-PAGE = (REPOSITORY / "book" / "speed.md").read_text()
 CPU = torch.device("cpu")
 TINY = Geometry(resolution=28, width=4, batch_size=2, classes=5, threads=1)
 

@@ -34,7 +34,6 @@ GOLDEN_FRAMES = (
 )
 DIRECTION_PAIRS = [("circle_cw", "circle_ccw"), ("lift_slow_up", "lift_fast_up"), ("kick_slow_out", "kick_fast_out")]
 TEMPO_PAIRS = [("march_slow", "march_fast"), ("bend_slow", "bend_fast"), ("twist_slow", "twist_fast")]
-SEQUENCES = [action.name for action in ACTIONS.values() if action.cue == "sequence"]
 
 
 def golden_frames() -> np.ndarray:

@@ -8,12 +8,11 @@ import pytest
 from studylib import REPOSITORY
 from studylib.claims import published
 from studylib.nets.table import NETS, PAPER_NAMES
-from studylib.runs.plan import PlannedRun, load_plan, plan_files
+from studylib.runs.plan import PlannedRun, load_plan
 from studylib.stats.estimates import OFFICIAL_SPLITS
 from studylib.training.spec import RunSpec
 
 PLAN = load_plan(REPOSITORY / "runs" / "paper.yaml")
-DATASETS = {"Sports-1M": "sports1m", "Kinetics-400": "kinetics400", "UCF101": "ucf101", "HMDB51": "hmdb51"}
 PRETRAINING = {"none": None, "Sports-1M": "sports1m", "Kinetics-400": "kinetics400"}
 KEYS = {name: key for key, name in PAPER_NAMES.items()}
 DEFAULTS = {field.name: field.default for field in fields(RunSpec) if field.default is not MISSING}
@@ -91,24 +90,3 @@ def test_table_5_has_three_splits_for_each_row(row, dataset):
     own = {"ucf101": {"lr": 0.0001, "clips_per_epoch": 100_000}, "hmdb51": {"lr": 0.0002, "clips_per_epoch": 40_000}}
     for run in found:
         assert deviations(run) == {"batch_size": 4, "lr_step": 2, "epochs": 8, "weight_decay": 0.005} | own[dataset]
-
-
-def test_a_network_starts_from_the_same_kind_of_network_and_the_chain_begins_from_scratch():
-    chained = [run for run in PLAN.runs if run.spec.init_from]
-    assert len([run for run in chained if run.spec.seed == 0]) == 2 * 11 + 2 + 1 + 2 + 24
-    for run in chained:
-        first, steps = run, 0
-        while (start := PLAN.start_of(first)) is not None:
-            for key in ("net", "depth", "width", "modality", "seed"):
-                assert getattr(start.spec, key) == getattr(run.spec, key), (run.name, key)
-            # only there may the classes change, and with them the classifier
-            assert first.spec.new_head == (start.spec.dataset != first.spec.dataset), first.name
-            first, steps = start, steps + 1
-        assert first.spec.init_from == "", run.name
-        assert steps > 0, run.name
-
-
-def test_every_experiment_of_every_plan_has_its_notebook():
-    for path in plan_files(REPOSITORY / "runs"):
-        for experiment in {run.spec.experiment for run in load_plan(path).runs}:
-            assert (REPOSITORY / "book" / "experiments" / f"{experiment}.ipynb").exists(), (path.name, experiment)

@@ -36,15 +36,6 @@ def test_a_plan_says_what_its_runs_ask_for_and_an_entry_what_differs(tmp_path):
     assert runs[2].resources == Resources(nodes=2, gpus=8, cores=8, hours=24, device="A100", requeue=False)
 
 
-def test_resources_are_no_part_of_a_run(tmp_path):
-    bare = PLAN.replace("resources: {gpus: 1, cores: 8, device: A100}\n", "").replace(
-        ", resources: {nodes: 2, gpus: 8, hours: 24, requeue: false}", ""
-    )
-    assert [run.spec.hash for run in plan_of(tmp_path, PLAN).runs] == [
-        r.spec.hash for r in plan_of(tmp_path, bare).runs
-    ]
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -63,12 +54,7 @@ def test_a_typo_in_resources_is_named(tmp_path, old, new, message):
 
 def test_slurm_is_asked_for_nodes_their_gpus_and_a_signal_before_the_end():
     asked = Resources(nodes=2, gpus=8, memory_gb=64).of_slurm()
-    assert asked == {
-        "nodes": 2,
-        "gres": "gpu:8",
-        "mem_mb": 64000,
-        "slurm_extra": "--signal=USR1@300 --requeue",
-    }
+    assert asked == {"nodes": 2, "gres": "gpu:8", "mem_mb": 64000, "slurm_extra": "--signal=USR1@300 --requeue"}
     plain = Resources(requeue=False).of_slurm()
     assert plain == {"nodes": 1, "tasks": 1, "mem_mb": 0, "slurm_extra": "--signal=USR1@300 --no-requeue"}
 

@@ -44,13 +44,8 @@ def slurm(tmp_path_factory):
 def start(root, environ):
     """Snakemake with the profile of Slurm; without accounting, and asking often."""
     command = [sys.executable, "-m", "snakemake", "-s", "runs/Snakefile", "--profile", "runs/profiles/slurm"]
-    command += [
-        "--slurm-no-account",
-        "--slurm-status-command",
-        "squeue",
-        "--slurm-init-seconds-before-status-checks",
-        "3",
-    ]
+    command += ["--slurm-no-account", "--slurm-status-command", "squeue"]
+    command += ["--slurm-init-seconds-before-status-checks", "3"]
     log = (root / "batch.log").open("w")
     return subprocess.Popen([*command, "--config", "plan=try"], cwd=root, env=environ, stdout=log, stderr=log)
 

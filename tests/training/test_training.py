@@ -144,13 +144,12 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_data, tmp_path, monkeypa
     assert newest_checkpoint(checkpoint_folder(spec.hash)) is None
 
 
-NUMBERS = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan"}
-SWITCHES = {"STUDY_COMPILE": "2"}
+WRONG = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan", "STUDY_COMPILE": "2"}
 
 
 def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monkeypatch, capsys):
     start(tmp_path, epochs=1, amp="fp32")
-    for name, given in (NUMBERS | SWITCHES).items():
+    for name, given in WRONG.items():
         with monkeypatch.context() as environment:
             environment.setenv(name, given)
             assert training.main([str(tmp_path)]) == 1
