@@ -7,6 +7,8 @@ come from run folders, which Sphinx does not watch.
 """
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
@@ -15,11 +17,13 @@ import pandas as pd
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 
+from studylib.book import scoreboard
 from studylib.book.experiment import summary
 from studylib.book.tables import page_name
 from studylib.runs import results
-from studylib.runs.plan import PlanError
-from studylib.runs.results import BrokenRun, Run, complete_runs
+from studylib.runs.plan import PlanError, load_plans
+from studylib.runs.results import BrokenRun, Run, complete_runs, load_planned_run
+from studylib.video.machine import available_cores
 
 PAGE = Template((Path(__file__).parent.parent / "_templates" / "plain.html").read_text(encoding="utf-8"))
 WIDTH, HEIGHT = 640, 260  # of the curve's plot, units of its SVG
@@ -34,16 +38,20 @@ def setup(app: Sphinx) -> dict:
 
 
 def read_runs(app: Sphinx, _config: object) -> None:
-    """Read and check every recorded run, and keep them for the chapters' kernels."""
-    built = Path(app.outdir)
+    """Read and check every recorded run, on all cores, and keep them for the chapters' kernels."""
+    built, repository = Path(app.outdir), Path(app.srcdir).parent
     os.environ.pop(results.KEPT, None)
-    files = {path: results.files_of(path) for path in (Path(app.srcdir).parent / "runs").glob("*/*/*")}
+    files = {path: results.files_of(path) for path in (repository / "runs").glob("*/*/*")}
     try:
-        app.study_runs = results.table()
+        planned = [run for plan in load_plans(repository) for run in plan.runs]
+        load = partial(load_planned_run, repository=repository)
+        with ProcessPoolExecutor(available_cores()) as readers:
+            complete = [run for _, run in readers.map(load, planned, chunksize=16) if run]
+        results.keep_checked(built.parent / "checked_runs.pickle", {run: files.get(run.folder, ()) for run in complete})
+        app.study_runs = results.table(repository=repository)
+        scoreboard.keep_verdicts(app.study_runs)
     except (BrokenRun, PlanError) as error:
         raise ConfigError(str(error)) from None
-    complete = complete_runs(app.study_runs)
-    results.keep_checked(built.parent / "checked_runs.pickle", {run: files.get(run.folder, ()) for run in complete})
 
 
 def write_pages(app: Sphinx, error: Exception | None) -> None:

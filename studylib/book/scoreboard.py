@@ -1,8 +1,12 @@
 """The paper's claims on what training gives, with what the recorded runs of each plan say of them, as tables."""
 
 import os
+import pickle
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from html import escape
+from pathlib import Path
 
 import pandas as pd
 
@@ -24,6 +28,8 @@ from studylib.claims.verdicts import PAIRS, decide, name_of
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.magnitudes import signed
 from studylib.runs.results import KEPT
+from studylib.video.files import write_bytes
+from studylib.video.machine import available_cores
 
 # Plan whose runs decide claims -> its data as a reader knows it, the main evidence first.
 DATA = {"lips": "lips", "mini": "Pantomime", "paper": "full scale"}
@@ -52,10 +58,27 @@ def decide_all(runs: pd.DataFrame, ids: Sequence[str] = ()) -> Verdicts:
     `ids`."""
     # A build reads its runs once. All verdicts take seconds, and many of its chapters need them.
     known = _OF_BUILDS.setdefault(os.environ[KEPT], {}) if KEPT in os.environ else {}
+    if not known and KEPT in os.environ and (kept := verdicts_file()).exists():
+        known.update(pickle.loads(kept.read_bytes()))
     plans = [plan for plan in DATA if (runs["plan"] == plan).any()]
     wanted = [(id, plan) for id in ids or read_claims(EMPIRICAL).index for plan in plans]
     known.update({key: decide(key[0], runs, key[1]) for key in wanted if key not in known})
     return {key: known[key] for key in wanted}
+
+
+def verdicts_file() -> Path:
+    """Where a build that has decided all claims keeps the verdicts for its chapters (`results.keep_checked`)."""
+    return Path(os.environ[KEPT]).with_suffix(".verdicts")
+
+
+def keep_verdicts(runs: pd.DataFrame) -> None:
+    """Decide all claims on the runs that a build has kept, on all cores, and keep the verdicts for its chapters."""
+    verdicts_file().unlink(missing_ok=True)  # an earlier build's
+    ids = list(read_claims(EMPIRICAL).index)
+    parts = [ids[place :: available_cores()] for place in range(available_cores())]
+    with ProcessPoolExecutor(available_cores()) as deciders:
+        known = {key: verdict for own in deciders.map(partial(decide_all, runs), parts) for key, verdict in own.items()}
+    write_bytes(verdicts_file(), pickle.dumps(known))
 
 
 def outcomes(verdicts: Verdicts) -> pd.DataFrame:

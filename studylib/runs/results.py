@@ -154,7 +154,10 @@ def _read_history(folder: Path, spec: RunSpec, metrics: Mapping[str, Any]) -> pd
     if list(history["epoch"]) != list(range(1, spec.epochs + 1)):
         raise _broken(folder, f"history.csv is not the {spec.epochs} epochs of spec.json")
     columns = history.columns.intersection(HISTORY)
-    finite = np.isfinite(history[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float))
+    values = history[columns].to_numpy()
+    if values.dtype == object:  # a text among them
+        values = history[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    finite = np.isfinite(values)
     if not finite.all():
         column, row = np.argwhere(~finite.T)[0]
         wrong = f"{columns[column]} {history.loc[row, columns[column]]} in epoch {row + 1}"

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise, zip_longest
 from pathlib import Path
 
@@ -157,6 +157,7 @@ def _by_score(predictions: Predictions) -> np.ndarray:
     return np.argsort(-predictions.scores.astype(np.float32), axis=1, kind="stable")
 
 
+@cache  # a page of the book asks for those of hundreds of runs, and so does the next page
 def wilson(right: int, total: int) -> tuple[float, float]:
     """95% Wilson interval of `right` out of `total` videos, in percent: (low, high). It covers the draw of the test
     videos, not that of the seed."""

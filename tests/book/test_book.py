@@ -18,15 +18,14 @@ from sphinx.errors import ConfigError, SphinxError
 
 from studylib import REPOSITORY
 from studylib.runs import results
-from studylib.runs.plan import Plan, PlannedRun
-from studylib.runs.results import load_plan_runs
+from studylib.runs.plan import PlannedRun
 from studylib.training.spec import RunSpec
 from tests.fake_runs import write_fake_run, write_notebook
 
 BOOK = REPOSITORY / "book"
 SPEC = RunSpec(experiment="conv_types", net="r3d", dataset="pantomime-quick", epochs=3)
 PLANNED = PlannedRun("quick", "r3d-18_8f_seed0", SPEC)
-PLAN = Plan("quick", "quick: a smoke check", {}, (PLANNED,))
+PLAN = "title: 'quick: a try'\nruns: [{experiment: conv_types, net: r3d, dataset: pantomime-quick, epochs: 3}]\n"
 
 CHAPTER = """---
 kernelspec:
@@ -88,10 +87,11 @@ def build(tmp_path):
 
 
 @pytest.fixture
-def write_pages(extension, tmp_path, monkeypatch):
+def write_pages(extension, tmp_path):
     """Write the pages of the repository `tmp_path`, whose only plan is PLAN; gives their folder."""
-    monkeypatch.setattr(results, "table", lambda: load_plan_runs(PLAN, tmp_path))
-    (tmp_path / "book").mkdir()
+    for name in ("book", "runs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "runs" / "quick.yaml").write_text(PLAN)
 
     app = SimpleNamespace(srcdir=tmp_path / "book", outdir=tmp_path / "html")
 
