@@ -16,7 +16,7 @@ PLAN = load_plan(REPOSITORY / "runs" / "paper.yaml")
 PRETRAINING = {"none": None, "Sports-1M": "sports1m", "Kinetics-400": "kinetics400"}
 KEYS = {name: key for key, name in PAPER_NAMES.items()}
 DEFAULTS = {field.name: field.default for field in fields(RunSpec) if field.default is not MISSING}
-TRANSFER = ("ucf101", "hmdb51")
+TRANSFER, SAME = ("ucf101", "hmdb51"), ("net", "depth", "width", "modality", "seed")
 
 
 def runs(experiment, **wanted) -> list[PlannedRun]:
@@ -90,3 +90,10 @@ def test_table_5_has_three_splits_for_each_row(row, dataset):
     own = {"ucf101": {"lr": 0.0001, "clips_per_epoch": 100_000}, "hmdb51": {"lr": 0.0002, "clips_per_epoch": 40_000}}
     for run in found:
         assert deviations(run) == {"batch_size": 4, "lr_step": 2, "epochs": 8, "weight_decay": 0.005} | own[dataset]
+
+
+def test_a_network_starts_from_the_same_kind_of_network_and_has_a_new_classifier_for_other_classes():
+    for run in (run for run in PLAN.runs if run.spec.init_from):
+        start = PLAN.start_of(run)
+        assert [getattr(start.spec, key) for key in SAME] == [getattr(run.spec, key) for key in SAME], run.name
+        assert run.spec.new_head == (start.spec.dataset != run.spec.dataset), run.name

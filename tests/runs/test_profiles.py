@@ -10,13 +10,9 @@ from studylib import REPOSITORY
 
 
 def test_the_job_of_kubernetes_starts_snakemake_with_a_profile_and_a_plan_of_the_repository():
-    [job] = [
-        document
-        for file in (REPOSITORY / "runs" / "profiles" / "kubernetes").glob("*.yaml")
-        for document in yaml.safe_load_all(file.read_text())
-        if document.get("kind") == "Job"
-    ]
-    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    files = (REPOSITORY / "runs" / "profiles" / "kubernetes").glob("*.yaml")
+    jobs = [d for file in files for d in yaml.safe_load_all(file.read_text()) if d.get("kind") == "Job"]
+    [command] = [job["spec"]["template"]["spec"]["containers"][0]["command"] for job in jobs]
     assert (REPOSITORY / command[command.index("--profile") + 1] / "config.yaml").is_file()
     assert (REPOSITORY / "runs" / (command[-1].removeprefix("plan=") + ".yaml")).is_file()
 
