@@ -32,11 +32,11 @@ $(INDEX): .venv/installed $(if $(CHANGED),changed)
 	$(PROGRAMS)/jupyter-book build book/ $(BOOK_OPTIONS)
 	@touch $@
 
-# Three processes, each takes a file of tests at a time (those of a file share set-up): most tests keep one core busy, and
+# Four processes, each takes a file of tests at a time (those of a file share set-up): most tests keep one core busy, and
 # some wait, for Slurm or for another process. One thread each: those of torch wait for one another at work, in each other's
 # way.
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	$(BIN)/ruff check

@@ -14,10 +14,11 @@ SLOW = {"test_slurm", "test_batch", "test_kills", "test_stopping", "test_launch"
 
 
 def pytest_collection_modifyitems(items):
-    """Mark them, so that `pytest -m "not slow"` leaves them out."""
+    """Mark them, so that `pytest -m "not slow"` leaves them out; first, as others fill the time in which they wait."""
     for item in items:
         if item.path.stem in SLOW:
             item.add_marker("slow")
+    items.sort(key=lambda item: (item.path.stem != "test_slurm", item.path.stem not in SLOW))
 
 
 @pytest.fixture(scope="session")

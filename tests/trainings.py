@@ -3,8 +3,10 @@
 import csv
 import multiprocessing
 import os
+import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +35,7 @@ TINY = {
 
 # a server that has imported everything and computed nothing: its children start at once, with threads of their own
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["studylib.training.run"])
+_context.set_forkserver_preload(["studylib.training.run", "torch._dynamo"])  # the latter comes with an optimiser
 
 
 def start(folder: Path, **changes: object) -> RunSpec:
@@ -62,24 +64,37 @@ def checkpoints(folder: Path) -> Path:
     return data_of(folder) / "checkpoints" / recorded_hash(folder)[:16]
 
 
-def trainer(folder: Path, slow_writes: float = 0.0, **environment: str) -> multiprocessing.Process:
-    """The trainer on a run folder, started; in one thread, with `environment` beside this process's."""
+def trainer(folder: Path, first: Callable[[], None] | None = None, **environment: str) -> multiprocessing.Process:
+    """The trainer on a run folder, started, after it has called `first`; in one thread, with `environment` beside this
+    process's."""
     environment = {"STUDY_DATA": str(data_of(folder)), "STUDY_CHECKPOINT_MINUTES": "0"} | environment
-    process = _context.Process(target=_train, args=(folder, slow_writes, environment))
+    process = _context.Process(target=_train, args=(folder, first, environment))
     process.start()
     return process
 
 
-def _train(folder: Path, slow_writes: float, environment: dict[str, str]) -> None:
+def team(folder: Path, count: int, first: Callable[[], None] | None = None) -> list[multiprocessing.Process]:
+    """So many trainers on one run folder, started, with what torchrun tells them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1]), "WORLD_SIZE": str(count)}
+    return [trainer(folder, first, RANK=str(rank), LOCAL_RANK=str(rank), **meeting) for rank in range(count)]
+
+
+def _train(folder: Path, first: Callable[[], None] | None, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     torch.set_num_threads(1)
     with (folder / "train.log").open("a", buffering=1) as log:
         sys.stdout = sys.stderr = log
-        if slow_writes:
-            save = torch.save
-            torch.save = lambda state, file: save(state, SlowFile(file, slow_writes))
+        if first:
+            first()
         code = training.main([str(folder)])
     os._exit(code)
+
+
+def slow_writes() -> None:
+    """Let this process save in so many steps that it can be met at it."""
+    save = torch.save
+    torch.save = lambda state, file: save(state, SlowFile(file, 0.0003))
 
 
 class SlowFile:

@@ -22,6 +22,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from studylib.training.launch import EXIT_CODE
+from studylib.video.machine import gpu_count
+
 PATIENCE = 120  # seconds for Slurm to end a requeued job
 
 
@@ -34,9 +37,7 @@ class Place(NamedTuple):
 
 def visible() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    import torch  # takes seconds, and a cluster's login node does without
-
-    count, given = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    count, given = gpu_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is None:
         return [str(i) for i in range(count)]
     # for CUDA the list ends at the first word that is no GPU, or is none of those that are there
@@ -91,8 +92,6 @@ def run_on_gpus(count: int, runs_per_gpu: int, command: list[str]) -> int:
 
 def requeue(notebook: Path) -> int:
     """75 for a run whose trainer was asked to stop and saved, unless its job is requeued; 1 for one that failed."""
-    from studylib.training.devices import EXIT_CODE  # with torch, as above
-
     try:
         outputs = [o for cell in json.loads(notebook.read_text())["cells"] for o in cell.get("outputs", [])]
     except (OSError, ValueError, KeyError):

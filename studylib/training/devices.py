@@ -24,13 +24,10 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from studylib.training.launch import SECONDS_TO_STOP, STOP_WITH_LAUNCHER
+
 PATIENCE = timedelta(minutes=10)  # with a process that says nothing: longer than any checkpoint takes to write
-EXIT_CODE = 75  # "temporary failure" of sysexits.h: called again, the run goes on
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-# Where it is set, the trainer's standard input is a pipe that closes when its launcher asks it to stop, or ends,
-# however it ends. torchrun's processes share it; srun hands the end of its own on to all nodes.
-STOP_WITH_LAUNCHER = "STUDY_STOP_WITH_LAUNCHER"
-SECONDS_TO_STOP = 600  # from being asked to stop until a trainer that hangs is killed
 
 
 def choose() -> torch.device:

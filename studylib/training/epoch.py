@@ -383,10 +383,10 @@ def recompute_blocks(net: nn.Module) -> None:
     if not blocks:
         raise ValueError(f"recompute: {type(net).__name__} has no residual blocks; set it to false")
     for block in blocks:
-        block.forward = partial(_recomputed, block, block.forward)
+        # the compiler cannot trace `context_fn`: in a compiled net the blocks stay as they are
+        block.forward = torch.compiler.disable(partial(_recomputed, block, block.forward))
 
 
-@torch.compiler.disable  # which cannot trace `context_fn`: in a compiled net the blocks stay as they are
 def _recomputed(block: BasicBlock, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """The block's forward pass; in training its inside is dropped at once."""
     if not (block.training and torch.is_grad_enabled()):

@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import torch
-
-from studylib.training.devices import EXIT_CODE, SECONDS_TO_STOP, STOP_WITH_LAUNCHER
 from studylib.training.spec import load_spec, out_of_memory
 from studylib.video.files import user_path
-from studylib.video.machine import available_cores, number
+from studylib.video.machine import available_cores, gpu_count, number
 
+EXIT_CODE = 75  # of a trainer that was asked to stop, "temporary failure" of sysexits.h: called again, the run goes on
+# Where it is set, the trainer's standard input is a pipe that closes when its launcher asks it to stop, or ends,
+# however it ends. torchrun's processes share it; srun hands the end of its own on to all nodes.
+STOP_WITH_LAUNCHER = "STUDY_STOP_WITH_LAUNCHER"
+SECONDS_TO_STOP = 600  # from being asked to stop until a trainer that hangs is killed
 # By torchrun of the process that failed first (those it killed itself come after), and by Slurm.
 KILLED = re.compile(r"failed \(exitcode: -9\)|oom[-_]kill")
 
@@ -109,7 +111,7 @@ def command(run_folder: Path | str, environ: Mapping[str, str]) -> list[str]:
 
 def processes_of_a_node(environ: Mapping[str, str]) -> int:
     """How many processes train on each node: `STUDY_PROCESSES`, by default one for each GPU that is visible, or 1."""
-    gpus = torch.cuda.device_count()
+    gpus = gpu_count()
     try:
         count = number("STUDY_PROCESSES", "a number of processes from 1 on", max(1, gpus), 1, environ=environ)
     except ValueError as error:
@@ -160,7 +162,7 @@ def ending(lines: list[str], code: int, run_folder: Path) -> RunStopped | RunFai
     if code == EXIT_CODE:
         return RunStopped("stopped before its first line; start it again to go on")
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(KILLED.search(line) for line in lines):
-        if torch.cuda.is_available():  # which says by an error that its own memory is full
+        if gpu_count():  # which says by an error that its own memory is full
             advice = "lower STUDY_WORKERS, or give the job more memory"
         else:
             advice = out_of_memory(load_spec(run_folder))

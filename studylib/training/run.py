@@ -30,7 +30,7 @@ from studylib.training.checkpoint import (
     read_checkpoint,
     require_strangers,
 )
-from studylib.training.devices import EXIT_CODE, Stopped, asked, from_environment, joined, listen
+from studylib.training.devices import Stopped, asked, from_environment, joined, listen
 from studylib.training.epoch import (
     SECONDS_BETWEEN_LINES,
     Progress,
@@ -42,6 +42,7 @@ from studylib.training.epoch import (
     train_epoch,
 )
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
+from studylib.training.launch import EXIT_CODE
 from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
 from studylib.training.run_files import now, read_metrics, write_conv1, write_history, write_json
 from studylib.training.spec import RunSpec, load_spec, out_of_memory, recorded_hash

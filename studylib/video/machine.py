@@ -34,6 +34,16 @@ def machine_memory() -> int:
     return memory
 
 
+def gpu_count() -> int:
+    """The GPUs that torch sees. Its import takes seconds, which a machine without a GPU's driver need not wait for."""
+    drivers = ("nvidia*", "nvhost*", "kfd", "dxg")  # CUDA's, on a Tegra, ROCm's, Windows' within Linux
+    if sys.platform == "linux" and not any(next(Path("/dev").glob(name), None) for name in drivers):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def number(
     name: str, takes: str, default: Any, least: int = 0, kind: type = int, environ: Mapping[str, str] = os.environ
 ) -> Any:

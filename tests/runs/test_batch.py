@@ -198,14 +198,6 @@ def test_a_dry_run_prints_the_runs_in_their_order_with_what_they_take_and_wait_f
     assert "2 of 2 runs to do, in this order:" in said
 
 
-def test_a_typo_in_a_plan_ends_snakemake_with_its_name(checkout):
-    (checkout / "runs" / "try.yaml").write_text(PLAN.replace("epochs", "epoks"))
-    code, said = run_plan(checkout)
-    assert code != 0
-    assert "try.yaml: run 1: epoks: no such parameter; did you mean 'epochs'?" in said
-    assert "Traceback" not in said
-
-
 def test_other_videos_than_the_plan_fixes_end_snakemake_before_anything_runs(checkout):
     datasets = f"datasets:\n  pantomime-tiny: {{train_videos: 32, test_videos: 16, seed: 3, manifest: {'ab' * 32}}}\n"
     (checkout / "runs" / "try.yaml").write_text(PLAN.replace("runs:\n", f"{datasets}runs:\n"))
@@ -217,22 +209,11 @@ def test_other_videos_than_the_plan_fixes_end_snakemake_before_anything_runs(che
     assert not (checkout / FOLDER).exists()
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"nett": "r3d"}, "nett: no such parameter; did you mean 'net'"),
-        ({"net": "r6d"}, "net: 'r6d' should be 'r2d'"),
-        ({"lr": "1e-3"}, "lr: '1e-3' should be a valid number"),
-        ({"dataset": "imagenet"}, "dataset: 'imagenet' does not start with one of"),
-    ],
-)
-def test_papermill_with_a_wrong_parameter_fails_with_its_name_and_makes_nothing(tmp_path, parameters, message):
-    out = tmp_path / "notebook.ipynb"
+def test_papermill_with_a_wrong_parameter_fails_with_its_name_and_makes_nothing(tmp_path):
+    out, parameters = tmp_path / "notebook.ipynb", {"run_folder": str(tmp_path / "run"), "nett": "r3d"}
     with pytest.raises(papermill.PapermillExecutionError, match="SpecError") as caught:
-        papermill.execute_notebook(
-            NOTEBOOK, out, {"run_folder": str(tmp_path / "run")} | parameters, progress_bar=False, log_output=False
-        )
-    assert message in str(caught.value)
+        papermill.execute_notebook(NOTEBOOK, out, parameters, progress_bar=False, log_output=False)
+    assert "nett: no such parameter; did you mean 'net'" in str(caught.value)
     assert not (tmp_path / "run").exists()
     assert json.loads(out.read_text())["metadata"]["papermill"]["exception"]
 

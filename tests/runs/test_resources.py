@@ -7,7 +7,6 @@ import sys
 from math import nan
 
 import pytest
-import torch
 
 from studylib.runs import jobs
 from studylib.runs.plan import PlanError, Resources, load_plan
@@ -116,7 +115,7 @@ def test_places_share_the_cores_and_none_goes_without(of, cores):
     ],
 )
 def test_gpus_are_those_that_cuda_sees(monkeypatch, given, count, expected):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(jobs, "gpu_count", lambda: count)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -14,32 +15,37 @@ from studylib.nets.weights import Weights, blob_names, load_weights
 from studylib.training.devices import Processes
 from studylib.training.epoch import Session
 from studylib.training.evaluation import read_predictions
+from studylib.training.launch import EXIT_CODE
 from studylib.training.loading import EpochBatches
 from studylib.training.spec import RunSpec
-from tests.trainings import TINY, assert_same_end, checkpoints, data_of, history, last_state, start
-from tests.waiting import PATIENCE, wait_for
+from tests.trainings import TINY, assert_same_end, checkpoints, data_of, ended, history, last_state, said, start, team
+from tests.waiting import wait_for
 
 # fp32: bf16 rounds sums of 8 and of 16 clips differently
 SPEC = {"net": "r3d", "amp": "fp32", "clips_per_epoch": 25, "epochs": 2}
-TRAINER = ("-m", "studylib.training")
 
 
-def torchrun(folder, processes, *program):
-    """The trainer, or another program, in several processes, started."""
+def torchrun(folder, processes):
+    """The trainer in several processes, started."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     settings = {"STUDY_DATA": str(data_of(folder)), "OMP_NUM_THREADS": "1", "STUDY_CHECKPOINT_MINUTES": "0"}
     return subprocess.Popen(
-        [*command, *(program or TRAINER), str(folder)],
+        [*command, "-m", "studylib.training", str(folder)],
         env=os.environ | settings,
         stdout=(folder / "train.log").open("a"),
         stderr=subprocess.STDOUT,
     )
 
 
-def run(folder, processes, *program, **fields):
+def run(folder, processes, first=None, **fields):
     """A run trained by so many processes."""
     start(folder, **SPEC | fields)
-    assert torchrun(folder, processes, *program).wait(PATIENCE) == 0, (folder / "train.log").read_text()
+    finish(folder, processes, first)
+
+
+def finish(folder, processes, first=None):
+    """Train a run to its end in so many processes."""
+    assert [ended(process) for process in team(folder, processes, first)] == [0] * processes, said(folder)
 
 
 def workers_of(process):
@@ -73,21 +79,16 @@ def test_every_video_is_tested_by_one_process():
             assert tested == list(range(videos))
 
 
-# BN whose statistics, which are of a process, do not matter
-WITHOUT_BN = """
-import runpy, torch
-shape = (1, -1, 1, 1, 1)
-torch.nn.BatchNorm3d.forward = lambda layer, x: x * layer.weight.view(shape) + layer.bias.view(shape)
-runpy.run_module("studylib.training", run_name="__main__")
-"""
+def without_bn():
+    """BN whose statistics, which are of a process, do not matter."""
+    shape = (1, -1, 1, 1, 1)
+    torch.nn.BatchNorm3d.forward = lambda layer, x: x * layer.weight.view(shape) + layer.bias.view(shape)
 
 
 def test_two_processes_with_half_the_batch_are_one_with_the_whole(tiny_data, tmp_path):
     """The learning rate is that of a process, times their number."""
-    script = tmp_path / "trainer.py"
-    script.write_text(WITHOUT_BN)
-    run(tmp_path / "one", 1, str(script), net="r2d", batch_size=16, lr=0.002)
-    run(tmp_path / "two", 2, str(script), net="r2d", batch_size=8, lr=0.001)
+    run(tmp_path / "one", 1, without_bn, net="r2d", batch_size=16, lr=0.002)
+    run(tmp_path / "two", 2, without_bn, net="r2d", batch_size=8, lr=0.001)
     one, two = (history(tmp_path / name) for name in ("one", "two"))
     assert [row["lr"] for row in one] == [row["lr"] for row in two]
     assert [row["step"] for row in one] == [row["step"] for row in two] == ["2", "4"]
@@ -112,13 +113,12 @@ def test_a_net_whose_bn_is_synchronised_takes_the_same_weights_and_epsilon():
     assert blob_names(net) == blob_names(plain)
 
 
-def test_a_net_is_tested_by_three_processes_as_by_one(tiny_data, tmp_path, monkeypatch):
+def test_a_net_is_tested_by_three_processes_as_by_one(tiny_data, tmp_path):
     run(tmp_path / "trained", 1, batch_size=16)
-    monkeypatch.chdir(tmp_path)
     for processes in (1, 3):
         folder = tmp_path / f"tested_by_{processes}"
         (data_of(folder) / "checkpoints").symlink_to(data_of(tmp_path / "trained") / "checkpoints")
-        run(folder, processes, batch_size=16, epochs=0, init_from="folder:trained")
+        run(folder, processes, partial(os.chdir, tmp_path), batch_size=16, epochs=0, init_from="folder:trained")
     one, three = (read_predictions(tmp_path / f"tested_by_{n}" / "predictions.parquet") for n in (1, 3))
     metrics = [(tmp_path / f"tested_by_{n}" / "metrics.json").read_text() for n in (1, 3)]
     assert len(one.videos) == 16  # 5, 5 and 6
@@ -133,7 +133,7 @@ def wait_for_checkpoints(folder, more_than, process):
     def two_more():
         return len({*checkpoints(folder).glob("[0-9]*.pt")} - more_than) >= 2
 
-    wait_for(two_more, process, (folder / "train.log").read_text)
+    wait_for(two_more, process, lambda: said(folder))
 
 
 def test_a_process_that_dies_ends_the_run_which_goes_on_from_its_last_checkpoint(tiny_data, tmp_path):
@@ -147,7 +147,7 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_from_its_last_checkpoint
     assert process.wait(60) != 0  # long before `devices.PATIENCE` is over
     with pytest.raises(ProcessLookupError):
         os.kill(survivor, 0)
-    assert torchrun(killed, 2).wait(PATIENCE) == 0, (killed / "train.log").read_text()
+    finish(killed, 2)
     assert len(last_state(killed)["provenance"]["resumed"]) == 1
     assert_same_end(whole, killed)
 
@@ -156,13 +156,14 @@ def test_a_run_goes_on_with_another_number_of_processes(tiny_data, tmp_path):
     folder = tmp_path / "run"
     start(folder, **SPEC | {"net": "r2d", "epochs": 6, "batch_size": 4})
     seen = set()
-    for processes in (2, 1):
-        process = torchrun(folder, processes)
-        wait_for_checkpoints(folder, seen, process)
-        process.terminate()
-        process.wait(PATIENCE)
+    for count in (2, 1):
+        processes = team(folder, count)
+        wait_for_checkpoints(folder, seen, processes[0])
+        for process in processes:
+            process.terminate()
+        assert [ended(process) for process in processes] == [EXIT_CODE] * count, said(folder)
         seen = {*checkpoints(folder).glob("[0-9]*.pt")}
-    assert torchrun(folder, 3).wait(PATIENCE) == 0, (folder / "train.log").read_text()
+    finish(folder, 3)
     rows = history(folder)
     assert [row["epoch"] for row in rows] == [str(n) for n in range(1, 7)]
     state = last_state(folder)

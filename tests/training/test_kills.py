@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.trainings import assert_same_end, checkpoints, ended, said, start, trainer
+from tests.trainings import assert_same_end, checkpoints, ended, said, slow_writes, start, trainer
 from tests.waiting import wait_for
 
 # r3d reads files, in loader processes if there are any; c3d draws random numbers for dropout
@@ -29,9 +29,9 @@ def test_a_run_killed_many_times_ends_as_one_left_alone(name, tiny_data, tmp_pat
     dice, moments, places = random.Random(name), [], set()
     for number in range(KILLS):
         moment = "ending" if number == KILLS - 1 else dice.choice(MOMENTS[:3])
-        # another number of loader processes each time; slow writes, so that they can be met
+        # another number of loader processes each time
         before = files(killed)
-        process = trainer(killed, 0.0003, STUDY_WORKERS=str(dice.choice((0, 1, 2))), **environment)
+        process = trainer(killed, slow_writes, STUDY_WORKERS=str(dice.choice((0, 1, 2))), **environment)
         wait_for_moment(moment, killed, before, process)
         time.sleep({"starting": 1.0, "training": 0.1, "writing": 0.02, "ending": 0.1}[moment] * dice.random())
         assert process.is_alive(), said(killed)

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from studylib import REPOSITORY
 from studylib.training import launch as launching
@@ -109,13 +108,18 @@ def readers_of(folder):
     return [pid for pid in found if int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) in found]
 
 
+def test_what_starts_a_trainer_does_not_wait_for_torch():
+    code = "import sys, studylib.book.experiment, studylib.runs.jobs; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_there_is_a_process_for_each_gpu_and_one_without(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(launching, "gpu_count", lambda: 2)
     several = [*TORCHRUN, "--nproc-per-node", "2", "--standalone", "-m", "studylib.training", "a/run"]
     assert command("a/run", {}) == several
     with pytest.raises(RunFailed, match="STUDY_PROCESSES: 3 processes need a GPU each, 2 are visible"):
         command("a/run", {"STUDY_PROCESSES": "3"})
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(launching, "gpu_count", lambda: 0)
     assert command("a/run", {}) == [sys.executable, "-m", "studylib.training", "a/run"]  # torchrun hides the exit code
     assert command("a/run", {"STUDY_PROCESSES": "2"}) == several
 

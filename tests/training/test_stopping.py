@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from studylib.training.devices import EXIT_CODE
+from studylib.training.launch import EXIT_CODE
 from tests.trainings import assert_same_end, checkpoints, ended, last_state, said, start, trainer
 from tests.waiting import wait_for
 
