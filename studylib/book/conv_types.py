@@ -1,6 +1,7 @@
 """Types of convolution: Table 2 and Figure 3, published, counted and measured."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,9 +10,12 @@ from matplotlib.axes import Axes
 
 from studylib.book.cues import ORDER_BLIND
 from studylib.book.figures import GREY, KINDS, WIDTH, Inline, drawn, kind_of, label_points
-from studylib.book.tables import PLANS, accuracy, difference, links, runs_of, text
+from studylib.book.tables import NOT_RUN, PLANS, accuracy, difference, links, runs_of, text
+from studylib.claims.parts import contrast
+from studylib.claims.verdicts import MC, RMC
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.stats import Estimate
+from studylib.stats.estimates import outcomes
 from studylib.stats.intervals import student_quantile
 
 FAILURE, SPREAD = 8.0, 1.5  # points: how far a failed seed lies below the others, and their deviation, as R(2+1)D's
@@ -52,6 +56,24 @@ def measured(runs: pd.DataFrame) -> pd.DataFrame:
                 gflops = used[0].metrics["flops"] / 1e9
                 rows.append((plan, net, accuracy(own), accuracy(own, "video_top1"), gflops, used, links(own)))
     return pd.DataFrame(rows, columns=["plan", "net", "clip", "video", "gflops", "runs", "links"])
+
+
+def leads(nets: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """Differences over all networks of Table 2 in points of clip@1, as text: "rival", R(2+1)D minus the best of the
+    others, with that one's name, and "mixed", the mean of MC2 to MC5 minus that of rMC2 to rMC5.
+
+    `nets`: the paper's name of each of the twelve -> its rows of the table of runs; "not run yet" while one has none.
+    """
+    if not all(runs_of(rows) for rows in nets.values()):
+        return {"rival": NOT_RUN, "mixed": NOT_RUN}
+    measured = {net: outcomes(runs_of(rows), "clip_top1") for net, rows in nets.items()}
+    early, late = ([measured[PAPER_NAMES[net]] for net in group] for group in (MC, RMC))
+    others = {net: accuracy(rows).points for net, rows in nets.items() if net != "R(2+1)D"}
+    rival = max(others, key=others.__getitem__)
+    lead = contrast("", [measured["R(2+1)D"]], [measured[rival]])
+    low, high = lead.among(len(others))  # which of them is the best was not said before the runs
+    rival = f"{text(replace(lead, low=low, high=high), sign=True)}, {rival}"
+    return {"rival": rival, "mixed": text(contrast("", early, late), sign=True)}
 
 
 @drawn
@@ -103,7 +125,7 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
     """R(2+1)D minus R3D in points of clip@1 by all runs and by parts of them, a row for each plan and part with both.
 
     Columns: plan, by, seeds ("10 and 5"), gap (Estimate). Parts: the seeds that both have, since R(2+1)D may have more;
-    and the seeds made wholly on a processor, or on a GPU, since a plan's runs may be from both.
+    and the seeds made wholly on a CPU, or on a GPU, since a plan's runs may be from both.
     """
     own = runs[(runs["experiment"] == "conv_types") & runs["net"].isin(["R(2+1)D", "R3D"])]
     on_gpu = pd.Series([run is not None and run.provenance["device"] != "cpu" for run in own["result"]], own.index)
@@ -116,7 +138,7 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
         parts = {
             "all runs": pair,
             "the seeds that both have": [net[net["seed"].isin(both)] for net in pair],
-            "runs on a processor": [net[~net["any_on_gpu"]] for net in pair],
+            "runs on a CPU": [net[~net["any_on_gpu"]] for net in pair],
             "runs on a GPU": [net[net["all_on_gpu"]] for net in pair],
         }
         for by, (ours, theirs) in parts.items():

@@ -218,7 +218,7 @@ def _cuboid(axes: Axes, x: float, y: float, t: int, d: int, colour: str) -> None
 @drawn
 def cost_growth() -> Figure:
     """GFLOPs of three networks when one size grows and the others stay as in Table 2. R3D costs what R(2+1)D does."""
-    sizes = {"clip_length": ("frames", (8, 16, 32, 48)), "resolution": ("pixels", (56, 112, 224))}
+    sizes = {"clip_length": ("frames", (8, 16, 32, 48)), "resolution": ("side of the crop (pixels)", (56, 112, 224))}
     sizes["width"] = ("filters of conv1", (16, 32, 64, 128))
     figure, grid = plt.subplots(1, len(sizes), figsize=(WIDTH, 3.4), sharey=True)
     for axes, (size, (label, values)) in zip(grid, sizes.items(), strict=True):

@@ -24,7 +24,7 @@ from studylib.claims.parts import (
     combine,
 )
 from studylib.claims.published import EMPIRICAL, read_claims
-from studylib.claims.verdicts import PAIRS, decide, name_of
+from studylib.claims.verdicts import PAIRS, WITHOUT_MC2, decide, name_of
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.magnitudes import signed
 from studylib.runs.results import KEPT
@@ -39,11 +39,14 @@ MARKS = {REPRODUCED: "✓ ", CONTRADICTED: "✗ "}  # so that a column of outcom
 CHAPTERS = {
     "conv_types": ("Types of convolution: Table 2, Figure 3", ("conv_types",)),
     "cues": ("What is read from time", ("cues",)),
-    "why_factorise": ("What factorising does: Figure 4", ("mechanism", "depth")),
-    "clip_length": ("Clip length and resolution: Figure 5", ("clip_length", "correlation", "resolution")),
+    "why_factorise": ("Why (2+1)D: Figure 4", ("mechanism", "depth")),
+    "clip_length": (
+        "Clip length, resolution, joining clips: Figure 5",
+        ("clip_length", "correlation", "resolution", "joining"),
+    ),
     "transfer": (
         "UCF101 and HMDB51: Table 5; two streams",
-        ("transfer", "two_stream", "joining", "none planned"),  # none planned: flow of another kind
+        ("transfer", "two_stream", "none planned"),  # none planned: flow of another kind
     ),
     "still_open": ("Sports-1M and Kinetics: Tables 3 and 4", ("sports1m", "kinetics")),
     "filters": ("Filters: Figure 6", ("filters",)),
@@ -83,13 +86,15 @@ def keep_verdicts(runs: pd.DataFrame) -> None:
 
 def outcomes(verdicts: Verdicts) -> pd.DataFrame:
     """A row a claim and plan, in the order of the book: id, chapter, claim, printed (in the paper), plan, data,
-    outcome and number (the one that decides, as text)."""
+    outcome, number (the one that decides, as text) and by_mc2 (whether the outcome would be another without MC2)."""
     pages = {experiment: page for page, (_, experiments) in CHAPTERS.items() for experiment in experiments}
-    rows = [
-        (id, plan, DATA[plan], verdict.outcome, short(deciding(verdict)[0]) if verdict.parts else "")
-        for (id, plan), verdict in verdicts.items()
-    ]
-    table = pd.DataFrame(rows, columns=["id", "plan", "data", "outcome", "number"])
+    rows = []
+    for (id, plan), verdict in verdicts.items():
+        number = short(deciding(verdict)[0]) if verdict.parts else ""
+        without = verdict.aside.get(WITHOUT_MC2)
+        by_mc2 = bool(without) and combine(without) != verdict.outcome
+        rows.append((id, plan, DATA[plan], verdict.outcome, number, by_mc2))
+    table = pd.DataFrame(rows, columns=["id", "plan", "data", "outcome", "number", "by_mc2"])
     table = table.join(read_claims(EMPIRICAL), on="id")
     table["chapter"] = table["experiment"].map(pages)
     return table.sort_values("chapter", key=lambda page: page.map([*CHAPTERS].index), kind="stable", ignore_index=True)
@@ -114,7 +119,7 @@ def overview(verdicts: Verdicts) -> Table:
     counted = f"{len(claims)} of the paper's {every['id'].nunique()} claims on what training gives"
     return Table(
         pd.DataFrame(columns, claims.index).join(words),
-        f"{counted}, with our verdicts on each data; the others wait for runs.",
+        f"{counted}, with our verdicts on each data; the others have not been run or cannot be decided here.",
     )
 
 
@@ -143,7 +148,7 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
         cell += "".join(_numbers(verdict, runs, plan, whole) for plan, verdict in told.items())
         badges = "<br>".join(badge(verdict.outcome, plan) for plan, verdict in told.items())
         rows.append({"verdict": badges, "claim, and the number that decides": f'<div class="prose">{cell}</div>'})
-    intervals = "95% intervals cover test videos (on lips: speakers) and seeds unless it says otherwise."
+    intervals = "95% intervals cover test videos (on lips: speakers) and seeds unless stated otherwise."
     return Table(pd.DataFrame(rows), f"The paper's claims and what our runs say, each by its rule. {intervals}")
 
 
@@ -219,14 +224,14 @@ def _numbers(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool) -> st
     done = _complete(verdict, runs, plan)
     links, parts = [*done["link"]], []
     if verdict.outcome == NOT_RUN:
-        lines = [f"{len(links)} of {len(verdict.folders)} planned runs complete"]
+        lines = [f"{len(links)} of {len(verdict.folders)} planned runs complete"] * bool(verdict.folders)
         lines += [lack for lack in verdict.missing if not lack.startswith("runs/")]
     else:
         part, among = deciding(verdict)
         placed = sum(own.outcome == REPRODUCED for own in verdict.parts)
-        lines = [f"{placed} of {len(verdict.parts)} parts lie where claimed. Decides: {part}"]
+        lines = [f"{placed} of {len(verdict.parts)} parts reproduced. The deciding part: {part}"]
         if among > 1:
-            lines[0] += f"; interval for {among} parts {part.text_of(*part.among(among))}"
+            lines[0] += f"; corrected for {among} parts: {part.text_of(*part.among(among))}"
         lines += [ONE_SEED] * (not verdict.covers_seeds)
         parts = [*map(str, verdict.parts)]
         parts += [f"{name}: {combine(own).replace(CONTRADICTED, 'not so')}." for name, own in verdict.aside.items()]

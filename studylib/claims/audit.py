@@ -121,7 +121,7 @@ def beyond_chance(ours: str, over: Iterable[str]) -> Decision:
     accuracies = [table(2, m)[ours] for m in (CLIP, VIDEO)]
     margin = max(difference_margin(accuracy, accuracy, KINETICS_VALIDATION) for accuracy in accuracies)
     least = min(gains(m, [ours], over).min() for m in (CLIP, VIDEO))
-    return statement(least > margin, f"{ranges([ours], over)}; chance up to {margin:.2f}")
+    return statement(least > margin, f"{ranges([ours], over)}; 95% margin at most {margin:.2f}")
 
 
 def all_above(ours: Iterable[str], over: Iterable[str]) -> Decision:

@@ -51,7 +51,7 @@ def test_the_two_experiments_compare_the_short_network_with_the_long_one():
     rows = networks(l8=60, l32=70, moved=50, tuned=69)
     found = clip_length.experiments(rows)
     loss = found["the short network on short clips"].points - found["the short network on long clips"].points
-    assert found["what it loses"].points == pytest.approx(loss)
+    assert found["the short network on long clips: loss"].points == pytest.approx(loss)
     close = found["fine-tuned to long clips"].points - found["trained on long clips from scratch"].points
     assert found["fine-tuned minus from scratch"].points == pytest.approx(close)
     # 45 epochs of 8 frames and 15 of 32, instead of 45 of 32
@@ -60,7 +60,7 @@ def test_the_two_experiments_compare_the_short_network_with_the_long_one():
 
 def test_experiments_without_runs_have_no_numbers():
     found = clip_length.experiments(networks(without=["at32", "tuned"]))
-    assert found["what it loses"] is None
+    assert found["the short network on long clips: loss"] is None
     assert found["share of multiply-adds saved"] is None
     assert found["trained on long clips from scratch"] is not None
 

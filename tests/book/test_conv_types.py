@@ -1,10 +1,14 @@
 """The chapter on types of convolution: its numbers are those of the runs."""
 
+import re
+
 import pytest
 
 from studylib.book import conv_types, figures
-from studylib.book.tables import PLANS, Table
+from studylib.book.tables import NOT_RUN, PLANS, Table, difference
 from studylib.claims import published
+from studylib.nets.table import PAPER_NAMES
+from studylib.runs.magnitudes import signed
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +37,24 @@ def test_real_video_comes_first_and_a_seed_with_a_missing_split_does_not_count(s
     assert {run.spec.seed for run in found.set_index(["plan", "net"]).loc[("lips", "R3D"), "runs"]} == {0, 2}
 
 
+def test_the_lead_over_the_best_of_the_others_is_corrected_for_their_number(study):
+    own = study[(study["plan"] == "mini") & (study["experiment"] == "conv_types")]
+    nets = {net: own[own["net"] == net] for net in PAPER_NAMES.values()}
+    points, low, high, rival = re.fullmatch(r"(\S+) \((\S+) to (\S+)\), (.*)", conv_types.leads(nets)["rival"]).groups()
+    means = own.groupby("net")["clip_top1"].mean().drop("R(2+1)D")
+    plain = difference(nets["R(2+1)D"], nets[rival])
+    assert (rival, points) == (means.idxmax(), signed(plain.points))
+    assert float(low.replace("−", "-")) < plain.low < plain.high < float(high.replace("−", "-"))
+    assert conv_types.leads(nets | {"MC2": own[:0]}) == {"rival": NOT_RUN, "mixed": NOT_RUN}
+
+
 def test_the_main_gap_is_taken_on_each_machine(study):
     own = (study["plan"] == "mini") & (study["experiment"] == "conv_types")
     for run in study.loc[own, "result"]:
         run.provenance["device"] = "cpu" if run.spec.seed < 2 else "H200"
     gaps = conv_types.main_gap(study).set_index(["plan", "by"])
     clip = study[own].groupby(["net", study["seed"] < 2])["clip_top1"].mean()
-    for where, on_cpu in (("runs on a processor", True), ("runs on a GPU", False)):
+    for where, on_cpu in (("runs on a CPU", True), ("runs on a GPU", False)):
         expected = clip["R(2+1)D", on_cpu] - clip["R3D", on_cpu]
         assert gaps.loc[("mini", where), "gap"].points == pytest.approx(expected)
     assert gaps.loc[("mini", "all runs"), "seeds"] == "10 and 5"

@@ -103,7 +103,7 @@ def test_a_row_has_the_verdict_first_then_claim_rule_printed_number_every_part_a
     (badge, first), second = rows_of(shown)
     assert badge == "✓ reproduced on Pantomime"
     assert all(text in first for text in (claim["claim"], claim["rule"], claim["printed"], "section 4.2"))
-    assert "11 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus " in first
+    assert "11 of 11 parts reproduced. The deciding part: R(2+1)D-18 minus " in first
     assert first.count("R(2+1)D-18 minus") == 1 + 11
     assert first.count("_seed") == 36
     assert second[0] == "inconclusive on Pantomime"
@@ -132,7 +132,7 @@ def test_another_recorded_prediction_changes_the_page(tmp_path):
     for planned in r3d:
         write_fake_run(tmp_path / planned.folder, planned.spec, scored(95, planned.spec.seed))
     assert row().startswith("✗ not so on Pantomime")
-    assert "10 of 11 parts lie where claimed. Decides: R(2+1)D-18 minus R3D-18" in row()
+    assert "10 of 11 parts reproduced. The deciding part: R(2+1)D-18 minus R3D-18" in row()
     (tmp_path / r3d[0].folder / "metrics.json").unlink()
     assert "23 of 24 planned runs complete" in row()
 
@@ -155,6 +155,7 @@ def test_every_claim_stands_once_a_plan_below_its_chapter(verdicts):
     best = rows[rows["id"] == "run-best"].set_index("plan")
     assert best["outcome"].to_dict() == {"lips": REPRODUCED, "mini": CONTRADICTED, "paper": "not run"}
     assert best.loc["mini", "number"].startswith("R(2+1)D minus R3D: −")
+    assert set(rows.loc[rows["by_mc2"], "id"]) <= {"run-3d-over-2d", "run-mc-r3d", "run-early-motion"}
 
 
 def test_the_overview_has_a_word_for_each_claim_and_data_with_a_verdict(verdicts):

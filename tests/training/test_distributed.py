@@ -72,13 +72,6 @@ def test_a_process_that_gets_none_of_the_last_clips_still_takes_part():
     assert sorted(len(range(1)[part]) for part in parts) == [0, 1]
 
 
-def test_every_video_is_tested_by_one_process():
-    for videos in (1, 16, 17, 400):
-        for count in (1, 2, 3, 8):
-            tested = [i for rank in range(count) for i in range(videos)[Processes(rank, count).share(videos)]]
-            assert tested == list(range(videos))
-
-
 def without_bn():
     """BN whose statistics, which are of a process, do not matter."""
     shape = (1, -1, 1, 1, 1)
