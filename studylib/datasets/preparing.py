@@ -2,9 +2,8 @@
 
     python -m studylib.datasets ucf101 --root UCF-101 --lists LISTS --prepare
 
-What is prepared is a dataset of its own, `<name>-128x171`, with the same videos, labels and splits; runs name it and
-read it as any other. The originals are not touched. A journal tells of each video that is done: a call makes what is
-missing and what is made of an original that has changed.
+What is prepared is a dataset of its own, `<name>-128x171`, with the same videos, labels and splits. The originals are
+not touched. A call makes what is missing by the journal, and what is made of an original that has changed.
 """
 
 import base64

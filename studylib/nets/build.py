@@ -249,11 +249,8 @@ def build_net(
         resolution: side of the crop in pixels; only C3D's weights depend on it.
         initialisation: of the convolutions, see `initialise`.
 
-    Returns:
-        A network that takes float clips (B, in_channels, L, H, W) and gives scores (B, num_classes).
-
-    Raises:
-        ValueError: names the argument that is wrong and what it takes.
+    The network takes float clips (B, in_channels, L, H, W) and gives scores (B, num_classes). Errors: ValueError: names
+    the argument that is wrong and what it takes.
     """
     if name not in PRINTED_NAMES:
         raise ValueError(f"net: {name!r} is not one of {', '.join(PRINTED_NAMES)}")

@@ -50,11 +50,8 @@ class Weights:
 
 
 def read_weights(path: Path | str) -> Weights:
-    """Read a `.pkl` of VMZ, or a `.pt`/`.pth`: a state dict (taken for torchvision's) or a checkpoint of ours.
-
-    Raises:
-        WeightsError: the file is not there, or is none of these. Nothing in it is executed.
-    """
+    """Read a `.pkl` of VMZ, or a `.pt`/`.pth`: a state dict (taken for torchvision's) or a checkpoint of ours. Nothing
+    in it is executed. Errors: WeightsError: the file is not there, or is none of these."""
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"{path.name}: no such file in {path.parent}; put it there")
@@ -82,10 +79,8 @@ def read_weights(path: Path | str) -> Weights:
 def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> None:
     """Copy `weights` into `net`, which is of the same network, and set the epsilon of its BN layers.
 
-    `new_head` keeps the net's own classifier whatever the file has, to fine-tune to other classes.
-
-    Raises:
-        WeightsError: names the first missing, unexpected and ill-shaped tensors; nothing has been copied then.
+    `new_head` keeps the net's own classifier whatever the file has, to fine-tune to other classes. Errors:
+    WeightsError: names the first missing, unexpected and ill-shaped tensors; nothing has been copied then.
     """
     state = net.state_dict()
     theirs = {name: name for name in state if not name.endswith(COUNTER)}  # name in the net -> name in the file

@@ -209,12 +209,8 @@ def load_plan(path: Path | str) -> Plan:
 
 def check_here(plan: Plan, repository: Path = REPOSITORY) -> None:
     """Refuse to go on where a run folder holds another run than the plan says, or a dataset that it fixes has other
-    videos here; nothing is touched.
-
-    Raises:
-        SpecError: names the folder, the fields that differ and what to do.
-        PlanError: names the plan, the dataset, both manifests and what to do.
-    """
+    videos here; nothing is touched. Errors: SpecError: names the folder, the fields that differ and what to do.
+    PlanError: names the plan, the dataset, both manifests and what to do."""
     for run in plan.runs:
         if (repository / run.folder / "spec.json").exists():
             require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)

@@ -3,10 +3,8 @@
     runs = table("mini", "conv_types")  # a row a run
 
 A run of a plan is "not run" (no folder), "unfinished" (no `metrics.json`, or a notebook that has not come to its end;
-its numbers are not shown) or "complete". Everything else raises `BrokenRun`.
-
-Results that were computed elsewhere become recorded runs, checked and moved into place whole, by
-`python -m studylib.runs.results import FOLDER`, where FOLDER has run folders as `runs/PLAN/EXPERIMENT/NAME`, or is one.
+its numbers are not shown) or "complete". Everything else raises `BrokenRun`. Results that were computed elsewhere
+become recorded runs, checked and moved into place whole, by `python -m studylib.runs.results import FOLDER`.
 
 A build of the book reads and checks its runs once and keeps them for its chapters (`keep_checked`): a run is taken from
 there as long as no file of its folder has changed since before it was read.
@@ -224,12 +222,9 @@ def find_checked(folder: Path) -> Run | None:
 
 
 def load_planned_run(planned: PlannedRun, repository: Path = REPOSITORY) -> tuple[str, Run | None]:
-    """The state of a planned run ("complete", "unfinished", "not run"), and the run where it is complete.
-
-    Raises:
-        BrokenRun: the notebook failed or is that of another run, the folder holds another run than the plan says, or
-            one on other videos than it fixes, or `load_run` refuses it.
-    """
+    """The state of a planned run ("complete", "unfinished", "not run"), and the run where it is complete. Errors:
+    BrokenRun: the notebook failed or is that of another run, the folder holds another run than the plan says, or one on
+    other videos than it fixes, or `load_run` refuses it."""
     folder = repository / planned.folder
     if not folder.exists():
         return "not run", None
@@ -368,11 +363,8 @@ def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterato
 
 def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
     """Check one run folder and copy it to its place in one step; "imported", or "there already" where the same run is.
-
-    Raises:
-        NotImported: it is no complete run of a plan of this repository, has other files, its videos are others, or
-            another run is recorded in its place. Nothing of it is left then.
-    """
+    Errors: NotImported: it is no complete run of a plan of this repository, has other files, its videos are others, or
+    another run is recorded in its place. Nothing of it is left then."""
     plan, experiment, name = run_folder.parts[-3:]
     try:
         planned = load_plan(repository / "runs" / f"{plan}.yaml").run(experiment, name)

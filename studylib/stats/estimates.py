@@ -91,10 +91,8 @@ def accuracy(network: Network, measure: Measure = "video_top1") -> Estimate:
     """A network's accuracy in percent: the mean over seeds of the splits' means.
 
     The interval of the video accuracy of one seed is Wilson's, see `split_mean`. `network` has its runs, such as the
-    column `result` of `runs.results.table`, or scores by seed and split.
-
-    Raises:
-        ValueError: no complete run, two of the same seed and split, or seeds that were tested on other videos.
+    column `result` of `runs.results.table`, or scores by seed and split. Errors: ValueError: no complete run, two of
+    the same seed and split, or seeds that were tested on other videos.
     """
     scores = scores_of(network)
     named = any(predictions.speakers for splits in scores.values() for predictions in splits.values())
@@ -157,10 +155,7 @@ def outcomes(network: Network, measure: Measure = "video_top1") -> Outcomes:
 
     With x of video v in split s, a_s its mean over the n_s videos, S splits and V videos in all of them, a video's
     outcome is mean_s a_s + sum over its splits of V / (S n_s) (x_sv - a_s): of one split this is x, and the mean over
-    the videos is that of the splits' means.
-
-    Raises:
-        ValueError: as of `accuracy`, or for another measure.
+    the videos is that of the splits' means. Errors: ValueError: as of `accuracy`, or for another measure.
     """
     scores = scores_of(network)
     if isinstance(measure, str) and measure not in MEASURES:

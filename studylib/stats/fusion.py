@@ -17,11 +17,9 @@ def fuse(rgb: Predictions, flow: Predictions, rgb_weight: float = PAPER_RGB_WEIG
     Where both have equally many clips of every video, clip i is fused with clip i: the same moment of the video where
     both were tested by the same rule with clips of the same length, and the clip accuracy then is that of fused clips.
     Otherwise every video gets one clip, the fused video scores, and clip and video accuracy are the same number. The
-    video scores are the weighted mean of the streams' in both cases, up to float16's rounding.
-
-    Raises:
-        ValueError: names the first difference where the streams have other videos, another order, other labels or
-            classes; or a weight outside [0, 1].
+    video scores are the weighted mean of the streams' in both cases, up to float16's rounding. Errors: ValueError:
+    names the first difference where the streams have other videos, another order, other labels or classes; or a weight
+    outside [0, 1].
     """
     if not 0 <= rgb_weight <= 1:
         raise ValueError(f"rgb_weight: {rgb_weight} is not between 0 (flow alone) and 1 (RGB alone)")

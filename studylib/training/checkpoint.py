@@ -1,8 +1,7 @@
 """The weights a run goes on from, its checkpoints, and those it starts from: `init_from` of its spec.
 
-Checkpoints are whole or not there; the last two are kept. A file is called by how many clips its training has seen and
-by the SHA-256 of its bytes, so that a rename makes it appear, and damage shows before anything of it is used. They stay
-in the data folder, never in results.
+Checkpoints are whole or not there; the last two are kept, in the data folder, never in results. A file is called by
+how many clips its training has seen and by the SHA-256 of its bytes, so that damage shows before any of it is used.
 """
 
 import hashlib
@@ -35,11 +34,8 @@ def checkpoint_folder(spec_hash: str) -> Path:
 
 def save_checkpoint(folder: Path, clips: int, state: dict[str, Any]) -> Path:
     """Write `state` (tensors, numbers, texts, lists and dicts of them) after so many training `clips`, in one step;
-    all older files but one go after that. The caller holds the lock of the run's `folder`.
-
-    Raises:
-        OSError: the disk is full or forbids writing; the checkpoints that were there are intact.
-    """
+    all older files but one go after that. The caller holds the lock of the run's `folder`. Errors: OSError: the disk is
+    full or forbids writing; the checkpoints that were there are intact."""
     partial = partial_path(folder / "checkpoint")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,11 +113,8 @@ def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> d
 
 def require_strangers(spec: RunSpec, index: Index) -> None:
     """Where a dataset names its speakers: none that the run is tested on may have trained its first weights, back along
-    `init_from` from run to run; of weights from elsewhere nothing is known.
-
-    Raises:
-        SpecError: names the speakers and both runs' splits.
-    """
+    `init_from` from run to run; of weights from elsewhere nothing is known. Errors: SpecError: names the speakers and
+    both runs' splits."""
     tested = _speakers(index, spec.split, "test")
     name, seen = spec.init_from, {""}
     while tested and name not in seen and (source := parse_init_from(name)).kind in ("run", "folder"):
@@ -146,11 +139,8 @@ def _run_folder(source: Source) -> Path:
 
 
 def weights_path(source: Source) -> Path:
-    """The file that holds the weights of a source; torchvision's are downloaded where they are not there yet.
-
-    Raises:
-        WeightsError: they cannot be had, or those of a run are not from the end of its training.
-    """
+    """The file that holds the weights of a source; torchvision's are downloaded where they are not there yet. Errors:
+    WeightsError: they cannot be had, or those of a run are not from the end of its training."""
     if source.kind == "file":
         return data_root() / "weights" / source.name
     if source.kind == "torchvision":

@@ -249,11 +249,8 @@ def train_epoch(session: Session, loader: DataLoader, batches: EpochBatches) -> 
     """Train the rest of the present epoch; the training columns of its row of the history.
 
     Saves when it is time to and when a signal asks to stop; never weights or losses that are no numbers. All processes
-    call this together, and speak, save and stop together.
-
-    Raises:
-        Stopped: a signal came; the state is saved.
-        TrainingError: a loss or a weight is no number.
+    call this together, and speak, save and stop together. Errors: Stopped: a signal came; the state is saved.
+    TrainingError: a loss or a weight is no number.
     """
     spec, processes, progress = session.spec, session.processes, session.progress
     batches.epoch, batches.position = progress.epoch, progress.position

@@ -39,11 +39,8 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
     """Train and test the run of a folder; `show` gets each line, by default the terminal, and `train.log` keeps all.
 
     SIGTERM, SIGUSR1 or an interrupt of this process let the trainer save and stop. Called again, however it ended,
-    training goes on from its last checkpoint.
-
-    Raises:
-        RunFailed: with the trainer's own error line, or the last lines it printed; or it cannot be started.
-        RunStopped: with the line that says where it stands.
+    training goes on from its last checkpoint. Errors: RunFailed: with the trainer's own error line, or the last lines
+    it printed; or it cannot be started. RunStopped: with the line that says where it stands.
     """
     run_folder = user_path(run_folder)
     arguments = command(run_folder, os.environ)

@@ -89,11 +89,8 @@ def write_history(run_folder: Path, rows: list[dict[str, float]]) -> None:
 
 def read_metrics(run_folder: Path) -> dict[str, Any] | None:
     """The metrics of a finished run, None where there are none yet; those `OF_TRAINING` are None without training.
-
-    Raises:
-        SpecError: no readable `spec.json`.
-        RunFolderError: not JSON, a number missing, not a number or not finite, or the metrics of another spec.
-    """
+    Errors: SpecError: no readable `spec.json`. RunFolderError: not JSON, a number missing, not a number or not finite,
+    or the metrics of another spec."""
     path = run_folder / "metrics.json"
     if not path.exists():
         return None

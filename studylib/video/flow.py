@@ -8,8 +8,7 @@ and down positive. The settings are VMZ's. Before using it:
   estimate is undetermined and may be thousands of pixels; VMZ's networks were trained with that.
 * Two frames that look the same have no flow; OpenCV itself reports some along the right and the lower border then.
 * VMZ crops and mirrors the frames and takes the flow of the crop; here the flow of the whole frame is cropped, so that
-  it can be stored. On UCF101 the two differ by less than 0.001 pixels in the median and by 0.17 on average (of a flow
-  of 0.8), mostly near the crop's edges. For VMZ's own way give `flow_clip` the cropped frames.
+  it can be stored (`book/datasets.md` measures the difference). For VMZ's own way give `flow_clip` the cropped frames.
 * The flow is the same whatever the number of OpenCV's threads. It is never set here: `cv2.setNumThreads` hangs in a
   forked child of a process that has used them; the environment's OPENCV_FOR_THREADS_NUM=1 does it for a loader.
 """
