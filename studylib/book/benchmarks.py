@@ -57,6 +57,12 @@ UNITS = {
 }
 
 
+def rows_of(name: str, key: str, folder: Path = FOLDER) -> pd.DataFrame:
+    """A recorded table with its numbers as they were measured; empty where it is not recorded."""
+    benchmark = load(name, folder)
+    return pd.DataFrame() if benchmark is None else benchmark.tables.get(key, pd.DataFrame())
+
+
 def show(
     name: str, titles: Mapping[str, str], columns: Sequence[str] | None = None, folder: Path = FOLDER
 ) -> HTML | Markdown:

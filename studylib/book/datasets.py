@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from studylib.book.benchmarks import rows_of
 from studylib.datasets.pantomime import frames
 from studylib.datasets.preparing import FORMAT
-from studylib.runs.benchmarks import FOLDER, rows_of
+from studylib.runs.benchmarks import FOLDER
 from studylib.runs.cost import dataset_sizes
 from studylib.runs.magnitudes import disk, duration, two
 from studylib.video.clips import centre_window, scaled_size

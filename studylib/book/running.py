@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from studylib import REPOSITORY
+from studylib.book.benchmarks import rows_of
 from studylib.book.tables import run_link
 from studylib.runs import benchmarks
 from studylib.runs.benchmarks import device_name
@@ -26,7 +27,7 @@ def cpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
 
 def gpu_of_benchmarks(repository: Path = REPOSITORY) -> str | None:
     """The GPU on which the benchmark `gpu` was recorded; None where it was not."""
-    rows = benchmarks.rows_of("gpu", "paper", repository / "runs" / "benchmarks")
+    rows = rows_of("gpu", "paper", repository / "runs" / "benchmarks")
     return None if rows.empty else rows["device"].iloc[0]
 
 

@@ -22,11 +22,11 @@ from studylib.claims.parts import (
     Part,
     Verdict,
     combine,
+    signed,
 )
 from studylib.claims.published import EMPIRICAL, read_claims
 from studylib.claims.verdicts import PAIRS, WITHOUT_MC2, decide, name_of
 from studylib.nets.table import PAPER_NAMES
-from studylib.runs.magnitudes import signed
 from studylib.runs.results import KEPT
 from studylib.video.files import write_bytes
 from studylib.video.machine import available_cores

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import stats
-from studylib.runs.magnitudes import signed, with_interval
+from studylib.claims.parts import signed
 from studylib.runs.results import Run
 from studylib.stats import Estimate
 from studylib.stats.estimates import Measure
@@ -25,6 +25,15 @@ NO_SETTINGS = ("experiment", "net", "dataset", "split", "seed", "modality", "ini
 def lacking(what: str) -> str:
     """A cell, or its part, that says what is missing: "not run", "2 of 3 runs"."""
     return f'<span class="not-run">{what}</span>'
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """A percentage with its 95% interval as HTML, "72.0 (70–74)".
+
+    Ends less than two points apart have a decimal, "(71.3–72.7)": whole numbers might leave the value itself outside.
+    """
+    digits = 1 if high - low < 2 else 0
+    return f'{value:.1f} <span class="interval">({low:.{digits}f}–{high:.{digits}f})</span>'
 
 
 @dataclass(frozen=True)

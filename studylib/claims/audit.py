@@ -6,6 +6,7 @@ A printed number is compared with the same quantity recomputed from the paper's 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from math import sqrt
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -16,7 +17,7 @@ from studylib.claims.published import CLOSE, KINETICS_VALIDATION, SAME
 from studylib.nets.build import TEMPORAL_EXTENT, BasicBlock, block_stride, middle_channels
 from studylib.nets.complexity import Complexity, built, count_by_name, count_relus, output_sizes
 from studylib.nets.table import NETS, PAPER_NAMES
-from studylib.stats.intervals import difference_margin
+from studylib.stats.intervals import Z95
 
 # Equal to the printed digit; off by no more than what rounding of the printed inputs can produce; off by more, or an
 # order, a count or a structure that is not what is stated.
@@ -114,6 +115,13 @@ def ranges(ours: Iterable[str], over: Iterable[str]) -> str:
         values = gains(measure, ours, over)
         texts[name] = " to ".join(dict.fromkeys((f"{values.min():+.1f}", f"{values.max():+.1f}")))
     return listed(texts, "{}")
+
+
+def difference_margin(a: float, b: float, videos: int) -> float:
+    """95% half-width, in points, of the difference of two accuracies (percent), each on `videos` videos, as if on
+    different ones: too wide for two nets on the same videos. It does not cover the draw of the seed."""
+    p, q = a / 100, b / 100
+    return 100 * Z95 * sqrt((p * (1 - p) + q * (1 - q)) / videos)
 
 
 def beyond_chance(ours: str, over: Iterable[str]) -> Decision:

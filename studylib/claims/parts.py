@@ -16,7 +16,6 @@ from math import inf, isinf, nan, sqrt
 import numpy as np
 
 from studylib.claims.published import CLOSE
-from studylib.runs.magnitudes import signed
 from studylib.stats.estimates import Outcomes, combined
 from studylib.stats.intervals import freedom, student_quantile
 
@@ -30,6 +29,12 @@ ONE_SEED = (
     "A network has one seed: the intervals cover the draw of the test videos and leave out, or have only in part, how "
     "another seed would come out. That decides nothing."
 )
+
+
+def signed(points: float, digits: int = 1) -> str:
+    """ "+1.2" or "−1.2"; what rounds to zero is "0.0", since of it no sign is shown to be right."""
+    text = f"{points:+.{digits}f}".replace("-", "−")
+    return text if text.strip("+−0.") else text[1:]
 
 
 @dataclass(frozen=True)

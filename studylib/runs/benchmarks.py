@@ -59,9 +59,3 @@ def load(name: str, folder: Path = FOLDER) -> Benchmark | None:
     if record.name != name:
         raise ValueError(f"{path}: records the benchmark {record.name}; {again}")
     return record
-
-
-def rows_of(name: str, key: str, folder: Path = FOLDER) -> pd.DataFrame:
-    """A recorded table with its numbers as they were measured; empty where it is not recorded."""
-    benchmark = load(name, folder)
-    return pd.DataFrame() if benchmark is None else benchmark.tables.get(key, pd.DataFrame())

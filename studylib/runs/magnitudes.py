@@ -1,4 +1,4 @@
-"""Numbers as texts: estimates with two figures and a unit that fits, measured ones with their interval."""
+"""Estimates as texts, with two figures and a unit that fits."""
 
 from math import isnan
 
@@ -33,18 +33,3 @@ def disk(size: float | None) -> str:
     units = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6))
     unit, length = next(((u, n) for u, n in units if size >= 0.995 * n), ("kB", 1e3))
     return f"{two(size / length)} {unit}"
-
-
-def signed(points: float, digits: int = 1) -> str:
-    """ "+1.2" or "−1.2"; what rounds to zero is "0.0", since of it no sign is shown to be right."""
-    text = f"{points:+.{digits}f}".replace("-", "−")
-    return text if text.strip("+−0.") else text[1:]
-
-
-def with_interval(value: float, low: float, high: float) -> str:
-    """A percentage with its 95% interval as HTML, "72.0 (70–74)".
-
-    Ends less than two points apart have a decimal, "(71.3–72.7)": whole numbers might leave the value itself outside.
-    """
-    digits = 1 if high - low < 2 else 0
-    return f'{value:.1f} <span class="interval">({low:.{digits}f}–{high:.{digits}f})</span>'

@@ -143,10 +143,3 @@ def _missing_of_runs(values: np.ndarray, of_fold: np.ndarray, folds: int) -> tup
     of_run = max(0.0, cells.var(0, ddof=1).mean() - of_rest / m)
     # the speakers' spread has 1 - (m - 1) / (S - 1) of the m R that is in the mean over the speakers of a fold
     return (m - 1 + (m - 1) / (speakers - 1)) * of_run / (speakers * n), folds * (n - 1)
-
-
-def difference_margin(a: float, b: float, videos: int) -> float:
-    """95% half-width, in points, of the difference of two accuracies (percent), each on `videos` videos, as if on
-    different ones: too wide for two nets on the same videos. It does not cover the draw of the seed."""
-    p, q = a / 100, b / 100
-    return 100 * Z95 * sqrt((p * (1 - p) + q * (1 - q)) / videos)

@@ -6,8 +6,8 @@ import re
 import pytest
 from IPython.display import Markdown
 
-from studylib.book.benchmarks import cell, show
-from studylib.runs.benchmarks import load, rows_of
+from studylib.book.benchmarks import cell, rows_of, show
+from studylib.runs.benchmarks import load
 
 RECORD = {
     "name": "reading",

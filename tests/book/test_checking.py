@@ -8,9 +8,8 @@ import pytest
 from studylib.book import checking, evidence
 from studylib.book.evidence import rank_agreement
 from studylib.claims import audit, published
-from studylib.claims.audit import FAILS, HOLDS, ROUNDING
+from studylib.claims.audit import FAILS, HOLDS, ROUNDING, difference_margin
 from studylib.claims.verdicts import RULES, UNPLANNED
-from studylib.stats.intervals import difference_margin
 
 
 @pytest.fixture(scope="module")

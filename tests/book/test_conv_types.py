@@ -7,8 +7,8 @@ import pytest
 from studylib.book import conv_types, figures
 from studylib.book.tables import NOT_RUN, PLANS, Table, difference
 from studylib.claims import published
+from studylib.claims.parts import signed
 from studylib.nets.table import PAPER_NAMES
-from studylib.runs.magnitudes import signed
 
 
 @pytest.fixture(scope="module")

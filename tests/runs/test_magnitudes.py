@@ -2,8 +2,8 @@
 
 import pytest
 
-from studylib.claims.parts import Part
-from studylib.runs.magnitudes import signed, with_interval
+from studylib.book.tables import with_interval
+from studylib.claims.parts import Part, signed
 
 
 @pytest.mark.parametrize(
