@@ -252,12 +252,10 @@ def build_net(
     The network takes float clips (B, in_channels, L, H, W) and gives scores (B, num_classes). Errors: ValueError: names
     the argument that is wrong and what it takes.
     """
-    if name not in PRINTED_NAMES:
-        raise ValueError(f"net: {name!r} is not one of {', '.join(PRINTED_NAMES)}")
-    if depth not in BLOCKS:
-        raise ValueError(f"depth: {depth!r} is not one of {', '.join(map(str, BLOCKS))}")
-    if initialisation not in INITIALISATIONS:
-        raise ValueError(f"initialisation: {initialisation!r} is not one of {', '.join(INITIALISATIONS)}")
+    args = {"net": (name, PRINTED_NAMES), "depth": (depth, BLOCKS), "initialisation": (initialisation, INITIALISATIONS)}
+    for argument, (value, values) in args.items():
+        if value not in values:
+            raise ValueError(f"{argument}: {value!r} is not one of {', '.join(map(str, values))}")
     if min(num_classes, clip_length, in_channels, width, resolution) < 1:
         sizes = f"{num_classes}, {clip_length}, {in_channels}, {width}, {resolution}"
         raise ValueError(f"num_classes, clip_length, in_channels, width, resolution: {sizes} are not all positive")
@@ -280,7 +278,7 @@ def build_net(
 
 
 def initialise(net: nn.Module, mode: str = "fan_out") -> None:
-    """He normal for convolutions, BN as the identity, a small normal FC layer; the paper does not say.
+    """He normal for convolutions, a small normal FC layer, BN as torch has it, the identity; the paper does not say.
 
     `mode` is what the variance of a convolution's weights is 2 over: "fan_out", t d^2 N_out, or "fan_in", t d^2 N_in.
     Both draw the same numbers and scale them differently. On the `meta` device there is nothing to draw.
@@ -290,9 +288,6 @@ def initialise(net: nn.Module, mode: str = "fan_out") -> None:
     for module in net.modules():
         if isinstance(module, nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
-        elif isinstance(module, nn.BatchNorm3d):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, 0.0, 0.01)
             nn.init.zeros_(module.bias)

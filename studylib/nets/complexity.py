@@ -85,19 +85,11 @@ def built(name: str, depth: int = 18, **sizes: int) -> nn.Module:
 
 @cache
 def count_by_name(
-    name: str,
-    depth: int = 18,
-    num_classes: int = 400,
-    clip_length: int = 8,
-    in_channels: int = 3,
-    width: int = 64,
-    resolution: int = 112,
+    name: str, depth: int = 18, *, in_channels: int = 3, clip_length: int = 8, resolution: int = 112, **others: int
 ) -> Complexity:
-    """Count a network of `build_net`: a fraction of a second, once in a process."""
-    sizes = {"clip_length": clip_length, "in_channels": in_channels, "width": width, "resolution": resolution}
-    return count(
-        built(name, depth, num_classes=num_classes, **sizes), (in_channels, clip_length, resolution, resolution)
-    )
+    """Count a network of `build_net` (`others`: its further arguments): a fraction of a second, once in a process."""
+    sizes = {"in_channels": in_channels, "clip_length": clip_length, "resolution": resolution}
+    return count(built(name, depth, **sizes, **others), (in_channels, clip_length, resolution, resolution))
 
 
 def count_relus(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from studylib.nets.build import BN_EPS, TEMPORAL_EXTENT
+from studylib.nets.build import BN_EPS, TEMPORAL_EXTENT, BasicBlock
 
 TORCHVISION_BN_EPS = 1e-5  # torch's default
 COUNTER = "num_batches_tracked"  # of torch's BN; with a fixed momentum nothing depends on it, and VMZ has none
@@ -143,7 +143,7 @@ def set_bn_eps(net: nn.Module, eps: float) -> None:
 def blob_names(net: nn.Module) -> dict[str, str]:
     """Name of each parameter and running statistic of `net` in its state dict -> name of VMZ's blob; WeightsError where
     VMZ's form has no names for them."""
-    names, number = {}, 0
+    names: dict[str, str] = {}
 
     def add(name: str, conv: str, norm: str) -> None:
         """Names within conv + BN; of (2+1)D the first convolution and its BN are the `middle` ones."""
@@ -159,14 +159,12 @@ def blob_names(net: nn.Module) -> dict[str, str]:
 
     if hasattr(net, "stem"):
         add("stem", "conv1", "conv1{middle}_spatbn_relu")
-        for group in range(1, 5):
-            for k, block in enumerate(getattr(net, f"layer{group}")):
-                for j in (1, 2):
-                    add(f"layer{group}.{k}.conv{j}", f"comp_{number}_conv_{j}", f"comp_{number}_spatbn_{j}{{middle}}")
-                if block.downsample is not None:
-                    shortcut = f"shortcut_projection_{number}"
-                    add(f"layer{group}.{k}.downsample", shortcut, f"{shortcut}_spatbn")
-                number += 1
+    blocks = [(name, module) for name, module in net.named_modules() if isinstance(module, BasicBlock)]
+    for number, (name, block) in enumerate(blocks):
+        for j in (1, 2):
+            add(f"{name}.conv{j}", f"comp_{number}_conv_{j}", f"comp_{number}_spatbn_{j}{{middle}}")
+        if block.downsample is not None:
+            add(f"{name}.downsample", f"shortcut_projection_{number}", f"shortcut_projection_{number}_spatbn")
     names |= {f"fc.{part}": f"last_out_L{net.fc.out_features}_{part[0]}" for part in ("weight", "bias")}
     unnamed = [name for name in net.state_dict() if name not in names and not name.endswith(COUNTER)]
     if unnamed:

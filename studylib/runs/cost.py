@@ -55,8 +55,7 @@ def costs_of(plan: "Plan") -> pd.DataFrame:
         if asked not in known:
             known[asked] = videos_of(spec, plan.datasets)
         videos = known[asked]
-        sizes = (spec.clip_length, spec.in_channels, spec.width, spec.resolution)
-        counts = count_by_name(spec.net, spec.depth, videos.classes if videos else 400, *sizes)
+        counts = count_by_name(**spec.network(videos.classes if videos else 400))
         training = spec.epochs * spec.clips_per_epoch
         tests = spec.epochs * videos.tested + videos.test_clips if videos else nan
         row = {name: getattr(spec, name) for name in ("experiment", "dataset", "seed", "epochs", *LIKE)}

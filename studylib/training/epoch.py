@@ -101,16 +101,7 @@ class Session:
         }
         self.training_part, self.test_part = open_parts(self.index, spec)  # the first is None where nothing is trained
         torch.manual_seed(spec.seed)
-        net = build_net(
-            spec.net,
-            spec.depth,
-            len(self.index.classes),
-            clip_length=spec.clip_length,
-            in_channels=spec.in_channels,
-            width=spec.width,
-            resolution=spec.resolution,
-            initialisation=spec.initialisation,
-        )
+        net = build_net(**spec.network(len(self.index.classes)), initialisation=spec.initialisation)
         self.net = prepare(net, device)
         clip_shape = (spec.in_channels, spec.clip_length, spec.resolution, spec.resolution)
         precision, reason = choose_precision(spec.amp, net, clip_shape, spec.batch_size, device)

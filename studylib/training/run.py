@@ -165,8 +165,7 @@ def test(session: Session) -> None:
     predictions = predict(session)
     if predictions is None:  # the leading process has all of them
         return
-    classes, side = len(session.index.classes), spec.resolution
-    complexity = count_by_name(spec.net, spec.depth, classes, spec.clip_length, spec.in_channels, spec.width, side)
+    complexity = count_by_name(**spec.network(len(session.index.classes)))
     if session.device.type == "cuda":
         peak_memory = torch.cuda.max_memory_allocated(session.device)
     else:  # resident, mapped frames included

@@ -142,6 +142,11 @@ class RunSpec:
         """Channels of a clip: 3 of RGB, 2 of flow (horizontal, vertical)."""
         return 2 if self.modality == "flow" else 3
 
+    def network(self, num_classes: int) -> dict[str, Any]:
+        """Its network as the arguments that `nets.build.build_net` and `nets.complexity.count_by_name` share."""
+        sizes = ("depth", "clip_length", "in_channels", "width", "resolution")
+        return {"name": self.net, "num_classes": num_classes} | {size: getattr(self, size) for size in sizes}
+
     @property
     def dataset_family(self) -> str:
         """ "pantomime" of "pantomime-quick"."""
