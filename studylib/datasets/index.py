@@ -89,11 +89,6 @@ class Index:
             raise DatasetError(f"{self.name}: no part {part!r} of split {split!r}; splits: {there}; parts: train, test")
         return np.flatnonzero(pc.equal(self.table[f"split{split}"], part).to_numpy())
 
-    def subset(self, split: int, part: str) -> pa.Table:
-        """The videos of `rows` as a table of their own, with one column more: `row`, their numbers in `table`."""
-        rows = self.rows(split, part)
-        return self.table.take(rows).append_column("row", pa.array(rows))
-
     def path(self, row_path: str) -> Path:
         """The file of a `path` of the table."""
         return on_disk(self.root, row_path)

@@ -131,7 +131,8 @@ def require_strangers(spec: RunSpec, index: Index) -> None:
 
 
 def _speakers(index: Index, split: int, part: str) -> set[str]:
-    return set(index.subset(split, part)["speaker"].to_pylist()) if "speaker" in index.table.column_names else set()
+    videos = index.table.take(index.rows(split, part))
+    return set(videos["speaker"].to_pylist()) if "speaker" in videos.column_names else set()
 
 
 def _run_folder(source: Source) -> Path:

@@ -23,7 +23,7 @@ from studylib.nets.precision import autocast, choose_precision
 from studylib.nets.weights import bn_eps
 from studylib.training.checkpoint import checkpoint_folder, save_checkpoint
 from studylib.training.devices import Processes, Stopped, asked, prepare, replicate
-from studylib.training.loading import Batch, EpochBatches, clips_per_step, open_parts
+from studylib.training.loading import Batch, EpochBatches, open_parts
 from studylib.training.run_files import now, of_code
 from studylib.training.spec import RunSpec, recorded_hash
 from studylib.video.faults import Faults
@@ -246,7 +246,7 @@ def train_epoch(session: Session, loader: DataLoader, batches: EpochBatches) -> 
     spec, processes, progress = session.spec, session.processes, session.progress
     batches.epoch, batches.position = progress.epoch, progress.position
     session.net.train()
-    step_size, clips = clips_per_step(spec, processes), spec.clips_per_epoch
+    step_size, clips = batches.step_size, spec.clips_per_epoch
     steps = -(-clips // step_size)
     # doubles, and always the same additions: when they are looked at changes nothing
     loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64, device=session.device)

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -88,7 +88,7 @@ class Part:
             return self.labels[i : i + 1]
         return np.array(self.index.table["labels"][int(self.rows[i])].as_py(), np.int64)
 
-    def clips(self, i: int, starts: np.ndarray, length: int, step: int = 1) -> np.ndarray:
+    def clips(self, i: int, starts: Sequence[int], length: int, step: int = 1) -> np.ndarray:
         """Clips of frames `step` apart of the i-th video in one decoding pass: (N, T, H, W, 3) uint8, or
         (N, T, H, W, 2) float16 of flow, whose `step` is 1. Errors: VideoError."""
         row, starts = int(self.rows[i]), [int(start) for start in starts]
@@ -99,10 +99,6 @@ class Part:
             return read_clips(video, starts, length, self.size, known, step)
         clips = read_clips(video, starts, length + 1, self.size, known)  # a flow lies between two frames
         return np.stack([flow_clip(frames) for frames in clips])
-
-    def clip(self, i: int, start: int, length: int, step: int = 1) -> np.ndarray:
-        """Clip of the i-th video: (T, H, W, C)."""
-        return self.clips(i, np.array([start]), length, step)[0]
 
     def fault(self, i: int, error: VideoError) -> Fault:
         """What is to be told of the i-th video, without naming a folder of this machine."""
@@ -176,8 +172,8 @@ class TrainingClips(_Clips):
         while True:
             start, window, label = self.draw(epoch, position, video)
             try:
-                frames = self.part.clip(video, start, self.spec.clip_length, self.spec.frame_step)
-                return Clip(frames, window, label, self.part.label_set(video), faults)
+                clips = self.part.clips(video, [start], self.spec.clip_length, self.spec.frame_step)
+                return Clip(clips[0], window, label, self.part.label_set(video), faults)
             except VideoError as error:
                 if len(faults) == MOST_REPLACEMENTS:
                     raise
@@ -193,7 +189,7 @@ class CentreClips(_Clips):
         part, length, step = self.part, self.spec.clip_length, self.spec.frame_step
         start = last_start(int(part.num_frames[i]), length, step) // 2
         try:
-            frames, faults = part.clip(i, start, length, step), []
+            frames, faults = part.clips(i, [start], length, step)[0], []
         except VideoError as error:
             frames, faults = None, [part.fault(i, error)]
         window = (*centre_window(part.size, self.spec.resolution), 0)
@@ -253,9 +249,7 @@ class EpochBatches:
     def __init__(self, spec: RunSpec, videos: int, processes: Processes = ALONE) -> None:
         self.spec, self.videos, self.processes = spec, videos, processes
         self.epoch, self.position = 0, 0  # where the next iteration starts: both may be set
-
-    def __len__(self) -> int:
-        return len(self.steps())
+        self.step_size = spec.batch_size * processes.count  # clips of a step: the batch size is that of one GPU
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         for positions in self.steps():
@@ -265,7 +259,7 @@ class EpochBatches:
 
     def steps(self) -> list[range]:
         """Positions in the epoch of the clips of each step that is left, over all processes."""
-        size, clips = clips_per_step(self.spec, self.processes), self.spec.clips_per_epoch
+        size, clips = self.step_size, self.spec.clips_per_epoch
         return [range(first, min(first + size, clips)) for first in range(self.position, clips, size)]
 
     def key(self, position: int) -> tuple[int, int, int]:
@@ -273,11 +267,6 @@ class EpochBatches:
         drawn = self.epoch * self.spec.clips_per_epoch + position
         order = video_order(self.spec.seed, drawn // self.videos, self.videos)
         return self.epoch, position, int(order[drawn % self.videos])
-
-
-def clips_per_step(spec: RunSpec, processes: Processes) -> int:
-    """Clips that all processes together train on in a step: the batch size is that of one GPU."""
-    return spec.batch_size * processes.count
 
 
 def training_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> tuple[DataLoader, EpochBatches]:

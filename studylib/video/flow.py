@@ -51,8 +51,3 @@ def flow_video(frames: np.ndarray) -> np.ndarray:
             flow = cv2.calcOpticalFlowFarneback(previous, following, None, **FARNEBACK)
             flows[i] = np.clip(flow, -_LARGEST, _LARGEST)
     return flows
-
-
-def flipped(flows: np.ndarray) -> np.ndarray:
-    """The flows (..., H, W, 2) as a mirror shows them: left and right change places, and what went right goes left."""
-    return flows[..., ::-1, :] * np.array([-1, 1], flows.dtype)

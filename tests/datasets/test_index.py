@@ -44,14 +44,13 @@ def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read.table["cue"].to_pylist() == ["pose", "tempo", "pose"]
 
 
-def test_a_subset_holds_the_videos_of_one_part_and_their_row_numbers(tmp_path: Path) -> None:
+def test_rows_are_the_numbers_of_the_videos_of_one_part(tmp_path: Path) -> None:
     index = write(tmp_path)
-    train = index.subset(1, "train")
-    assert train["path"].to_pylist() == ["wave/a.mp4", "wave/c.mp4"]
-    assert train["row"].to_pylist() == [0, 2]
-    assert index.subset(2, "test")["row"].to_pylist() == [0]
+    assert index.table["path"].take(index.rows(1, "train")).to_pylist() == ["wave/a.mp4", "wave/c.mp4"]
+    assert index.rows(1, "train").tolist() == [0, 2]
+    assert index.rows(2, "test").tolist() == [0]
     with pytest.raises(DatasetError, match=r"small: .*splits: 1, 2; parts: train, test"):
-        index.subset(3, "train")
+        index.rows(3, "train")
 
 
 def test_the_hash_does_not_depend_on_place_name_or_where_the_frames_are_found(tmp_path: Path) -> None:

@@ -346,6 +346,6 @@ def test_a_few_steps_and_a_test_go_through_the_experiment_notebook(
         progress_bar=False,
     )
     run = load_run(folder)
-    assert run.predictions.videos == index.subset(1, "test")["path"].to_pylist()
+    assert run.predictions.videos == index.table["path"].take(index.rows(1, "test")).to_pylist()
     assert all(scores.shape == (2, len(index.classes)) for scores in run.predictions.clip_scores)
     assert run.provenance["dataset"]["manifest_hash"] == index.manifest_hash

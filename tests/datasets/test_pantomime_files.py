@@ -36,7 +36,7 @@ def test_the_files_are_h264_videos_that_show_the_frames(made):
 
 def test_every_class_has_as_many_videos_and_the_manifest_tells_how_they_were_made(made):
     for part, count in (("train", 2), ("test", 1)):
-        labels = made.subset(1, part)["label"].to_pylist()
+        labels = made.table["label"].take(made.rows(1, part)).to_pylist()
         assert np.bincount(labels).tolist() == [count] * 16
     cues = dict(zip(made.table["label"].to_pylist(), made.table["cue"].to_pylist(), strict=True))
     assert [cues[label] for label in range(16)] == [cue for cue in CUES for _ in range(4)]
@@ -79,7 +79,7 @@ def test_called_again_it_makes_only_what_is_missing_or_damaged(tmp_path):
     assert again.table == first.table
     assert {path: path.stat().st_mtime_ns for path in kept} == before
     assert sorted(p.name for p in damaged.parent.iterdir()) == sorted(
-        Path(p).name for p in again.subset(1, "train")["path"].to_pylist()
+        Path(p).name for p in again.table["path"].take(again.rows(1, "train")).to_pylist()
     )
     larger = make(32)
     assert len(larger.table) == 48
@@ -114,7 +114,7 @@ def test_the_target_has_three_splits_whose_test_folds_share_nothing(tmp_path):
     assert target.classes == tuple(action.name for action in VOCABULARIES["target"])
     tested = []
     for split in target.splits:
-        train, test = (target.subset(split, part).to_pylist() for part in ("train", "test"))
+        train, test = (target.table.take(target.rows(split, part)).to_pylist() for part in ("train", "test"))
         assert (len(train), len(test)) == (24, 8)
         assert {row["label"] for row in test} == set(range(8))
         persons = [{draw_nuisances(7, row["pool"], row["number"])["person"] for row in rows} for rows in (train, test)]

@@ -149,11 +149,11 @@ def test_flow_from_the_cache_is_flow_from_the_file(data: Path, monkeypatch: pyte
     cached, _ = open_parts(index, spec)
     assert cached.cache.frames.dtype == np.float16
     for start_frame in (0, 3, 10):  # the last one runs past the end
-        flow = read.clip(5, start_frame, 8)
-        assert flow.shape == (8, 32, 43, 2)
-        np.testing.assert_array_equal(cached.clip(5, start_frame, 8), flow)
+        flow = read.clips(5, [start_frame], 8)
+        assert flow.shape == (1, 8, 32, 43, 2)
+        np.testing.assert_array_equal(cached.clips(5, [start_frame], 8), flow)
     frames = read_clip(index.path("train/5.mp4"), 0, 9, (32, 43))
-    np.testing.assert_array_equal(read.clip(5, 0, 8), flow_clip(frames))
+    np.testing.assert_array_equal(read.clips(5, [0], 8)[0], flow_clip(frames))
 
 
 @pytest.mark.parametrize("cached", [False, True])

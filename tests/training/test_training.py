@@ -73,7 +73,7 @@ def test_a_run_leaves_a_complete_folder_and_a_second_call_changes_nothing(tiny_d
     assert all(float(row["clips_per_second"]) == pytest.approx(20 / float(row["seconds"])) for row in rows)
     predictions = read_predictions(tmp_path / "predictions.parquet")
     index = load_index("pantomime-tiny")
-    assert predictions.videos == index.subset(1, "test")["path"].to_pylist()
+    assert predictions.videos == index.table["path"].take(index.rows(1, "test")).to_pylist()
     assert all(scores.shape == (3, 16) for scores in predictions.clip_scores)
     assert metrics["clip_top1"] == clip_top1(predictions)
     assert metrics["video_top5"] == video_top_k(predictions, 5)
