@@ -34,17 +34,9 @@ from studylib.datasets.pantomime import manifest_of
 from studylib.nets.table import PRINTED_NAMES
 from studylib.runs.benchmarks import device_name
 from studylib.runs.plan import Plan, PlanError, PlannedRun, load_plan, load_plans, plan_files
+from studylib.training import run_files
 from studylib.training.evaluation import Predictions, clip_top1, read_predictions, video_top_k, wilson
-from studylib.training.run_files import (
-    CONV1,
-    DATASET,
-    HISTORY,
-    PROVENANCE,
-    SINCE_THEN,
-    RunFolderError,
-    read_conv1,
-    read_metrics,
-)
+from studylib.training.run_files import CONV1, DATASET, HISTORY, PROVENANCE, SINCE_THEN, RunFolderError
 from studylib.training.spec import RunSpec, SpecError, load_spec, require_same_spec
 from studylib.video.files import user_path, write_bytes
 
@@ -115,8 +107,8 @@ def load_run(folder: Path | str) -> Run:
     folder = user_path(folder)
     try:
         spec = load_spec(folder)
-        metrics = read_metrics(folder)
-        read_conv1(folder)  # not shown here; a broken one is refused with the rest
+        metrics = run_files.read_metrics(folder)
+        run_files.read_conv1(folder)  # not shown here; a broken one is refused with the rest
     except (SpecError, RunFolderError) as error:
         raise BrokenRun(f"{_name_of(folder)}: {error}") from None
     if metrics is None:

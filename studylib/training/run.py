@@ -20,16 +20,8 @@ import torch
 
 from studylib.nets.complexity import count_by_name
 from studylib.nets.weights import set_bn_eps
-from studylib.training import devices
-from studylib.training.checkpoint import (
-    CheckpointError,
-    checkpoint_folder,
-    clips_seen,
-    initialise_from,
-    newest_checkpoint,
-    read_checkpoint,
-    require_strangers,
-)
+from studylib.training import checkpoint, devices
+from studylib.training.checkpoint import CheckpointError
 from studylib.training.devices import Stopped, asked, from_environment, joined, listen
 from studylib.training.epoch import (
     SECONDS_BETWEEN_LINES,
@@ -66,7 +58,7 @@ def run(run_folder: Path) -> None:
         finished = False
         if processes.leads:  # nobody else trains this folder, nor another one with the same spec
             occupied = f"{run_folder}: another process is training this run"
-            for folder in (run_folder, checkpoint_folder(recorded_hash(run_folder))):
+            for folder in (run_folder, checkpoint.checkpoint_folder(recorded_hash(run_folder))):
                 locks.enter_context(locked(folder / ".lock", occupied, PATIENCE_WITH_LOCK))
             finished = read_metrics(run_folder) is not None
         if any(processes.largest([finished])):
@@ -94,19 +86,19 @@ def run(run_folder: Path) -> None:
 def start(session: Session) -> None:
     """Go on from the last checkpoint, or start from the weights of `init_from`."""
     spec, processes, provenance = session.spec, session.processes, session.provenance
-    path = newest_checkpoint(session.checkpoints)
-    seen = clips_seen(path) if path else -1
+    path = checkpoint.newest_checkpoint(session.checkpoints)
+    seen = checkpoint.clips_seen(path) if path else -1
     if processes.largest([seen]) != [seen]:
         raise CheckpointError(
             "the processes of this run find different checkpoints; STUDY_DATA must name a folder that all share"
         )
     if path is None:
         if spec.init_from:
-            require_strangers(spec, session.index)
-            provenance["init_from"] = initialise_from(session.net, spec.init_from, spec.new_head)
+            checkpoint.require_strangers(spec, session.index)
+            provenance["init_from"] = checkpoint.initialise_from(session.net, spec.init_from, spec.new_head)
             session.say(f"weights from {spec.init_from}")
         return
-    saved = read_checkpoint(path, session.device)
+    saved = checkpoint.read_checkpoint(path, session.device)
     advice = f"remove {path.parent} to start anew"
     try:
         session.provenance = saved["provenance"]
