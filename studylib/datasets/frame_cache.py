@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from studylib.datasets.index import Index
-from studylib.video.faults import LARGEST_SHARE
+from studylib.datasets.index import LARGEST_SHARE, Index
 from studylib.video.files import locked, write_text
 from studylib.video.flow import FARNEBACK, flow_video
 from studylib.video.machine import available_cores, machine_memory, number

@@ -43,6 +43,7 @@ SPLITS = ("split1", "split2", "split3", "split4", "split5", "split6")  # MIRACL-
 LEADS_OUT = r"^/|\\|(^|/)\.\.(/|$)|^\.?$"
 INSIDE = "must be relative to the dataset's root and stay inside it"
 PARTS = ("train", "test")
+LARGEST_SHARE = 0.05  # of a part's videos that may turn out to be broken, as one can that an index has found readable
 HOW_TO_PART = (
     "put the videos of a folder dataset into train/<class>/ and test/<class>/ below its root, or all of them into one "
     "part by --part, and make the index again"

@@ -24,9 +24,8 @@ from studylib.nets.weights import bn_eps
 from studylib.training.checkpoint import checkpoint_folder, save_checkpoint
 from studylib.training.devices import Processes, Stopped, asked, prepare, replicate
 from studylib.training.loading import Batch, EpochBatches, open_parts
-from studylib.training.run_files import now, of_code
+from studylib.training.run_files import Faults, now, of_code
 from studylib.training.spec import RunSpec, recorded_hash
-from studylib.video.faults import Faults
 from studylib.video.flow import FLOW_MEAN, FLOW_STD
 from studylib.video.machine import number, switched_on
 

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from studylib.datasets.frame_cache import FrameCache, open_frames
 from studylib.datasets.index import HOW_TO_PART, DatasetError, Index
 from studylib.training.devices import ALONE, SIGNALS, Processes
+from studylib.training.run_files import Fault
 from studylib.training.spec import RunSpec
 from studylib.video.clips import (
     centre_window,
@@ -35,7 +36,6 @@ from studylib.video.clips import (
     scaled_size,
     starts_for_test,
 )
-from studylib.video.faults import Fault
 from studylib.video.flow import flow_clip
 from studylib.video.machine import available_cores, end_with_parent, number
 from studylib.video.reading import VideoError, read_clips

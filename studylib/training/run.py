@@ -36,10 +36,9 @@ from studylib.training.epoch import (
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
 from studylib.training.launch import EXIT_CODE
 from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
-from studylib.training.run_files import now, read_metrics, write_conv1, write_history, write_json
+from studylib.training.run_files import Faults, TooManyFaults, now, read_metrics, write_conv1, write_history, write_json
 from studylib.training.spec import RunSpec, load_spec, out_of_memory, recorded_hash
 from studylib.video.clips import centre_window
-from studylib.video.faults import Faults, TooManyFaults
 from studylib.video.files import locked, user_path
 
 PATIENCE_WITH_LOCK = 300.0  # seconds that a process which was told to stop has to do so

@@ -11,14 +11,16 @@ import platform
 import re
 import subprocess
 import zipfile
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from studylib import REPOSITORY
+from studylib.datasets.index import LARGEST_SHARE
 from studylib.training.spec import load_spec, recorded_hash
 from studylib.video.files import write_text, write_together
 
@@ -69,6 +71,59 @@ OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "G
 PACKAGES = ("torch", "torchvision", "numpy", "av", "opencv-python-headless", "pyarrow")
 
 
+class Fault(NamedTuple):
+    """A video that could not be read, by its path in the dataset, and why."""
+
+    video: str
+    reason: str
+
+
+class TooManyFaults(RuntimeError):
+    """More of a part's videos are broken than a run may go on with."""
+
+
+class Faults:
+    """The videos that a run finds broken, of each part ("train", "test"), why, and how many clips they cost; replaced
+    in training, left out in testing. A few must not end a week of training; many mean that something else is wrong."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, str, int]] = ()) -> None:
+        """`rows` of a checkpoint, or of several processes: clips of the same video add up."""
+        self._found: dict[tuple[str, str], tuple[str, int]] = {}
+        for part, video, reason, clips in rows:
+            _, before = self._found.get((part, video), ("", 0))
+            self._found[part, video] = (reason, before + clips)
+
+    def add(self, part: str, faults: Iterable[Fault], videos: int) -> None:
+        """Count `faults` of a part that has so many `videos`. Errors: TooManyFaults, see `require_few`."""
+        if faults:
+            self._found = Faults([*self.rows(), *((part, *fault, 1) for fault in faults)])._found
+            self.require_few(part, videos)
+
+    def require_few(self, part: str, videos: int) -> None:
+        """Go on only where few of a part's `videos` are broken. Errors: TooManyFaults: more than `LARGEST_SHARE`."""
+        broken = [(video, reason) for (of, video), (reason, _) in self._found.items() if of == part]
+        if len(broken) > LARGEST_SHARE * videos:
+            video, reason = broken[-1]
+            raise TooManyFaults(
+                f"{len(broken)} of the {videos} {part} videos cannot be read, more than {LARGEST_SHARE:.0%}; the last: "
+                f"{video}: {reason}. They are listed in faults.csv: mend or remove them and make the index again"
+            )
+
+    def rows(self) -> list[tuple[str, str, str, int]]:
+        """(part, video, reason, clips) of each, in the order they were found, for a checkpoint."""
+        return [(part, video, reason, clips) for (part, video), (reason, clips) in self._found.items()]
+
+    def counts(self) -> dict[str, int]:
+        """{"train": videos, "test": videos}."""
+        return {part: sum(of == part for of, _ in self._found) for part in ("train", "test")}
+
+    def write(self, run_folder: Path) -> None:
+        """Write `faults.csv` if there are any: part, video, clips (replaced or left out) and reason."""
+        if self._found:
+            rows = ((part, video, clips, reason) for part, video, reason, clips in self.rows())
+            _write_csv(run_folder / "faults.csv", ("part", "video", "clips", "reason"), rows)
+
+
 class RunFolderError(ValueError):
     """A file of a run folder that is not what it should be; the message names it and says what to do."""
 
@@ -80,11 +135,13 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def write_history(run_folder: Path, rows: list[dict[str, float]]) -> None:
     """Write `history.csv` whole, an epoch a line."""
+    _write_csv(run_folder / "history.csv", HISTORY, ([row.get(name) for name in HISTORY] for row in rows))
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, HISTORY, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(run_folder / "history.csv", text.getvalue())
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    write_text(path, text.getvalue())
 
 
 def read_metrics(run_folder: Path) -> dict[str, Any] | None:

@@ -27,8 +27,8 @@ from studylib.training.loading import (
     training_loader,
     video_loader,
 )
+from studylib.training.run_files import Fault, Faults, TooManyFaults
 from studylib.training.spec import RunSpec
-from studylib.video.faults import Fault, Faults, TooManyFaults
 from studylib.video.files import write_bytes
 from studylib.video.flow import flow_clip
 from studylib.video.reading import encode
