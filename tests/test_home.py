@@ -8,7 +8,7 @@ from studylib.book.experiment import spec_of_parameters
 from studylib.datasets.__main__ import main
 from studylib.datasets.index import data_root, load_index
 from studylib.runs.plan import PlanError, load_plan
-from studylib.runs.results import NotImported, import_results, load_run
+from studylib.runs.results import BrokenRun, import_results, load_run
 from studylib.training import run as training
 from studylib.training.launch import RunFailed, launch
 from studylib.video.files import user_path
@@ -56,7 +56,7 @@ def test_data_plans_and_results_are_found_in_it(home: Path, monkeypatch: pytest.
     assert data_root() == home / "data"
     with pytest.raises(PlanError, match=f"^{home}/none.yaml: no such plan"):
         load_plan("~/none.yaml")
-    with pytest.raises(NotImported, match=f"^{home}/results: holds no folder"):
+    with pytest.raises(BrokenRun, match=f"^{home}/results: holds no folder"):
         list(import_results("~/results"))
 
 

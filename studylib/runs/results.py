@@ -53,7 +53,7 @@ LEFT = ("train.log",)  # what lies beside it and is left out without a word, as 
 
 
 class BrokenRun(ValueError):
-    """A recorded run that is not what it claims to be; the message names its folder and says what to do."""
+    """A recorded run, or one to be imported, that is not what it should be; the message says why and what to do."""
 
 
 def _broken(folder: Path, what: str) -> BrokenRun:
@@ -322,10 +322,6 @@ def complete_runs(runs: pd.DataFrame) -> list[Run]:
     return list(runs.loc[runs["state"] == "complete", "result"])
 
 
-class NotImported(ValueError):
-    """Results that are refused; the message says why and what to do."""
-
-
 class Outcome(NamedTuple):
     """What became of one run folder."""
 
@@ -336,7 +332,7 @@ class Outcome(NamedTuple):
 
 def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterator[Outcome]:
     """Import each run folder of a tree `runs/PLAN/EXPERIMENT/NAME`, given from above it, from `runs` or as one of them;
-    one that is refused does not stop the others. NotImported: there is none.
+    one that is refused does not stop the others. BrokenRun: there is none.
     """
     folder = user_path(folder).resolve()
     run_folders = [folder]
@@ -344,26 +340,26 @@ def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterato
         root = folder if folder.name == "runs" else folder / "runs"
         run_folders = sorted(path for path in root.glob("*/*/*") if path.is_dir())
     if not run_folders:
-        raise NotImported(f"{folder}: holds no folder runs/PLAN/EXPERIMENT/NAME, and is none")
+        raise BrokenRun(f"{folder}: holds no folder runs/PLAN/EXPERIMENT/NAME, and is none")
     for run_folder in run_folders:
         name = Path("runs", *run_folder.parts[-3:]).as_posix()
         try:
             yield Outcome(name, import_run(run_folder, repository))
-        except NotImported as error:
+        except BrokenRun as error:
             yield Outcome(name, "refused", str(error))
 
 
 def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
     """Check one run folder and copy it to its place in one step; "imported", or "there already" where the same run is.
-    Errors: NotImported: it is no complete run of a plan of this repository, has other files, its videos are others, or
+    Errors: BrokenRun: it is no complete run of a plan of this repository, has other files, its videos are others, or
     another run is recorded in its place. Nothing of it is left then."""
     plan, experiment, name = run_folder.parts[-3:]
     try:
         planned = load_plan(repository / "runs" / f"{plan}.yaml").run(experiment, name)
     except (PlanError, SpecError) as error:
-        raise NotImported(str(error)) from None
+        raise BrokenRun(str(error)) from None
     except StopIteration:
-        raise NotImported(f"runs/{plan}.yaml has no run {name} of {experiment}; add it to the plan") from None
+        raise BrokenRun(f"runs/{plan}.yaml has no run {name} of {experiment}; add it to the plan") from None
     place = repository / planned.folder
     # what is checked is the copy, so that nothing can change between the check and its use
     with tempfile.TemporaryDirectory(prefix=".import-", dir=repository / "runs") as above:
@@ -371,32 +367,32 @@ def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
         try:
             names = sorted(path.name for path in run_folder.iterdir() if not path.name.startswith("."))
             if odd := [name for name in names if name not in (*FILES, *LEFT)]:  # which would be committed
-                raise NotImported(f"{', '.join(odd)}: no file of a run ({', '.join(FILES)}); take it out")
+                raise BrokenRun(f"{', '.join(odd)}: no file of a run ({', '.join(FILES)}); take it out")
             shutil.copytree(run_folder, copy, symlinks=True, ignore=lambda _, names: set(names) - {*FILES})
             if odd := [path.name for path in copy.iterdir() if path.is_symlink() or not path.is_file()]:
-                raise NotImported(f"{', '.join(odd)}: a run folder has files alone; take it out")
+                raise BrokenRun(f"{', '.join(odd)}: a run folder has files alone; take it out")
             state, run = load_planned_run(planned, Path(above))
         except OSError as error:
-            raise NotImported(f"cannot be copied: {error}") from None
+            raise BrokenRun(f"cannot be copied: {error}") from None
         except BrokenRun as error:
-            raise NotImported(str(error).replace(f"{above}/", "")) from None
+            raise BrokenRun(str(error).replace(f"{above}/", "")) from None
         if run is None:
-            raise NotImported(f"it is {state}; finish it where it runs, and import it then")
+            raise BrokenRun(f"it is {state}; finish it where it runs, and import it then")
         _require_same_videos(run.provenance["dataset"], planned, repository)
         if place.exists():
             if not (place / "metrics.json").exists():
-                raise NotImported(f"{planned.folder} holds an unfinished run; remove the folder, then import again")
+                raise BrokenRun(f"{planned.folder} holds an unfinished run; remove the folder, then import again")
             names = {path.name for folder in (place, copy) for path in folder.iterdir()} & {*FILES}
             # unread: one of them has no such file
             _, differ, unread = filecmp.cmpfiles(place, copy, names, shallow=False)
             if other := ", ".join(sorted(differ + unread)):
-                raise NotImported(f"another run is recorded there, {other} differ; remove its folder to replace it")
+                raise BrokenRun(f"another run is recorded there, {other} differ; remove its folder to replace it")
             return "there already"
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             copy.rename(place)
         except OSError as error:  # another import was faster
-            raise NotImported(f"cannot be moved to {planned.folder}: {error.strerror}") from None
+            raise BrokenRun(f"cannot be moved to {planned.folder}: {error.strerror}") from None
     return "imported"
 
 
@@ -420,11 +416,11 @@ def _require_same_videos(dataset: dict, planned: PlannedRun, repository: Path) -
                 here[str(other.folder)] = _read_provenance(folder, other.spec)["dataset"]["manifest_hash"]
     except ValueError as error:  # PlanError, BrokenRun, or settings that make no dataset
         told = str(error).replace(f"{repository}/", "")
-        raise NotImported(f"whether its videos are those of the {name} here cannot be seen: {told}") from None
+        raise BrokenRun(f"whether its videos are those of the {name} here cannot be seen: {told}") from None
     for where, expected in here.items():
         if expected != found:
             settings = f", and the plan's settings give {today[planned.plan][:SHOWN]}" if planned.plan in today else ""
-            raise NotImported(
+            raise BrokenRun(
                 f"provenance.json: its dataset {name} has the manifest {found[:SHOWN]}, {where} has "
                 f"{expected[:SHOWN]}{settings}: other videos; give one of the datasets another name"
             )
@@ -441,7 +437,7 @@ def main(arguments: list[str]) -> int:
         for outcome in import_results(given.folder):
             refused += outcome.state == "refused"
             print(f"{outcome.state}: {outcome.name}" + (f": {outcome.reason}" if outcome.reason else ""), flush=True)
-    except NotImported as error:
+    except BrokenRun as error:
         print(error, file=sys.stderr)
         return 1
     return int(refused > 0)

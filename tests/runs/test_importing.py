@@ -9,7 +9,7 @@ import pytest
 from studylib.datasets.pantomime import manifest_of
 from studylib.runs import results
 from studylib.runs.plan import load_plan
-from studylib.runs.results import NotImported, import_results, import_run
+from studylib.runs.results import BrokenRun, import_results, import_run
 from tests.fake_runs import fake_predictions, write_fake_run, write_notebook
 
 PLAN = """
@@ -113,7 +113,7 @@ def test_a_run_on_other_videos_than_those_here_is_refused(elsewhere, repository,
     write_fake_run(elsewhere / run.folder, run.spec)
     data_root.mkdir()
     (data_root / "pantomime-tiny").symlink_to(tiny_pantomime)
-    with pytest.raises(NotImported, match="ababababab, the dataset pantomime-tiny here has"):
+    with pytest.raises(BrokenRun, match="ababababab, the dataset pantomime-tiny here has"):
         import_run(elsewhere / run.folder, repository)
 
 
@@ -135,11 +135,11 @@ def test_a_generated_dataset_may_have_the_manifest_that_its_settings_give_today(
 
     other = repository / "runs" / "other.yaml"
     other.write_text(PLAN.replace("folder-elsewhere", "pantomime-x") + GENERATED.replace("32", "48"))
-    with pytest.raises(NotImported, match=f"manifest {today[:10]}, runs/try/conv_types/r2d-18_8f_seed0 has abababab"):
+    with pytest.raises(BrokenRun, match=f"manifest {today[:10]}, runs/try/conv_types/r2d-18_8f_seed0 has abababab"):
         import_run(folders[1], repository)
     other.unlink()
     assert import_run(folders[1], repository) == "imported"
-    with pytest.raises(NotImported, match=f"cdcdcdcdcd, .* has ababababab, and the plan's settings give {today[:10]}"):
+    with pytest.raises(BrokenRun, match=f"cdcdcdcdcd, .* has ababababab, and the plan's settings give {today[:10]}"):
         import_run(folders[2], repository)
 
 
@@ -169,7 +169,7 @@ def test_a_complete_run_is_never_replaced_by_another(elsewhere, repository):
     run = load_plan(repository / "runs" / "try.yaml").runs[0]
     shutil.rmtree(elsewhere / run.folder)
     write_fake_run(elsewhere / run.folder, run.spec, fake_predictions(clips=10, seed=99))
-    with pytest.raises(NotImported, match=r"another run is recorded there, .*predictions\.parquet differ"):
+    with pytest.raises(BrokenRun, match=r"another run is recorded there, .*predictions\.parquet differ"):
         import_run(elsewhere / run.folder, repository)
     assert files(repository) == before
 
@@ -186,7 +186,7 @@ def test_hidden_files_are_not_looked_at_here_or_there(elsewhere, repository):
 def test_an_unfinished_run_here_is_not_touched(elsewhere, repository):
     run = load_plan(repository / "runs" / "try.yaml").runs[0]
     run.spec.save(repository / run.folder)
-    with pytest.raises(NotImported, match="holds an unfinished run; remove the folder"):
+    with pytest.raises(BrokenRun, match="holds an unfinished run; remove the folder"):
         import_run(elsewhere / run.folder, repository)
     assert [path.name for path in (repository / run.folder).iterdir()] == ["spec.json"]
 
@@ -199,7 +199,7 @@ def test_a_copy_that_breaks_off_leaves_nothing(elsewhere, repository, monkeypatc
 
     monkeypatch.setattr(shutil.copytree, "__defaults__", (False, None, full, False, False))
     before = files(repository)
-    with pytest.raises(NotImported, match=r"cannot be copied: .*No space left"):
+    with pytest.raises(BrokenRun, match=r"cannot be copied: .*No space left"):
         import_run(elsewhere / "runs/try/conv_types/r3d-18_8f_seed0", repository)
     assert files(repository) == before
     assert [path.name for path in (repository / "runs").iterdir()] == ["try.yaml"]
