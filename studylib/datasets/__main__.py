@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             if args.dataset == "folder":
                 index = build_from_folders(args.name, args.root, args.part, args.classes, **how)
             else:
-                index = build(args.name, args.root, READERS[args.dataset].read(args.lists), **how)
+                index = build(args.name, args.root, READERS[args.dataset](args.lists), **how)
             print(report(index))
         if args.prepare:
             print(f"\n{report_prepared(prepare(index, args.prepare, workers=args.workers))}")
@@ -52,8 +52,7 @@ def parser() -> argparse.ArgumentParser:
         of_dataset = commands.add_parser(
             name, help=text.partition("\n")[0], description=text, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        default = "" if default_name is None else " (default: %(default)s)"
-        name_help = f"name of the index{default}"
+        name_help = "name of the index" + (" (default: %(default)s)" if default_name else "")
         of_dataset.add_argument("--name", default=default_name, required=default_name is None, help=name_help)
         of_dataset.add_argument("--workers", type=int, help="processes (default: one for each core)")
         transcoded = "make the dataset NAME-<height>x<width>, too: videos transcoded for crops of so many pixels (112)"
@@ -67,9 +66,9 @@ def parser() -> argparse.ArgumentParser:
         return of_dataset
 
     pantomime.add_arguments(command("pantomime", pantomime, "pantomime-mini"))
-    for name, reader in READERS.items():
-        about = getattr(reader.read, "func", reader.read)
-        of_own_videos(name, about, name).add_argument("--lists", type=user_path, required=True, help=reader.lists)
+    for name, read in READERS.items():
+        of_lists = of_own_videos(name, getattr(read, "func", read), name)
+        of_lists.add_argument("--lists", type=user_path, required=True, help="the official lists, or their folder")
     of_folder = of_own_videos("folder", folders, None)
     of_folder.add_argument("--part", choices=PARTS, help="put all videos in this part (default: by folders, else test)")
     of_folder.add_argument("--classes", type=user_path, help="file of the class names in the order of their numbers")

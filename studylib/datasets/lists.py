@@ -154,7 +154,8 @@ def kinetics(path: Path, num_classes: int) -> Lists:
     """
     csv_files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not csv_files:
-        raise DatasetError(f"{path}: no csv file here; --lists is {READERS['kinetics400'].lists}")
+        lists = "the official csv file, or a folder of them (train.csv, validate.csv, ...)"
+        raise DatasetError(f"{path}: no csv file here; --lists is {lists}")
     rows = [row for file in csv_files for row in _kinetics_rows(file)]
     if num_classes == 400:
         from torchvision.models.video import R3D_18_Weights  # torch takes seconds to import
@@ -209,7 +210,8 @@ def sports1m(folder: Path) -> Lists:
     """
     names = next((folder / name for name in ("labels.txt", "sports1m_labels.txt") if (folder / name).exists()), None)
     if names is None:
-        raise DatasetError(f"{folder}: no labels.txt here; --lists is the {READERS['sports1m'].lists}")
+        lists = "the folder with labels.txt, train_partition.txt and test_partition.txt"
+        raise DatasetError(f"{folder}: no labels.txt here; --lists is {lists}")
     classes = tuple(name for _, name in read_lines(names))
     expected = "<youtube_id>.mp4 (or .flv, .webm, ...) in any folder"
     lists = Lists("Sports-1M", classes, "stem", expected, several_labels=True)
@@ -327,17 +329,10 @@ def published_counts(dataset: str) -> dict[str, tuple[int, str]]:
     return {row.part: (int(row.videos), row.source) for row in counts.itertuples()}
 
 
-class Reader(NamedTuple):
-    """What reads the official lists of a command's dataset, and which files these are."""
-
-    read: Callable[[Path], Lists]
-    lists: str
-
-
-_CSV_FILES = "the official csv file, or a folder of them (train.csv, validate.csv, ...)"
-READERS = {
-    **{f"kinetics{n}": Reader(partial(kinetics, num_classes=n), _CSV_FILES) for n in (400, 600, 700)},
-    "sports1m": Reader(sports1m, "folder with labels.txt, train_partition.txt and test_partition.txt"),
-    "ucf101": Reader(ucf101, "folder with classInd.txt, trainlist01.txt, testlist01.txt, ..."),
-    "hmdb51": Reader(hmdb51, "folder with the files <class>_test_split<1-3>.txt"),
+# A command's dataset -> what reads its official lists.
+READERS: dict[str, Callable[[Path], Lists]] = {
+    **{f"kinetics{n}": partial(kinetics, num_classes=n) for n in (400, 600, 700)},
+    "sports1m": sports1m,
+    "ucf101": ucf101,
+    "hmdb51": hmdb51,
 }

@@ -100,7 +100,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def made(dataset: str, root: Path, lists: Path, **options: object) -> Index:
-    return build(dataset, root / dataset, READERS[dataset].read(lists / dataset), **options)
+    return build(dataset, root / dataset, READERS[dataset](lists / dataset), **options)
 
 
 def test_every_listed_clip_is_found_whatever_its_folder_is_called(root: Path, lists: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_wrong_list_is_refused_by_file_and_line(
         put_lines(lists / file, *lines)
     dataset = file.split("/")[0]
     with pytest.raises(DatasetError, match=complaint) as raised:
-        READERS[dataset].read(lists / dataset)
+        READERS[dataset](lists / dataset)
     assert "\n" not in str(raised.value)
 
 
@@ -267,7 +267,7 @@ def test_a_place_without_lists_is_refused(tmp_path: Path) -> None:
         ("ucf101", r"classInd\.txt: cannot read this official list"),
     ):
         with pytest.raises(DatasetError, match=complaint):
-            READERS[dataset].read(tmp_path)
+            READERS[dataset](tmp_path)
 
 
 def test_the_command_reports_what_is_there_beside_the_published_counts(
@@ -304,7 +304,7 @@ def test_a_command_that_fails_says_why_in_one_line(lists: Path, tmp_path: Path, 
     [("ucf101", "UCF101", (101, "ApplyEyeMakeup", "YoYo")), ("hmdb51", "HMDB51", (51, "brush_hair", "wave"))],
 )
 def test_the_official_lists_count_as_published(dataset: str, name: str, ends: tuple) -> None:
-    lists = READERS[dataset].read(OFFICIAL / dataset)
+    lists = READERS[dataset](OFFICIAL / dataset)
     counts = {
         f"{split} {part}": n for split, of in lists.facts()["listed_in_part"].items() for part, n in of.items() if n
     }
@@ -323,7 +323,7 @@ def test_kinetics_and_sports1m_have_their_classes_in_order(tmp_path: Path) -> No
     for part in ("train", "test"):
         put_lines(tmp_path / f"{part}_partition.txt")
     shutil.copy(OFFICIAL / "sports1m_labels.txt", tmp_path)
-    classes = READERS["sports1m"].read(tmp_path).classes
+    classes = READERS["sports1m"](tmp_path).classes
     assert (len(classes), classes[0], classes[1], classes[-1]) == (487, "boomerang", "boxing", "model aircraft")
 
 
@@ -335,7 +335,7 @@ def test_a_few_steps_and_a_test_go_through_the_experiment_notebook(
     if real:
         videos, official = SHARED / "ucf101_subset", OFFICIAL / "ucf101"
         monkeypatch.setenv("STUDY_CACHE_GB", "0")  # clips are read from the files then
-    index = build("ucf101-try", videos, READERS["ucf101"].read(official), only_present=True)
+    index = build("ucf101-try", videos, READERS["ucf101"](official), only_present=True)
     parameters = {"dataset": "ucf101-try", "net": "r2plus1d", "resolution": 56 if real else 28, "width": 4}
     parameters |= {"batch_size": 8, "epochs": 1, "clips_per_epoch": 16, "test_clips": 2, "test_sampling": "uniform"}
     folder = tmp_path / "run"
