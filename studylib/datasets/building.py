@@ -138,8 +138,7 @@ def complete(
 ) -> dict[str, str]:
     """Call `function(*arguments)` for all `jobs` in processes and add its records to `done` and to the journal; return,
     by key, the texts that it gives instead where there can be no record. Errors: OSError of the disk or of a worker
-    process, which says how many videos are done; they stay.
-    """
+    process, which says how many videos are done; they stay."""
     reasons, total = {}, len(done) + len(jobs)
     quiet = None if len(jobs) < _FEW else False  # None: on a screen only; a log gets a line every ten seconds
     every = 0.1 if sys.stderr.isatty() else 10

@@ -34,9 +34,7 @@ def choose_precision(
     asked: str, net: nn.Module, clip_shape: tuple[int, int, int, int], batch_size: int, device: torch.device
 ) -> tuple[str, str]:
     """The precision to train in, "bf16" or "fp32" as `asked` where that is native and right, and a line that says why.
-
-    `net`, on `device`, is checked at the run's own shapes: `batch_size` clips of `clip_shape` = (C, T, H, W).
-    """
+    `net`, on `device`, is checked at the run's own shapes: `batch_size` clips of `clip_shape` = (C, T, H, W)."""
     if asked == "fp32":
         return "fp32", "fp32 as asked"
     if not bf16_is_native(device):

@@ -77,11 +77,9 @@ def read_weights(path: Path | str) -> Weights:
 
 
 def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> None:
-    """Copy `weights` into `net`, which is of the same network, and set the epsilon of its BN layers.
-
-    `new_head` keeps the net's own classifier whatever the file has, to fine-tune to other classes. Errors:
-    WeightsError: names the first missing, unexpected and ill-shaped tensors; nothing has been copied then.
-    """
+    """Copy `weights` into `net`, which is of the same network, and set the epsilon of its BN layers. `new_head` keeps
+    the net's own classifier whatever the file has, to fine-tune to other classes. Errors: WeightsError: names the first
+    missing, unexpected and ill-shaped tensors; nothing has been copied then."""
     state = net.state_dict()
     theirs = {name: name for name in state if not name.endswith(COUNTER)}  # name in the net -> name in the file
     if weights.form == "vmz":
@@ -173,10 +171,8 @@ def blob_names(net: nn.Module) -> dict[str, str]:
 
 
 def read_blobs(path: Path) -> dict[str, np.ndarray]:
-    """The blobs of a file of VMZ; WeightsError names a file that is none.
-
-    Nothing of the file is executed: it may hold NumPy arrays and plain containers only.
-    """
+    """The blobs of a file of VMZ, of which nothing is executed: it may hold NumPy arrays and plain containers only.
+    Errors: WeightsError names a file that is none."""
     with path.open("rb") as file:
         try:
             content = _Unpickler(file, encoding="latin1").load()

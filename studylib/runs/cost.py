@@ -112,8 +112,7 @@ def videos_of(spec: RunSpec, generated: Mapping[str, Mapping[str, Any]]) -> Vide
 
 def dataset_sizes() -> list[NamedTuple]:
     """How much video each dataset holds that the paper trains on, and the larger Kinetics: the columns of
-    `dataset_sizes.csv`, and `frames` of all videos. Texts that are not there are "", numbers nan.
-    """
+    `dataset_sizes.csv`, and `frames` of all videos. Texts that are not there are "", numbers nan."""
     table = pd.read_csv(Path(__file__).with_name("dataset_sizes.csv"))
     table = table.fillna(dict.fromkeys(table.select_dtypes(exclude="number"), ""))
     published = [published_counts(name) for name in table["dataset"]]

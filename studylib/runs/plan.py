@@ -91,10 +91,8 @@ class Resources:
         }
 
     def minutes(self, seconds: float, processes: int) -> int:
-        """The time to ask for: `hours`, else the estimate with a margin, else 0, the cluster's own.
-
-        `seconds` is the longest estimate for one of the `processes` that share the work, nan where there is none.
-        """
+        """The time to ask for: `hours`, else the estimate with a margin, else 0, the cluster's own. `seconds` is the
+        longest estimate for one of the `processes` that share the work, nan where there is none."""
         if self.hours is not None:
             return max(1, round(60 * self.hours))
         return 0 if isnan(seconds) else max(15, round(1.5 * seconds / 60 / processes))

@@ -100,10 +100,8 @@ class Run:
 
 
 def load_run(folder: Path | str) -> Run:
-    """Read a finished run's folder and check that its files fit together; BrokenRun names what is wrong.
-
-    The notebook is not looked at, since it may be the one that calls this.
-    """
+    """Read a finished run's folder and check that its files fit together; BrokenRun names what is wrong. The notebook
+    is not looked at, since it may be the one that calls this."""
     folder = user_path(folder)
     try:
         spec = load_spec(folder)
@@ -332,8 +330,7 @@ class Outcome(NamedTuple):
 
 def import_results(folder: Path | str, repository: Path = REPOSITORY) -> Iterator[Outcome]:
     """Import each run folder of a tree `runs/PLAN/EXPERIMENT/NAME`, given from above it, from `runs` or as one of them;
-    one that is refused does not stop the others. BrokenRun: there is none.
-    """
+    one that is refused does not stop the others. Errors: BrokenRun: there is none."""
     folder = user_path(folder).resolve()
     run_folders = [folder]
     if folder.parent.parent.parent.name != "runs" or not folder.is_dir():

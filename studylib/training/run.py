@@ -46,11 +46,9 @@ ERRORS = (CheckpointError, TrainingError, TooManyFaults, OSError, ValueError)  #
 
 
 def run(run_folder: Path) -> None:
-    """Train, test and write the results of the run whose `spec.json` lies in `run_folder`.
-
-    Errors: Stopped: a signal asked for it; the state is saved. Those of `ERRORS`: one line that says what is wrong.
-    RuntimeError: another process of the run raised one of these, or was killed.
-    """
+    """Train, test and write the results of the run whose `spec.json` lies in `run_folder`. Errors: Stopped: a signal
+    asked for it; the state is saved. Those of `ERRORS`: one line that says what is wrong. RuntimeError: another process
+    of the run raised one of these, or was killed."""
     spec = load_spec(run_folder)
     processes, device = from_environment(), devices.choose()
     with joined(processes, device), ExitStack() as locks:

