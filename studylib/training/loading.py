@@ -88,7 +88,7 @@ class Part:
             return self.labels[i : i + 1]
         return np.array(self.index.table["labels"][int(self.rows[i])].as_py(), np.int64)
 
-    def clips(self, i: int, starts: Sequence[int], length: int, step: int = 1) -> np.ndarray:
+    def clips(self, i: int, starts: Sequence[int] | np.ndarray, length: int, step: int = 1) -> np.ndarray:
         """Clips of frames `step` apart of the i-th video in one decoding pass: (N, T, H, W, 3) uint8, or
         (N, T, H, W, 2) float16 of flow, whose `step` is 1. Errors: VideoError."""
         row, starts = int(self.rows[i]), [int(start) for start in starts]

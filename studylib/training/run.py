@@ -20,19 +20,10 @@ import torch
 
 from studylib.nets.complexity import count_by_name
 from studylib.nets.weights import set_bn_eps
-from studylib.training import checkpoint, devices
+from studylib.training import checkpoint, devices, epoch
 from studylib.training.checkpoint import CheckpointError
 from studylib.training.devices import Stopped, asked, from_environment, joined, listen
-from studylib.training.epoch import (
-    SECONDS_BETWEEN_LINES,
-    Progress,
-    Session,
-    TrainingError,
-    centre_test,
-    pace,
-    scores_of,
-    train_epoch,
-)
+from studylib.training.epoch import Progress, Session, TrainingError, centre_test, pace, scores_of, train_epoch
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k, write_predictions
 from studylib.training.launch import EXIT_CODE
 from studylib.training.loading import centre_loader, end_readers, training_loader, video_loader
@@ -203,7 +194,7 @@ def predict(session: Session) -> Predictions | None:
             windows = window.expand(len(batch), 3)
             outputs.append(scores_of(net, batch, windows, spec, session.precision, session.device))
         own.append((i, torch.cat(outputs).float().softmax(1).cpu().numpy().astype(np.float16)))
-        if time.perf_counter() - spoken > SECONDS_BETWEEN_LINES:
+        if time.perf_counter() - spoken > epoch.SECONDS_BETWEEN_LINES:
             spoken = time.perf_counter()
             session.say(f"testing {processes.count * (done + 1)}/{len(part.rows)}")
     gathered = processes.gather((own, session.faults.rows()))
