@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from studylib.claims.parts import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    NOT_RUN,
-    REPRODUCED,
-    UNDECIDABLE,
-    combine,
-    contrast,
-)
+from studylib.claims.parts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED, UNDECIDABLE, combine, contrast
 from studylib.claims.verdicts import WITHOUT_MC2, clip_correlation, decide
 from studylib.stats.estimates import outcomes
 from studylib.training.run_files import CONV1

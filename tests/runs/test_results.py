@@ -12,12 +12,7 @@ from studylib.book.experiment import summary
 from studylib.claims import published
 from studylib.runs import results
 from studylib.runs.plan import Plan, PlannedRun
-from studylib.runs.results import (
-    BrokenRun,
-    load_plan_runs,
-    load_planned_run,
-    load_run,
-)
+from studylib.runs.results import BrokenRun, load_plan_runs, load_planned_run, load_run
 from studylib.training.evaluation import Predictions, read_predictions, wilson, write_predictions
 from studylib.training.spec import RunSpec, recorded_hash
 from tests.fake_runs import PANTOMIME, fake_predictions, write_fake_run, write_notebook
