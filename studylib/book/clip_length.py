@@ -1,7 +1,6 @@
 """The chapter on clip length (section 4.3): R(2+1)D-18 trained, moved and fine-tuned to other lengths."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,10 +48,9 @@ def by_length(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for frames, own in rows.groupby("clip_length"):
         if runs_of(own):
-            measures = ("clip_top1", "video_top1", averaging_gain, clip_correlation)
-            estimates = [accuracy(own, measure) for measure in measures]
-            estimates[3] = replace(estimates[3], low=max(estimates[3].low, -1.0), high=min(estimates[3].high, 1.0))
-            found.append((frames, own["flops"].max() / 1e9, *estimates, links(own)))
+            estimates = [accuracy(own, measure) for measure in ("clip_top1", "video_top1", averaging_gain)]
+            related = accuracy(own, clip_correlation).within(-1, 1)
+            found.append((frames, own["flops"].max() / 1e9, *estimates, related, links(own)))
     return pd.DataFrame(found, columns=["frames", "GFLOPs", "clip", "video", "gain", "correlation", "runs"])
 
 

@@ -64,9 +64,9 @@ def leads(nets: Mapping[str, pd.DataFrame]) -> dict[str, str]:
 
     `nets`: the paper's name of each of the twelve -> its rows of the table of runs.
     """
-    measured = {net: outcomes(runs_of(rows), "clip_top1") for net, rows in nets.items() if runs_of(rows)}
+    measured = {net: outcomes(done, "clip_top1") for net, rows in nets.items() if (done := runs_of(rows))}
     rival = mixed = NOT_RUN
-    others = {net: accuracy(nets[net]).points for net in measured if net != "R(2+1)D"}
+    others = {net: contrast("", [own]).points for net, own in measured.items() if net != "R(2+1)D"}
     if others and len(others) < len(measured):
         best = max(others, key=others.__getitem__)
         lead = contrast("", [measured["R(2+1)D"]], [measured[best]])

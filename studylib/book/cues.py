@@ -5,7 +5,6 @@ that scores frame by frame and averages, blind to their order, can name the righ
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -123,8 +122,7 @@ def as_partner(tests: pd.DataFrame) -> pd.DataFrame:
             if used := runs_of(tests[(tests["net"] == net) & (tests["frame_order"] == order)]):
                 scores = scores_of(used, lambda run: groups_of(run)["direction"])
                 pairs = _known(used[0])["pair"].to_numpy()
-                partner = stats.accuracy(scores, partial(_named_as_partner, pairs))
-                partner = replace(partner, low=max(partner.low, 0.0), high=min(partner.high, 100.0))
+                partner = stats.accuracy(scores, partial(_named_as_partner, pairs)).within(0, 100)
                 rows.append((net, order, stats.accuracy(scores), partner))
     return pd.DataFrame(rows, columns=["net", "order", "right", "partner"])
 

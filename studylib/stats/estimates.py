@@ -68,6 +68,11 @@ class Estimate:
         """Whether it holds for other seeds too, or only for the recorded ones."""
         return self.unit != VIDEOS
 
+    def within(self, least: float, most: float) -> "Estimate":
+        """The same, its interval cut off at what is possible, which that of few seeds can leave."""
+        low, high = np.clip([self.low, self.high], least, most)
+        return replace(self, low=float(low), high=float(high))
+
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
@@ -99,10 +104,7 @@ def accuracy(network: Network, measure: Measure = "video_top1") -> Estimate:
     if len(scores) == 1 and measure in ("video_top1", "video_top5") and not named:
         return split_mean(scores, k=5 if measure == "video_top5" else 1)
     found = combined([outcomes(scores, measure)], [1])
-    if not isinstance(measure, str):
-        return found
-    low, high = np.clip([found.low, found.high], 0, 100)  # which the interval of few seeds can leave
-    return replace(found, low=float(low), high=float(high))
+    return found.within(0, 100) if isinstance(measure, str) else found
 
 
 def difference(first: Network, second: Network, measure: Measure = "video_top1") -> Estimate:
