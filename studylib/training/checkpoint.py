@@ -113,20 +113,23 @@ def initialise_from(net: nn.Module, init_from: str, new_head: bool = False) -> d
 
 def require_strangers(spec: RunSpec, index: Index) -> None:
     """Where a dataset names its speakers: none that the run is tested on may have trained its first weights, back along
-    `init_from` from run to run; of weights from elsewhere nothing is known. Errors: SpecError: names the speakers and
-    both runs' splits."""
+    `init_from` from run to run; of weights made elsewhere nothing is known. Errors: SpecError: names the speakers and
+    both runs' splits, or a checkpoint that is named as a file, without its run."""
     tested = _speakers(index, spec.split, "test")
     name, seen = spec.init_from, {""}
-    while tested and name not in seen and (source := parse_init_from(name)).kind in ("run", "folder"):
+    while tested and name not in seen and (source := parse_init_from(name)).kind != "torchvision":
         seen.add(name)
+        if source.kind == "file":
+            if read_weights(weights_path(source)).form == "checkpoint":
+                raise SpecError(f"init_from: {name} does not tell whom its run heard; name the run (run: or folder:)")
+            return
         start = load_spec(_run_folder(source))
-        if start.dataset_family == spec.dataset_family:
-            heard = _speakers(load_index(start.dataset), start.split, "train")
-            if both := sorted(tested & heard):
-                raise SpecError(
-                    f"init_from: {name} was trained on split {start.split} of {start.dataset}, with {', '.join(both)}, "
-                    f"who are tested in split {spec.split} of {spec.dataset}; start from a run of the same split"
-                )
+        heard = _speakers(load_index(start.dataset), start.split, "train")
+        if both := sorted(tested & heard):
+            raise SpecError(
+                f"init_from: {name} was trained on split {start.split} of {start.dataset}, with {', '.join(both)}, "
+                f"who are tested in split {spec.split} of {spec.dataset}; start from a run of the same split"
+            )
         name = start.init_from
 
 

@@ -1,5 +1,7 @@
 """What a training starts from: the weights of a run, of a released file, and of nobody who is tested."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torchvision
@@ -92,17 +94,27 @@ def test_weights_that_heard_a_tested_speaker_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(checkpoint, "REPOSITORY", tmp_path)
     words, _ = lips("miracl-words", tmp_path), lips("miracl-phrases", tmp_path)
+    make_index(tmp_path / "data")  # folder-small, which names no speakers
     of_phrases = {"experiment": "transfer", "net": "r3d", "dataset": "miracl-phrases"}
     RunSpec(**of_phrases, split=2).save(tmp_path / "runs/lips/transfer/phrases")
-    RunSpec(**of_phrases | {"dataset": "pantomime-mini"}).save(tmp_path / "runs/lips/transfer/other")
+    RunSpec(**of_phrases | {"dataset": "folder-small"}).save(tmp_path / "runs/lips/transfer/other")
 
     def of_words(run, split):
         given = {"dataset": "miracl-words", "new_head": True, "init_from": f"run:lips/transfer/{run}", "split": split}
         return RunSpec(**of_phrases | given)
 
     of_words("phrases", 2).save(tmp_path / "runs/lips/transfer/chain")
+    lips("folder-phrases", tmp_path)
+    RunSpec(**of_phrases | {"dataset": "folder-phrases"}, split=2).save(tmp_path / "runs/lips/transfer/renamed")
     checkpoint.require_strangers(of_words("phrases", 2), words)
     checkpoint.require_strangers(of_words("other", 1), words)
-    for name in ("phrases", "chain"):
-        with pytest.raises(SpecError, match=r"split 2 of miracl-.*, with F02, F04, F08, who are tested in split 1"):
+    weights = tmp_path / "data" / "weights"  # a copied checkpoint does not tell its run
+    weights.mkdir()
+    torch.save({"net": build_net("r3d", width=4).state_dict()}, weights / "copied.pt")
+    with pytest.raises(SpecError, match=r"file:copied\.pt does not tell whom its run heard; name the run"):
+        checkpoint.require_strangers(replace(of_words("phrases", 2), init_from="file:copied.pt"), words)
+    for name in ("phrases", "chain", "renamed"):
+        with pytest.raises(
+            SpecError, match=r"split 2 of (miracl|folder)-.*, with F02, F04, F08, who are tested in split 1"
+        ):
             checkpoint.require_strangers(of_words(name, 1), words)
