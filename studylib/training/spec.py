@@ -128,6 +128,8 @@ class RunSpec:
             raise ValueError(
                 f"{name}: {getattr(self, name)!r} needs modality rgb; flow is between frames as they follow one another"
             )
+        if self.modality == "flow" and self.standardise == "clip":
+            raise ValueError("standardise: 'clip' would take the speed out of flow; set it to dataset")
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> "RunSpec":

@@ -43,6 +43,7 @@ def test_the_defaults_are_the_papers():
         ({"frame_order": "reversed", "modality": "flow"}, "frame_order: 'reversed' needs modality rgb"),
         ({"frame_step": 0}, "frame_step: 0 should be greater than 0"),
         ({"frame_step": 4, "modality": "flow"}, "frame_step: 4 needs modality rgb; flow is between frames as they"),
+        ({"standardise": "clip", "modality": "flow"}, "standardise: 'clip' would take .*; set it to dataset"),
         ({"new_head": True}, "new_head: a new classifier starts from the weights of init_from"),
         ({"epochs": 0, "init_from": "file:x.pkl", "new_head": True}, "new_head: .* has to be trained"),
         ({"epochs": 0, "init_from": "file:x.pkl", "warmup_epochs": 1}, "warmup_epochs: 1 leaves nothing of 0 epochs"),
