@@ -168,15 +168,16 @@ def recorded_rates(repository: Path = REPOSITORY) -> pd.DataFrame:
 def rate_of(like: RunSpec | tuple, device: str, recorded: pd.DataFrame | None = None) -> Rate:
     """The rate at which `device`, a name or a part of one ("A100"), trains a spec, or a row of LIKE.
 
-    The median of those `recorded` (see `recorded_rates`) that are nearest: a doubling of a size or another precision
-    counts 1, another network 1/2. Where there are none, the given range of a GPU; else nan.
+    The median of those `recorded` (see `recorded_rates`) that are nearest: a doubling of a size counts 1, another
+    network 1/2, another precision, which may halve the rate where sizes change little, as much as four doublings. Where
+    there are none, the given range of a GPU; else nan.
     """
     if recorded is not None and len(recorded):
         known = recorded[recorded["device"].str.contains(device, case=False, regex=False)]
         doublings = np.log2(known[SIZES] / [getattr(like, size) for size in SIZES]).abs().sum(axis=1)
         # a small net's run on a GPU waits for launches, and says nothing of one twice as large
         known = known[~known["on_gpu"] | (known["plan"] == "") | (doublings < 1)]
-        apart = doublings[known.index] + (known["amp"] != like.amp) + (known["net"] != like.net) / 2
+        apart = doublings[known.index] + 4 * (known["amp"] != like.amp) + (known["net"] != like.net) / 2
         if len(apart):
             near = known[apart == apart.min()]
             net, precision, width, frames, side = near[LIKE].iloc[0]

@@ -134,6 +134,8 @@ def test_the_median_of_the_nearest_recorded_speeds_of_the_device_is_taken():
     assert rate_of(between, CPU, recorded).low == 3e9
     mixed = rates((1e9, {"amp": "fp32"}), (2e9, {"net": "mc3"}))
     assert [rate_of(replace(SPEC, amp=amp), CPU, mixed).low for amp in ("fp32", "bf16")] == [1e9, 2e9]
+    assert rate_of(replace(SPEC, clip_length=32), CPU, rates((1e9, {"amp": "fp32"}), (2e9, {}))).low == 2e9
+    assert rate_of(replace(SPEC, amp="fp32"), CPU, rates((1e9, wide | {"amp": "fp32"}), (2e9, {}))).low == 1e9
     assert isnan(rate_of(SPEC, "Z80", recorded).low)
     table = pd.DataFrame([costs()])
     assert seconds(table, CPU, recorded)[["least", "most"]].iloc[0].tolist() == [FLOPS * 32000 / 2e9] * 2
