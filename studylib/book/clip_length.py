@@ -1,6 +1,7 @@
 """The chapter on clip length (section 4.3): R(2+1)D-18 trained, moved and fine-tuned to other lengths."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,10 +10,11 @@ from matplotlib.figure import Figure
 
 from studylib.book.figures import BLUE, VERMILION, WIDTH, drawn, intervals
 from studylib.book.tables import accuracy, difference, links, runs_of
-from studylib.claims.verdicts import clip_correlation
+from studylib.claims.parts import contrast
+from studylib.claims.verdicts import clip_correlation, right_by
 from studylib.stats import Estimate
 from studylib.stats.estimates import MEASURES, combined, outcomes
-from studylib.training.evaluation import Predictions
+from studylib.training.evaluation import WAYS, Predictions
 
 SCRATCH, MOVED, TUNED = "trained at its own length", "tested as it is", "fine-tuned"
 
@@ -32,6 +34,18 @@ def networks(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     tested_only, same = own["epochs"] == 0, trained_at == own["clip_length"]
     how = np.select([same, tested_only], [SCRATCH, MOVED], TUNED)
     return own.assign(how=how, trained_at=trained_at, training_clips=clips)
+
+
+def joins(runs: pd.DataFrame) -> pd.DataFrame:
+    """What other ways of joining a video's clip scores gain over their mean, averaged over Table 2's networks, those of
+    one plan with complete runs: columns way and gain (a Part, points of video@1). `runs`: of `results.table()`."""
+    nets = [done for _, own in runs[runs["experiment"] == "conv_types"].groupby("net_key") if (done := runs_of(own))]
+    by_mean = [outcomes(net, "video_top1") for net in nets]
+    rows = []
+    for way in WAYS if nets else ():
+        gains = [outcomes(net, partial(right_by, way)).minus(mean) for net, mean in zip(nets, by_mean, strict=True)]
+        rows.append((way, contrast("", gains)))
+    return pd.DataFrame(rows, columns=["way", "gain"])
 
 
 def averaging_gain(predictions: Predictions) -> np.ndarray:
@@ -82,7 +96,7 @@ def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
     change = None
     if seeds:
         before, after = (outcomes(runs_of(own[own["seed"].isin(seeds)]), "clip_top1") for own in (short, moved))
-        change = combined([before.minus(after)], [1])
+        change = combined([before.minus(after)], [1]).within(-100, 100)
     work = [(own["flops"] * own["training_clips"]).max() for own in (short, tuned, long)]
     saved = 1 - (work[0] + work[1]) / work[2] if all(map(runs_of, (short, tuned, long))) else None
     return {

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from studylib.book.cues import ORDER_BLIND
 from studylib.book.figures import GREY, KINDS, WIDTH, Inline, drawn, kind_of, label_points
 from studylib.book.tables import NOT_RUN, PLANS, accuracy, difference, links, runs_of, text
-from studylib.claims.parts import contrast
+from studylib.claims.parts import Part, contrast, over_seeds
 from studylib.claims.verdicts import MC, RMC
 from studylib.nets.table import NETS, PAPER_NAMES
 from studylib.stats import Estimate
@@ -148,6 +148,23 @@ def main_gap(runs: pd.DataFrame) -> pd.DataFrame:
                 rows.append((plan, by, " and ".join(str(len(seeds)) for seeds in gap.seeds), gap))
     table = pd.DataFrame(rows, columns=["plan", "by", "seeds", "gap"])
     return table[~table.duplicated(["plan", "seeds"]) | (table["by"] == "all runs")]  # a part that is all says nothing
+
+
+def by_machine(runs: pd.DataFrame) -> tuple[int, Part | None, Part | None]:
+    """Whether it matters where complete runs of one plan were made, in points of clip@1: how many networks have runs on
+    both a CPU and a GPU; the mean over those of CPU minus GPU (Student's interval over networks); and R(2+1)D minus R3D
+    on the CPU minus the same on the GPU (Welch's over seeds). None where there are no such runs."""
+    on_cpu = runs["result"].map(lambda run: run.provenance["device"] == "cpu").astype(bool)
+    clips = runs.groupby(["net", on_cpu])["clip_top1"].apply(list).unstack()
+    if {*clips.columns} != {False, True}:
+        return 0, None, None
+    both = clips.dropna()
+    shifts = [float(np.mean(cpu) - np.mean(gpu)) for cpu, gpu in zip(both[True], both[False], strict=True)]
+    larger = None
+    if {"R(2+1)D", "R3D"} <= {*both.index}:
+        ours, theirs = both.loc["R(2+1)D"], both.loc["R3D"]
+        larger = over_seeds("", [ours[True], theirs[False]], [theirs[True], ours[False]])
+    return len(both), over_seeds("", [shifts]), larger
 
 
 def covered(seeds: int) -> float:

@@ -63,11 +63,12 @@ def _known(run: Run) -> pd.DataFrame:
     return known.loc[names]
 
 
-def reordered(runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """Table 2's networks that were tested on frames in another order, and the runs that trained them, tested in order:
-    rows of `results.table()` with `weights`, the same text for all tests of the same trained network."""
-    own = runs[(runs["plan"] == plan) & (runs["depth"] == 18)]
-    trained = own[own["experiment"] == "conv_types"]
+def reordered(runs: pd.DataFrame, plan: str, depth: int = 18) -> pd.DataFrame:
+    """Networks of Table 2, or Figure 4's of 34 layers, that were tested on frames in another order, and the runs that
+    trained them, tested in order: rows of `results.table()` with `weights`, the same text for all tests of the same
+    trained network."""
+    own = runs[(runs["plan"] == plan) & (runs["depth"] == depth)]
+    trained = own[own["experiment"].isin(["conv_types", "depth"])]
     trained = trained.assign(weights="run:" + trained["plan"] + "/" + trained["experiment"] + "/" + trained["run"])
     tests = own[(own["experiment"] == "cues") & own["init_from"].isin(trained["weights"])]
     tests = tests.assign(weights=tests["init_from"])
@@ -108,7 +109,9 @@ def by_order(tests: pd.DataFrame) -> pd.DataFrame:
             for order in (order for order in ORDERS if scores[order]):
                 both = [seed for seed in scores["normal"] if seed in scores[order]]
                 pair = [outcomes({seed: scores[o][seed] for seed in both}) for o in (order, "normal")] if both else None
-                change = combined([pair[0].minus(pair[1])], [1]) if pair and order != "normal" else None
+                change = None
+                if pair and order != "normal":
+                    change = combined([pair[0].minus(pair[1])], [1]).within(-100, 100)
                 rows.append((net, order, group, stats.accuracy(scores[order]), change))
     return pd.DataFrame(rows, columns=["net", "order", "group", "accuracy", "change"])
 

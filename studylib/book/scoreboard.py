@@ -205,16 +205,16 @@ def vmz(*ids: str) -> pd.DataFrame:
 
 
 def _complete(verdict: Verdict, runs: pd.DataFrame, plan: str) -> pd.DataFrame:
-    """The complete ones of the runs that a verdict looked at: link, machine (device and version of torch)."""
+    """The complete ones of a verdict's runs: link, net, machine (device, version of torch, processes)."""
     own = runs[(runs["plan"] == plan) & (runs["state"] == "complete")]
     own = own[(f"runs/{plan}/" + own["experiment"] + "/" + own["run"]).isin(verdict.folders)]
     rows = []
     for experiment, name, run in own[["experiment", "run", "result"]].itertuples(index=False):
         made = run.provenance
         torch = made.get("versions", {}).get("torch", "not told")
-        machine = f"{made.get('device', 'a device not told')}, torch {torch}"
-        rows.append((run_link(plan, experiment, name, f"{experiment}/{name}"), machine))
-    return pd.DataFrame(rows, columns=["link", "machine"])
+        machine = f"{made.get('device', 'a device not told')}, torch {torch}, processes: {made.get('processes', 1)}"
+        rows.append((run_link(plan, experiment, name, f"{experiment}/{name}"), run.net, machine))
+    return pd.DataFrame(rows, columns=["link", "net", "machine"])
 
 
 def _numbers(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool) -> str:
@@ -234,9 +234,12 @@ def _numbers(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool) -> st
             lines[0] += f"; corrected for {among} parts: {part.text_of(*part.among(among))}"
         lines += [ONE_SEED] * (not verdict.covers_seeds)
         parts = [*map(str, verdict.parts)]
-        parts += [f"{name}: {combine(own).replace(CONTRADICTED, 'not so')}." for name, own in verdict.aside.items()]
-        machines = done.value_counts("machine", sort=False)
-        lines += ["On " + "; ".join(f"{machine} ({n})" for machine, n in machines.items()) + "."] * whole
+        for name, own in verdict.aside.items():
+            alone = Verdict(combine(own), tuple(own))
+            said = alone.outcome.replace(CONTRADICTED, "not so")
+            parts.append(f"{name}: {said}. The deciding part: {deciding(alone)[0]}")
+        for machine, nets in done.groupby("machine")["net"]:
+            parts.append(f"On {machine}: {', '.join(f'{net} {n}' for net, n in nets.value_counts(sort=False).items())}")
     head = f"<p><em>{DATA[plan]}:</em> {'<br>'.join(map(escape, lines))}</p>"
     title = f"parts: {len(verdict.parts)}, " * bool(parts) + f"runs: {len(links)}"
     return head + fold(title, map(escape, parts), links, open=whole)

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from studylib import stats
-from studylib.claims.parts import signed
+from studylib.claims.parts import Part, signed
 from studylib.runs.results import Run
 from studylib.stats import Estimate
 from studylib.stats.estimates import Measure
@@ -107,7 +107,7 @@ def difference(rows: pd.DataFrame, others: pd.DataFrame, measure: Measure = "cli
     return stats.difference(first, second, measure) if first and second else None
 
 
-def text(found: Estimate | None, sign: bool = False, digits: int = 1) -> str:
+def text(found: Estimate | Part | None, sign: bool = False, digits: int = 1) -> str:
     """ "72.0 (70.1 to 73.9)", "not run yet" for None; with `sign` as a difference. Where the interval leaves out how
     another seed would come out it says "one seed"."""
     if found is None:

@@ -60,7 +60,7 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
         if both:
             alone = [{seed: stream[seed] for seed in both} for stream in (rgb, flow)]
             # the same weights, seed by seed
-            gains = [combined([outcomes(both).minus(outcomes(stream))], [1]) for stream in alone]
+            gains = [combined([outcomes(both).minus(outcomes(stream))], [1]).within(-100, 100) for stream in alone]
             accuracies = [stats.accuracy(stream) for stream in (*alone, both, by_vmz)]
             told = own.iloc[0][["net", "dataset", "clip_length", "pretrained"]]
             rows.append((*told, *accuracies, *gains, links(own)))

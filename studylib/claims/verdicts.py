@@ -453,8 +453,8 @@ def short_at_long(evidence: Evidence) -> list[Part]:
     """The short-clip network on short clips minus the same weights on long ones."""
     short, _, at_long = short_and_long(evidence, MOVED)
     evidence.require([short, at_long], "clip_length")
-    require_same_weights(short, at_long)
-    own = short.outcomes(CLIP).minus(at_long.outcomes(CLIP))
+    require_same_weights(short.of_seeds(at_long), at_long)
+    own = short.of_seeds(at_long).outcomes(CLIP).minus(at_long.outcomes(CLIP))
     return [contrast(f"{short.name} minus the same network on {at_long.spec.clip_length}, {CLIP}", [own])]
 
 
@@ -476,8 +476,15 @@ def long_patterns(evidence: Evidence) -> list[Part]:
 
 
 def more_correlated(evidence: Evidence) -> list[Part]:
-    """The correlation of clips of one video, longest length minus shortest; see `clip_correlation`."""
-    correlation = by_length(evidence, clip_correlation)
+    """The correlation of clips of one video, longest length minus shortest; see `clip_correlation`. Undecidable where
+    videos have too few frames for two clips of the longest: which ones do depends on the length."""
+
+    def of_all(predictions: Predictions) -> np.ndarray:
+        if min(map(len, predictions.clip_scores)) < 2:
+            raise Undecidable("some videos were tested on one clip only: there are no two to correlate")
+        return clip_correlation(predictions)
+
+    correlation = by_length(evidence, of_all)
     first, *_, last = correlation
     what = f"correlation of the right class's score in two clips of a video, {last} frames minus {first}"
     return [contrast(what, [correlation[last]], [correlation[first]], unit="", digits=3)]
@@ -489,18 +496,23 @@ def clip_correlation(predictions: Predictions) -> np.ndarray:
     How alike two clips of one video are, beside two clips of any two videos: with p the score (of all right classes,
     where there are several) and m its mean over videos, the mean over videos of (p_i - m) (p_j - m) over all pairs of
     clips of the video, by that of (p_i - m)^2. At 1 all clips of a video score the same; at 0 they differ as those of
-    different videos do. A video's part is how far it moves that ratio. Undecidable where a video has one clip only.
+    different videos do. A video's part is how far it moves that ratio; one with a single clip moves it not at all.
+    Undecidable where no video has two.
     """
     scored = zip(predictions.whole_clip_scores, predictions.right_classes, strict=True)
-    p = [scores[:, own].astype(float).sum(1) for scores, own in scored]
-    if single := [video for video, own in zip(predictions.videos, p, strict=True) if len(own) < 2]:
-        raise Undecidable(f"{single[0]} was tested on one clip: there are no two to correlate")
+    scores_of_right = [scores[:, own].astype(float).sum(1) for scores, own in scored]
+    several = np.array([len(scores) > 1 for scores in scores_of_right])
+    if not several.any():
+        raise Undecidable("every video was tested on one clip: there are no two to correlate")
+    p = [scores for scores in scores_of_right if len(scores) > 1]
     centre = np.mean([own.mean() for own in p])
     clips, sums = np.array([len(own) for own in p]), np.array([(own - centre).sum() for own in p])  # (V,)
     squares = np.array([((own - centre) ** 2).mean() for own in p])
     pairs = (sums**2 - clips * squares) / (clips * (clips - 1))  # over ordered pairs of different clips
     ratio = pairs.mean() / squares.mean()
-    return ratio + (pairs - ratio * squares) / squares.mean()
+    parts = np.full(len(several), ratio)
+    parts[several] += (pairs - ratio * squares) / squares.mean() / several.mean()
+    return parts
 
 
 def resolution(evidence: Evidence) -> list[Part]:
@@ -619,24 +631,30 @@ def fusion(evidence: Evidence) -> list[Part]:
     """Both streams averaged minus each alone, seeds paired, of every network of which the plan trains both."""
 
     def but_the_stream(planned: Planned) -> tuple:
-        """What two streams of one network have in common, over all seeds and splits: settings, and their start."""
+        """What two streams of one network have in common, over all seeds and splits: settings, and their start. Each is
+        standardised in its own way."""
         own, start = asdict(evidence.trained_as(planned)), evidence.start(planned)
-        kept = [value for name, value in own.items() if name not in (*DRAWN, "modality")]
+        kept = [value for name, value in own.items() if name not in (*DRAWN, "experiment", "modality", "standardise")]
         return (*kept, planned.spec.init_from != "", start and start.spec.experiment)
 
-    fusible = [p for p in evidence.planned if p.spec.experiment in TWO_STREAMS and p.spec.frame_order == "normal"]
+    experiments = (*TWO_STREAMS, "conv_types")
+    fusible = [p for p in evidence.planned if p.spec.experiment in experiments and p.spec.frame_order == "normal"]
     keys = {p.folder: but_the_stream(p) for p in fusible}
-    groups = {keys[p.folder]: p for p in fusible if p.spec.modality == "flow"}
+    groups = {(p.spec.experiment, keys[p.folder]): p for p in fusible if p.spec.modality == "flow"}
     if not groups:
         evidence.missing.append("networks on RGB and on optical flow (the plan has no pair of them)")
     found = []
-    for key, one in groups.items():
+    for (experiment, key), one in groups.items():
         name = f"{one.spec.experiment} on {one.spec.dataset}, {one.spec.clip_length} frames"
         if (start := evidence.start(one)) is not None:
             name += f", from {start.spec.experiment}"
         same = [p for p in fusible if keys[p.folder] == key].__contains__
-        wanted = [{"modality": stream, "depth": one.spec.depth} for stream in ("rgb", "flow")]
-        found.append([evidence.net(f"{name}, {own['modality']}", [one.spec.experiment], same, **own) for own in wanted])
+        places = {"rgb": [experiment, "conv_types"], "flow": [experiment]}  # Table 2's RGB, where no other is planned
+        rgb, flow = (
+            evidence.net(f"{name}, {stream}", places[stream], same, modality=stream, depth=one.spec.depth)
+            for stream in places
+        )
+        found.append([rgb.of_seeds(flow), flow])
     evidence.require()
     return [
         contrast(f"both minus {net.name}, {VIDEO}", [both(*pair).minus(net.outcomes(VIDEO))])
@@ -646,6 +664,12 @@ def fusion(evidence: Evidence) -> list[Part]:
 
 
 # --- joining the scores of a video's clips in another way than by their mean (section 5)
+
+
+def right_by(way: str, predictions: Predictions) -> np.ndarray:
+    """(V,): 100 for each video that its clips' scores, joined in this way of `WAYS`, name right, else 0."""
+    answers = zip(predictions.answers_by(way), predictions.right_classes, strict=True)
+    return np.array([100.0 * (answer in own) for answer, own in answers])
 
 
 def joined(evidence: Evidence) -> Verdict:
@@ -658,19 +682,14 @@ def joined(evidence: Evidence) -> Verdict:
     evidence.require()
     parts = []
     for way in WAYS:
-
-        def right(predictions: Predictions, way: str = way) -> np.ndarray:
-            """(V,): 100 for each video that the joined scores name right, else 0."""
-            answers = zip(predictions.answers_by(way), predictions.right_classes, strict=True)
-            return np.array([100.0 * (answer in own) for answer, own in answers])
-
-        gains = [net.outcomes(right).minus(net.outcomes(VIDEO)) for net in nets]
+        gains = [net.outcomes(partial(right_by, way)).minus(net.outcomes(VIDEO)) for net in nets]
         parts.append(contrast(f"{way} instead of mean, {VIDEO}", gains, claimed=(CLOSE, inf)))
     outcome = CONTRADICTED if all(part.outcome == CONTRADICTED for part in parts) else INCONCLUSIVE
     if any(part.outcome_among(len(parts)) == REPRODUCED for part in parts):
         outcome = REPRODUCED
-    best = max(parts, key=lambda part: part.high)
-    return Verdict(outcome, tuple(parts), decides=(best, len(parts) if outcome == REPRODUCED else 1))
+    edge, among = (0, len(parts)) if outcome == REPRODUCED else (1, 1)
+    best = max(parts, key=lambda part: part.among(among)[edge])
+    return Verdict(outcome, tuple(parts), decides=(best, among))
 
 
 # --- claims that no accuracy decides

@@ -58,6 +58,11 @@ def test_the_main_gap_is_taken_on_each_machine(study):
     for where, on_cpu in (("runs on a CPU", True), ("runs on a GPU", False)):
         expected = clip["R(2+1)D", on_cpu] - clip["R3D", on_cpu]
         assert gaps.loc[("mini", where), "gap"].points == pytest.approx(expected)
+    means = clip.unstack()
+    networks, shift, larger = conv_types.by_machine(study[own])
+    assert (networks, shift.points) == (12, pytest.approx((means[True] - means[False]).mean()))
+    both = [gaps.loc[("mini", f"runs on a {where}"), "gap"].points for where in ("CPU", "GPU")]
+    assert larger.points == pytest.approx(both[0] - both[1])
     assert gaps.loc[("mini", "all runs"), "seeds"] == "10 and 5"
     assert gaps.loc[("mini", "the seeds that both have"), "seeds"] == "5 and 5"
     assert ("lips", "the seeds that both have") not in gaps.index  # which all are

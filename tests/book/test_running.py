@@ -29,7 +29,7 @@ def test_hours_of_a_plan_by_hand(tmp_path):
     assert rows["experiment"].tolist() == ["conv_types", "all"]
     row = rows.iloc[0]
     assert (row["training clips (M)"], row["test clips (M)"], row["multiply-adds (10^18)"]) == ("45", "1.1", "2.8")
-    assert row["A100"] == "1.3 to 7 days"  # 31 to 170 hours
+    assert row["A100"] == "31 to 170 hours"
     assert not {"our CPU", "measured GPU"} & set(rows)  # nothing is recorded there
 
 

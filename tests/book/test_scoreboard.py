@@ -106,6 +106,12 @@ def test_a_row_has_the_verdict_first_then_claim_rule_printed_number_every_part_a
     assert "11 of 11 parts reproduced. The deciding part: R(2+1)D-18 minus " in first
     assert first.count("R(2+1)D-18 minus") == 1 + 11
     assert first.count("_seed") == 36
+    assert first.count("On a device not told, torch not told, processes: 1:") == 1
+    assert "R(2+1)D-18 3" in first
+    assert (
+        "Without MC2, which convolves over time in conv1 only: inconclusive. The deciding part: mean of MC3 to MC5"
+        in second[1]
+    )
     assert second[0] == "inconclusive on Pantomime"
     assert ONE_SEED not in first
     assert ONE_SEED in told(table(table2(seeds=(0,)), "mini"), "run-best")[0][1]

@@ -213,6 +213,14 @@ def test_runs_of_other_classes_are_refused():
         difference({0: one_clip([1])}, {7: other})
 
 
+def test_no_interval_of_a_difference_reaches_beyond_what_is_possible():
+    """Two seeds that differ by everything."""
+    nets = [{seed: one_clip([(seed + net) % 2] * 4) for seed in (0, 1)} for net in (0, 1)]
+    assert (difference(*nets).low, difference(*nets).high) == (-100, 100)
+    both = difference_of_differences(nets, nets[::-1])
+    assert (both.low, both.high) == (-200, 200)
+
+
 def test_an_unknown_measure_is_refused():
     with pytest.raises(ValueError, match="measure is 'top5': it is one of video_top1, video_top5, clip_top1"):
         difference({0: one_clip([1, 0])}, {0: one_clip([1, 0])}, "top5")
