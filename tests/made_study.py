@@ -37,7 +37,7 @@ def made_run(planned: PlannedRun, predictions: Predictions, errors: tuple[float,
         "params": 2_000_000 * (2 if "double" in spec.net else 1),
         "flops": 338_000_000,
     }
-    provenance = {"dataset": {"name": spec.dataset, "videos": len(predictions.labels)}}
+    provenance = {"device": "cpu", "dataset": {"name": spec.dataset, "videos": len(predictions.labels)}}
     run = Run(REPOSITORY / planned.folder, spec, metrics, history, provenance)
     vars(run)["predictions"] = predictions
     return run

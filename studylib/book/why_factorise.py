@@ -62,7 +62,8 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns: group (the data), setting (what it changes of its plan's first), clip and video (clip@1 and video@1,
     R(2+1)D minus R3D), train (training error, R3D minus R(2+1)D): estimates in points, without an interval where there
-    is none; train is None for published networks; and runs (links to them). `runs`: `results.table()`.
+    is none; train is None for published networks; machine (CPU or GPU, of each network where they differ); and runs
+    (links to them). `runs`: `results.table()`.
     """
     trained = runs[(runs["epochs"] > 0) & (runs["init_from"] == "") & (runs["modality"] == "rgb")]
     trained = trained[trained["net"].isin([FIRST, SECOND])]
@@ -73,8 +74,16 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
             first, second = (own[own["net"] == net] for net in (FIRST, SECOND))
             if (clip := difference(first, second)) is not None:
                 gaps = difference(first, second, "video_top1"), training_gap(first, second)
-                rows.append((group, _name(own.iloc[0], of_plan.iloc[0]), clip, *gaps, links(own)))
-    return pd.DataFrame(rows + _published(), columns=["group", "setting", "clip", "video", "train", "runs"])
+                rows.append(
+                    (group, _name(own.iloc[0], of_plan.iloc[0]), clip, *gaps, _machine(first, second), links(own))
+                )
+    return pd.DataFrame(rows + _published(), columns=["group", "setting", "clip", "video", "train", "machine", "runs"])
+
+
+def _machine(first: pd.DataFrame, second: pd.DataFrame) -> str:
+    kinds = [{"CPU" if run.provenance["device"] == "cpu" else "GPU" for run in runs_of(net)} for net in (first, second)]
+    ours, theirs = (" and ".join(sorted(kind)) for kind in kinds)
+    return ours if ours == theirs else f"{FIRST} {ours}, {SECOND} {theirs}"
 
 
 def _name(changed: pd.Series, base: pd.Series) -> str:
@@ -97,7 +106,7 @@ def _published() -> list[tuple]:
         pair = table.set_index("net").loc[[FIRST, SECOND], ["clip_top1", "video_top1"]]
         points = pair.loc[FIRST] - pair.loc[SECOND]
         gaps = [Estimate(float(gap), nan, nan, "videos", inf, ((0,), (0,)), 0) for gap in points]
-        rows.append((PUBLISHED, name, *gaps, None, ""))
+        rows.append((PUBLISHED, name, *gaps, None, "", ""))
     return rows
 
 

@@ -109,7 +109,7 @@ def speakers_interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[
     seeds. Degrees of freedom are Satterthwaite's. Where a network has one seed, the folds are the only replicates of
     its runs: the interval is Student's t over their means, with F - 1 degrees of freedom.
 
-    Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 94 to 98 of 100 cases; Student's t
+    Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 94 to 97 of 100 cases; Student's t
     over the speakers' means alone would cover 86 to 95.
 
     `values` are those of each network (n seeds, S speakers), in points, with its sign; `folds` (S,) has the fold in

@@ -1,6 +1,6 @@
 """Seconds of a training step, and which share of the machine's matrix product in the same precision it reaches.
 
-    python -m tests.bench training_step [--rounds 9] [--geometry paper mini] [--amp fp32]
+    python -m tests.bench training_step [--rounds 9] [--geometry paper mini] [--amp bf16 fp32]
 
 Six of the twelve nets, exactly the trainer's step, beside torchvision's own r3d_18 and mc3_18 as its reference script
 trains them: fp32, default memory format, plain SGD with momentum. All of them, and square matrix products of several
@@ -52,16 +52,19 @@ def main(arguments: Sequence[str] = ()) -> Tables:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--geometry", nargs="+", choices=GEOMETRIES, default=list(GEOMETRIES))
-    parser.add_argument("--amp", choices=("bf16", "fp32"), default="bf16", help="bf16: only where it is right")
+    kinds = ("bf16", "fp32")
+    parser.add_argument("--amp", nargs="+", choices=kinds, default=kinds, help="bf16: only where it is right")
     options = parser.parse_args(arguments)
     device = choose_without_kept_memory()
     tables: Tables = {}
     for name in options.geometry:
         geometry = GEOMETRIES[name]
         with threads(geometry.threads):
-            tables |= measure(name, geometry, device, options.rounds, options.amp)
+            for amp in options.amp:
+                found = measure(name, geometry, device, options.rounds, amp)
+                tables |= found if amp == "bf16" else {f"{key}_fp32": table for key, table in found.items()}
             # torchvision's nets have this width alone
-            if device.type == "cpu" and name == "paper" and options.amp == "bf16":
+            if device.type == "cpu" and name == "paper" and "bf16" in options.amp:
                 tables["same_gradients"] = likeness(geometry)
     return tables
 
