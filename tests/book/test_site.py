@@ -93,10 +93,7 @@ def test_without_an_address_there_is_no_button(online):
 
 @pytest.mark.parametrize(
     ("page", "left"),
-    [
-        ("experiments/depth", ["launch-buttons", "source-file-button"]),
-        ("index", ["source-file-button"]),
-    ],
+    [("experiments/depth", ["launch-buttons", "source-file-button"]), ("index", ["source-file-button"])],
 )
 def test_only_buttons_that_work_are_on_a_page(online, page, left):
     group = {"label": "source-buttons", "buttons": [{"label": "source-file-button"}]}

@@ -43,12 +43,7 @@ def start(root, *options):
     command = [sys.executable, "-m", "snakemake", "-s", "runs/Snakefile", "--profile", "runs/profiles/local"]
     command += ["--config", "plan=try", *options]
     return subprocess.Popen(
-        command,
-        cwd=root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
 
 

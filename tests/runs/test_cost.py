@@ -19,16 +19,9 @@ from studylib.video.clips import dense_starts
 from tests.book.test_benchmarks import RECORD
 from tests.fake_runs import write_fake_run
 
-SPEC = RunSpec(
-    experiment="conv_types",
-    net="r3d",
-    dataset="pantomime-try",
-    width=16,
-    resolution=56,
-    epochs=10,
-    clips_per_epoch=960,
-    batch_size=16,
-)
+SIZES = {"width": 16, "clip_length": 8, "resolution": 56}
+TRAINING = {"epochs": 10, "clips_per_epoch": 960, "batch_size": 16}
+SPEC = RunSpec(experiment="conv_types", net="r3d", dataset="pantomime-try", **SIZES, **TRAINING)
 GENERATED = {"pantomime-try": {"train_videos": 960, "test_videos": 160}}
 FLOPS = 356_970_496  # of a clip, with 16 classes
 CPU = "Imagined CPU (x86_64), 1 thread"
@@ -43,16 +36,7 @@ def costs(datasets=GENERATED, **changes):
 
 def rates(*rows):
     """Recorded rates, a row each: the rate and what differs."""
-    usual = {
-        "device": CPU,
-        "on_gpu": False,
-        "plan": "",
-        "net": "r3d",
-        "amp": "bf16",
-        "width": 16,
-        "clip_length": 8,
-        "resolution": 56,
-    }
+    usual = {"device": CPU, "on_gpu": False, "plan": "", "net": "r3d", "amp": "bf16"} | SIZES
     return pd.DataFrame([usual | {"rate": rate} | changes for rate, changes in rows])
 
 
