@@ -102,21 +102,31 @@ def _rank(path: str, video: Listed, classes: tuple[str, ...]) -> tuple:
 
 
 def claim(folder: Path, settings: dict) -> None:
-    """Record what the videos of `folder` are made with, or refuse to mix them with others; what a kill left half
-    written is removed."""
+    """Record what the videos of `folder` are made with, or refuse to mix them with others or to replace an index of
+    another dataset; what a kill left half written is removed."""
+    path, remedy = folder / "settings.json", "take another name, or remove that folder first"
+    settings = json.loads(json.dumps(settings))  # tuples become lists, as they will be read
+    if path.exists():
+        there = json.loads(path.read_text(encoding="utf-8"))
+        keys = [key for key in {**settings, **there} if settings.get(key) != there.get(key)]
+        if keys:
+            differing = "; ".join(f"{key} {there.get(key)}, not {settings.get(key)}" for key in keys)
+            raise DatasetError(f"{path}: the videos there are made with {differing}: {remedy}")
+    elif (folder / "manifest.json").exists():
+        raise DatasetError(f"{folder}: holds an index that does not record how its videos are made: {remedy}")
+    else:
+        write_text(path, json.dumps(settings, indent=1))
     for leftover in folder.rglob(".*.partial"):
         leftover.unlink()
-    path = folder / "settings.json"
-    settings = json.loads(json.dumps(settings))  # tuples become lists, as they will be read
-    if not path.exists():
-        write_text(path, json.dumps(settings, indent=1))
-        return
-    there = json.loads(path.read_text(encoding="utf-8"))
-    keys = [key for key in {**settings, **there} if settings.get(key) != there.get(key)]
-    if keys:
-        differing = "; ".join(f"{key} {there.get(key)}, not {settings.get(key)}" for key in keys)
-        remedy = "take another name, or remove that folder first"
-        raise DatasetError(f"{path}: the videos there are made with {differing}: {remedy}")
+
+
+def stamp_of(path: Path) -> list[int] | None:
+    """Size in bytes and time of change in ns; None where there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_journal(journal: Path, parse: Callable[[Any], Record]) -> Iterator[Record]:
@@ -338,14 +348,14 @@ def report(index: Index) -> str:
     }
     lines += [f"  {facts[key]} {text}" for key, text in where_any.items() if facts[key]]
     lines += [f"  {line}" for line in _lines(facts.get("passed_over", {}))]
-    lines += unreadable_lines(facts["unreadable"], index)
+    lines += fault_lines(facts["unreadable"], index)
     sources = dict.fromkeys(source for _, source in published.values())
     lines.append(f"  published: {'; '.join(sources) or 'no count is known here'}")
     return "\n".join([*lines, f"  manifest {index.manifest_hash}"])
 
 
-def unreadable_lines(unreadable: dict[str, str], index: Index) -> list[str]:
-    """A line for each of the first videos that cannot be read, and where all are named."""
-    lines = [f"    {path}: {reason}" for path, reason in list(unreadable.items())[:_PRINTED]]
-    more = len(unreadable) - len(lines)
+def fault_lines(faults: dict[str, str], index: Index) -> list[str]:
+    """A line for each of the first videos that have a fault, and where all are named."""
+    lines = [f"    {path}: {reason}" for path, reason in list(faults.items())[:_PRINTED]]
+    more = len(faults) - len(lines)
     return lines + [f"    and {more} more: {index.folder / 'manifest.json'} names them"] * (more > 0)

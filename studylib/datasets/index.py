@@ -48,12 +48,6 @@ HOW_TO_PART = (
     "put the videos of a folder dataset into train/<class>/ and test/<class>/ below its root, or all of them into one "
     "part by --part, and make the index again"
 )
-_HOW_TO_MAKE = (
-    "python -m studylib.datasets pantomime --name pantomime-mini (generates one), or "
-    "python -m studylib.datasets ucf101 --root VIDEOS --lists LISTS --name NAME (likewise hmdb51, kinetics400, ...), "
-    "or python -m studylib.datasets folder --root VIDEOS --name NAME (any folder of yours)"
-)
-
 SHOWN = 10  # digits of a hash that a message shows
 
 
@@ -157,11 +151,11 @@ def write_index(
 
 def load_index(name: str, data_root: Path | str | None = None) -> Index:
     """Read the index DATA_ROOT/<name>. Errors: DatasetError for an unknown name and for a broken index."""
-    folder = index_folder(name, data_root)
+    folder, how = index_folder(name, data_root), _how_to_make(name)
     if not (folder / "manifest.json").is_file():
         there = sorted(manifest.parent.name for manifest in folder.parent.glob("*/manifest.json"))
         listed = f"there are: {', '.join(there)}" if there else "there is none yet"
-        raise DatasetError(f"no dataset {name!r} in {folder.parent} ({listed}); make one: {_HOW_TO_MAKE}")
+        raise DatasetError(f"no dataset {name!r} in {folder.parent} ({listed}); make one: {how}")
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8", errors="surrogateescape"))
         fits = manifest["seal"] == _seal(manifest, folder / "index.arrow")
@@ -170,10 +164,21 @@ def load_index(name: str, data_root: Path | str | None = None) -> Index:
         index = Index(name, root, classes, table, manifest["facts"], folder, manifest["hash"])
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DatasetError(f"{folder}: broken index ({reason}); make it again: {_HOW_TO_MAKE}") from error
+        raise DatasetError(f"{folder}: broken index ({reason}); make it again: {how}") from error
     if not fits:
-        raise DatasetError(f"{folder}: index.arrow and manifest.json do not fit; make it again: {_HOW_TO_MAKE}")
+        raise DatasetError(f"{folder}: index.arrow and manifest.json do not fit; make it again: {how}")
     return index
+
+
+def _how_to_make(name: str) -> str:
+    if name.startswith("miracl"):
+        options = "--help tells of phrases, the close view and validation"
+        return f"python -m studylib.datasets miracl --root CROPS --task words --name {name} ({options})"
+    return (
+        "python -m studylib.datasets pantomime --name pantomime-mini (generates one), or python -m studylib.datasets "
+        "ucf101 --root VIDEOS --lists LISTS --name NAME (likewise hmdb51, kinetics400, ...), or "
+        "python -m studylib.datasets folder --root VIDEOS --name NAME (any folder of yours)"
+    )
 
 
 def difference(name: str, found: str | None, fixed: str) -> str:

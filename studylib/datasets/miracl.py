@@ -15,23 +15,24 @@ chosen there, and no speaker that split 6 tests is in any part.
 """
 
 import hashlib
+import io
 import re
 from collections import Counter
-from contextlib import closing
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
+from PIL import Image
 
-from studylib.datasets.building import MIN_FRAMES
+from studylib.datasets.building import MIN_FRAMES, claim, complete, fault_lines, in_one_line, read_journal, stamp_of
 from studylib.datasets.building import report as report_of_index
 from studylib.datasets.index import DatasetError, Index, index_folder, write_index
 from studylib.datasets.lists import Listed, Lists
 from studylib.video.files import locked, write_bytes
-from studylib.video.machine import in_processes
-from studylib.video.reading import encode, frames
+from studylib.video.reading import VideoError, encode, frames
 
 CLASSES = {
     "words": ("Begin", "Choose", "Connection", "Navigation", "Next", "Previous", "Start", "Stop", "Hello", "Web"),
@@ -77,11 +78,14 @@ class Canvas(NamedTuple):
 
 
 class Take(NamedTuple):
-    """What a take came out as."""
+    """What a take came out as, as a line of the journal."""
 
+    key: str  # <speaker>/<task>/<class>/<take>
+    stamps: list[list]  # name and `stamp_of` of each of its files, as they were before it was read
+    video: list[int]  # `stamp_of` its video
     num_frames: int
     frames_sha256: str  # over the decoded frames, RGB at the size of the video
-    gaps: list[str]  # names of frames that are missing between others
+    gaps: list[str]  # names of frames that are missing before or between others; of several in a row the first and last
     cut: int  # frames that are higher than the canvas and lost rows above and below
 
 
@@ -100,24 +104,34 @@ def make(
     has a frame that cannot be used is left out and told; one that skips a frame is kept and told. With `close` frames
     get no border, and the middle window shows the middle 65% of the mouth. `validation`: see above.
 
-    Errors: DatasetError for a wrong root or task, and for a speaker that is missing; OSError when the disk is full.
+    Called again it makes what is missing, and what is made of frames that have changed. Errors: DatasetError for a
+    wrong root or task, a speaker that is missing, a name in use; OSError when the disk is full: what is finished stays.
     """
     root, folder = Path(root), index_folder(name, data_root)
     lists = read(root, task, validation)
-    found = {key: root / key for key in lists.videos if (root / key).is_dir()}
+    found = [key for key in lists.videos if (root / key).is_dir()]
     with locked(folder / ".lock", f"{name}: another process is making these videos"):
         widths: Counter[int] = Counter()  # of the takes' first frames: most have the same
-        for take in found.values():
-            if (first := next(iter(frame_files(take).values()), None)) and (image := read_picture(first)) is not None:
-                widths[image.shape[1]] += 1
+        for key in found:
+            with suppress(OSError, VideoError):
+                widths[read_picture(next(iter(frame_files(root / key).values()))).shape[1]] += 1
         if not widths:
             raise DatasetError(f"{root}: no take has a color_NNN.jpg that can be read")
         canvas = Canvas.around(widths.most_common(1)[0][0], close)
-        jobs = {key: (take, folder / "videos" / f"{key}.mkv", canvas) for key, take in found.items()}
-        with closing(in_processes(write_take, jobs, workers)) as results:
-            taken: dict[str, Take | str] = dict(tqdm(results, name, len(jobs), unit="video", disable=None))
-        unreadable = {key: taken[key] for key in found if isinstance(taken[key], str)}
-        takes = {key: taken[key] for key in found if key not in unreadable}
+        claim(folder, {"task": task, "close": close, "validation": validation, "canvas": canvas})
+        known = {take.key: take for take in read_journal(folder / "takes.jsonl", Take._make)}
+        done, jobs = {}, {}
+        for key in found:
+            take, video = root / key, folder / "videos" / f"{key}.mkv"
+            stamps = [[file.name, stamp_of(file)] for file in sorted(take.glob("*"))]
+            if (before := known.get(key)) and (before.stamps, before.video) == (stamps, stamp_of(video)):
+                done[key] = before
+            else:
+                jobs[key] = (take, stamps, video, canvas)
+        if any(video.exists() for _, _, video, _ in jobs.values()):
+            (folder / "manifest.json").unlink(missing_ok=True)  # a stop leaves no index of old and new videos
+        unreadable = complete(write_take, jobs, done, folder / "takes.jsonl", name, workers)
+        takes = {key: done[key] for key in found if key in done}
         if not takes:
             key, reason = next(iter(unreadable.items()))
             raise DatasetError(f"{root}: no take can be used, such as {key}: {reason}")
@@ -164,7 +178,8 @@ def read(root: Path, task: str, validation: bool = False) -> Lists:
         near = [*below, *root.absolute().parents[:3]]
         roots = [there for there in near if any((there / speaker / task).is_dir() for speaker in FRAMES_A_WORD)]
         hint = f"; give --root {roots[0]}" if roots else ""
-        raise DatasetError(f"{root}: holds no speaker's folder; {expected}{hint}")
+        only = "".join(f", only {t}" for t in CLASSES if any((root / s / t).is_dir() for s in FRAMES_A_WORD))
+        raise DatasetError(f"{root}: holds no speaker's {task}{only}; {expected}{hint}")
     lists = Lists("MIRACL-VC1", CLASSES[task], "path", "<speaker>/<task>/<class>/<take>", num_splits=len(folds))
     for speaker in speakers:
         parts = tuple("test" if speaker in fold else "train" for fold in folds)
@@ -175,43 +190,55 @@ def read(root: Path, task: str, validation: bool = False) -> Lists:
 
 
 def frame_files(take: Path) -> dict[int, Path]:
-    """The frames of a take by their numbers, ascending."""
-    found = {int(m[1]): path for path in take.iterdir() if (m := re.fullmatch(r"color_(\d+)\.jpg", path.name))}
-    return dict(sorted(found.items()))
+    """The frames of a take by their numbers, ascending. Errors: VideoError: there is none, or two have one number;
+    OSError: the folder cannot be read."""
+    name = r"(?i)color_(\d+)\.jpg"
+    found = sorted((int(m[1]), path) for path in take.iterdir() if (m := re.fullmatch(name, path.name)))
+    if not found:
+        raise VideoError("holds no color_NNN.jpg")
+    for (number, path), (next_number, other) in pairwise(found):
+        if number == next_number:
+            raise VideoError(f"{path.name} and {other.name} have the same number")
+    return dict(found)
 
 
-def read_picture(path: Path) -> np.ndarray | None:
-    """A picture as RGB uint8 (H, W, 3); None where it is broken, also where only its end is missing."""
-    content = path.read_bytes()
-    if not content.rstrip(b"\0").endswith(b"\xff\xd9"):  # the end of every JPEG; decoders paint what is missing grey
-        return None
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else image[..., ::-1]
+def read_picture(path: Path) -> np.ndarray:
+    """A picture as RGB uint8 (H, W, 3). Errors: VideoError, which names the file, where it cannot be read or is broken,
+    also in part."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise VideoError(f"{path.name} cannot be read ({error.strerror})") from error
+    end = content.rfind(b"\xff\xd9", content.rfind(b"\xff\xda"))  # of the picture; something may follow
+    with suppress(Exception):  # whatever Pillow did not foresee
+        # A decoder silently makes up what is missing. It would use these bytes, and the picture would be another one.
+        longer = content[:end] + 8 * b"\x55" + content[end:]
+        if end > 0 and Image.open(io.BytesIO(content)).tobytes() == Image.open(io.BytesIO(longer)).tobytes():
+            return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    raise VideoError(f"{path.name} is {'broken' if content else 'empty'}")
 
 
-def write_take(take: Path, video: Path, canvas: Canvas) -> Take | str:
+def write_take(take: Path, stamps: list[list], video: Path, canvas: Canvas) -> Take | str:
     """Write the frames of a take as a video, and read it back; or say in one line why the take cannot be used."""
-    numbered = frame_files(take)
-    if not numbered:
-        return "holds no color_NNN.jpg"
-    pictures, cut = [], 0
-    for path in numbered.values():
-        picture = read_picture(path)
-        if picture is None:
-            return f"{path.name} is {'broken' if path.stat().st_size else 'empty'}"
-        height, width = picture.shape[:2]
-        if width != canvas.mouth:
-            return f"{path.name} is {width} pixels wide, most others are {canvas.mouth}"
-        cut += height > canvas.height
-        pictures.append(on_canvas(picture, canvas))
-    size = (canvas.height, canvas.width)
-    write_bytes(video, encode(pictures, *size, FPS, {}, "bgr0", "ffv1", "matroska"))
+    try:
+        numbered = frame_files(take)
+        pictures = {path.name: read_picture(path) for path in numbered.values()}
+    except (OSError, VideoError) as error:
+        return in_one_line(error, take)
+    for name, picture in pictures.items():
+        if picture.shape[1] != canvas.mouth:
+            return f"{name} is {picture.shape[1]} pixels wide, most others are {canvas.mouth}"
+    shown, size = [on_canvas(picture, canvas) for picture in pictures.values()], (canvas.height, canvas.width)
+    write_bytes(video, encode(shown, *size, FPS, {}, "bgr0", "ffv1", "matroska"))
     decoded = list(frames(video, size))
-    if len(decoded) != len(pictures) or not all(map(np.array_equal, decoded, pictures)):
+    if len(decoded) != len(shown) or not all(map(np.array_equal, decoded, shown)):
         broken = "the encoder of this machine's FFmpeg is broken"
         raise DatasetError(f"{video}: does not show the frames of {take}; {broken}")
-    gaps = [f"color_{n:03d}.jpg" for n in range(min(numbered), max(numbered)) if n not in numbered]
-    return Take(len(pictures), hashlib.sha256(np.stack(decoded).tobytes()).hexdigest(), gaps, cut)
+    missing = [(a + 1, b - 1) for a, b in pairwise([0, *numbered]) if b - a > 1]
+    gaps = [f"color_{a:03d}.jpg" + f" to color_{b:03d}.jpg" * (a < b) for a, b in missing]
+    frames_sha256 = hashlib.sha256(np.stack(decoded).tobytes()).hexdigest()
+    cut = sum(len(picture) > canvas.height for picture in pictures.values())
+    return Take("/".join(take.parts[-4:]), stamps, stamp_of(video), len(shown), frames_sha256, gaps, cut)
 
 
 def on_canvas(picture: np.ndarray, canvas: Canvas) -> np.ndarray:
@@ -225,9 +252,9 @@ def on_canvas(picture: np.ndarray, canvas: Canvas) -> np.ndarray:
 
 
 def report(index: Index) -> str:
-    """What the command prints: the usual report, and takes that are missing or skip frames by name."""
+    """What the command prints: the usual report, and the first takes that are missing or skip frames by name."""
     facts = index.facts
-    lines = [f"  missing: {key}" for key in facts["missing_takes"]]
-    lines += [f"  {key} has no {', '.join(names)}: kept as it is" for key, names in facts["gaps"].items()]
+    gaps = {key: f"kept without {', '.join([*g[:9], '...'][: len(g)])}" for key, g in facts["gaps"].items()}
+    lines = fault_lines(dict.fromkeys(facts["missing_takes"], "missing"), index) + fault_lines(gaps, index)
     lines.append(f"  {facts['cut']} frames are higher than {index.table['height'][0]} rows and lose those beyond")
     return "\n".join([report_of_index(index), *lines])

@@ -16,7 +16,7 @@ import cv2
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from studylib.datasets.building import claim, complete, in_one_line, read_journal, unreadable_lines
+from studylib.datasets.building import claim, complete, fault_lines, in_one_line, read_journal, stamp_of
 from studylib.datasets.index import OPTIONAL, DatasetError, Index, index_folder, write_index
 from studylib.video.clips import scaled_size
 from studylib.video.files import locked, on_disk, write_bytes
@@ -80,7 +80,7 @@ def prepare(
             original, made, before = source.path(path), on_disk(folder / "videos", file), known.get(file)
             whole = before and made.is_file() and made.stat().st_size == before.size
             # An original that is gone is as it was: what is made of it stays.
-            if whole and before.path == path and _stamp(original) in (before.stamp, None):
+            if whole and before.path == path and stamp_of(original) in (before.stamp, None):
                 done[file] = before
             else:
                 jobs[file] = (file, path, original, made, resolution)
@@ -105,18 +105,9 @@ def prepare(
         return write_index(name, folder / "videos", source.classes, columns, source.facts | facts, folder.parent)
 
 
-def _stamp(path: Path) -> list[int] | None:
-    """Size in bytes and time of change in ns; None where there is no such file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
-
-
 def _prepare_one(file: str, path: str, original: Path, made: Path, resolution: int) -> Prepared | str:
     """Prepare one video, or say in one line, without naming the machine's folders, why it cannot be."""
-    stamp = _stamp(original)  # before it is read: a change meanwhile will be seen
+    stamp = stamp_of(original)  # before it is read: a change meanwhile will be seen
     try:
         known = transcode(original, made, resolution)
     except OSError:  # a full disk; those of the original are VideoErrors
@@ -160,7 +151,7 @@ def report(index: Index) -> str:
         [
             f"{index.name}: {len(index.table)} videos prepared, {index.folder}",
             f"  {len(unreadable)} could not be prepared (left out)",
-            *unreadable_lines(unreadable, index),
+            *fault_lines(unreadable, index),
             f"  {pc.sum(index.table['bytes']).as_py() / 1e6:,.1f} MB",
             f"  manifest {index.manifest_hash}",
         ]

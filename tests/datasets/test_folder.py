@@ -54,12 +54,8 @@ def test_the_folders_are_the_classes_in_alphabetical_order(root: Path) -> None:
 def test_folders_train_and_val_are_the_parts(parted: Path) -> None:
     index = build_from_folders("mine", parted)
     assert index.classes == ("bow", "jump", "wave")
-    assert parts(index) == {
-        "train/jump/b.mp4": "train",
-        "train/wave/a.mp4": "train",
-        "val/bow/c.mp4": "test",
-        "val/wave/a.mp4": "test",
-    }
+    shown = {"train/jump/b.mp4", "train/wave/a.mp4", "val/bow/c.mp4", "val/wave/a.mp4"}
+    assert parts(index) == {path: "train" if path.startswith("train/") else "test" for path in shown}
     assert labelled(index)["train/wave/a.mp4"] == labelled(index)["val/wave/a.mp4"] == "wave"
     put_video(parted / "test" / "wave" / "d.mp4")  # beside it, validation is in neither part
     index = build_from_folders("mine", parted)
@@ -147,14 +143,9 @@ def test_an_index_is_the_same_whatever_the_locale(root: Path, tmp_path: Path) ->
     put_video(root / "grüßen" / "日本.mp4")
     (root / "grüßen" / "ß.txt").touch()
     command = [sys.executable, "-m", "studylib.datasets", "folder", "--root", root, "--name", "mine"]
-    locale = {
-        "LC_ALL": "C",
-        "PYTHONCOERCECLOCALE": "0",
-        "PYTHONUTF8": "0",
-        "PYTHONPATH": str(REPOSITORY),
-        "STUDY_DATA": str(tmp_path / "c"),
-    }
-    subprocess.run([*command, "--prepare", "--workers", "1"], env=os.environ | locale, check=True)
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    environment = {**os.environ, **locale, "PYTHONPATH": str(REPOSITORY), "STUDY_DATA": str(tmp_path / "c")}
+    subprocess.run([*command, "--prepare", "--workers", "1"], env=environment, check=True)
     index, made = load_index("mine", tmp_path / "c"), load_index("mine-128x171", tmp_path / "c")
     assert index.manifest_hash == build_from_folders("mine", root).manifest_hash
     assert labelled(made)["grüßen/日本.mp4"] == "grüßen"

@@ -32,16 +32,8 @@ def make_index(folder: Path, lengths: tuple[int, ...] = LENGTHS) -> Index:
     names = [f"{row}.mp4" for row in range(len(lengths))]
     for name, length in zip(names, lengths, strict=True):
         write_video(folder / "small" / name, rng.integers(0, 255, (length, 48, 64, 3), np.uint8), fps=25)
-    n = len(lengths)
-    columns = {
-        "path": names,
-        "label": [0] * n,
-        "num_frames": lengths,
-        "fps": [25.0] * n,
-        "width": [64] * n,
-        "height": [48] * n,
-        "split1": ["train"] * n,
-    }
+    same = {"label": 0, "fps": 25.0, "width": 64, "height": 48, "split1": "train"}
+    columns = {"path": names, "num_frames": lengths, **{key: [value] * len(names) for key, value in same.items()}}
     return write_index("small", folder / "small", ["noise"], columns, {}, folder)
 
 
@@ -110,8 +102,7 @@ def test_frames_that_do_not_fit_the_budget_are_not_cached(
 
 def test_one_process_builds_while_another_waits(index: Index, capsys: pytest.CaptureFixture) -> None:
     built = open_frames(index, SIZE).path
-    inode = built.stat().st_ino
-    facts = built.with_suffix(".json")
+    inode, facts = built.stat().st_ino, built.with_suffix(".json")
     finished = facts.read_bytes()
     facts.unlink()  # as if this process were still building
     opened = []
@@ -142,10 +133,8 @@ def test_a_full_disk_leaves_the_earlier_cache_and_no_half_one(tmp_path: Path) ->
     earlier = open_frames(make_index(tmp_path), SIZE).path.read_bytes()
     index = make_index(tmp_path, (40,))
     before = files(index)
-    with (
-        files_limited_to(50_000),
-        pytest.raises(OSError, match=r"frames_24x32\.bin: cannot write.*intact.*STUDY_CACHE_GB=0") as raised,
-    ):
+    message = r"frames_24x32\.bin: cannot write.*intact.*STUDY_CACHE_GB=0"
+    with files_limited_to(50_000), pytest.raises(OSError, match=message) as raised:
         open_frames(index, SIZE)
     assert raised.value.errno == errno.EFBIG
     assert (index.folder / "frames_24x32.bin").read_bytes() == earlier

@@ -189,6 +189,8 @@ def test_only_present_numbers_the_classes_that_have_a_video(root: Path, lists: P
 
 def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path) -> None:
     rows = rows_by_stem(made("ucf101", root, lists).table)
+    # the official file wins over its conversion
+    assert sorted(Path(row["path"]).suffix for row in rows.values()) == [".avi", ".mp4", ".mp4", ".mp4"]
     parts = {stem: ["test" if n in UCF101[stem] else "train" for n in (1, 2, 3)] for stem in UCF101}
     assert len(rows) == 4
     for key in (key for key in UCF101 if Path(key).name in rows):
@@ -197,11 +199,6 @@ def test_each_video_has_its_official_part_in_each_split(root: Path, lists: Path)
     for key, numbers in HMDB51.items():
         row = rows[key.split("/")[1]]
         assert [row[f"split{n}"] for n in (1, 2, 3)] == [["", "train", "test"][int(n)] for n in numbers]
-
-
-def test_the_official_file_wins_over_its_conversion(root: Path, lists: Path) -> None:
-    paths = made("ucf101", root, lists).table["path"].to_pylist()
-    assert [Path(path).suffix for path in paths] == [".avi", ".mp4", ".mp4", ".mp4"]
 
 
 def test_a_folder_in_other_letter_case_and_one_that_is_a_link_are_found(root: Path, lists: Path) -> None:
@@ -214,8 +211,7 @@ def test_a_folder_in_other_letter_case_and_one_that_is_a_link_are_found(root: Pa
     assert (len(index.table), index.facts["missing"]) == (4, 0)
 
 
-WRONG, CLIMB = "kinetics400/wrong.csv", "hmdb51/climb_test_split2.txt"
-TEST_PARTITION = "sports1m/test_partition.txt"
+WRONG, CLIMB, TEST_PARTITION = "kinetics400/wrong.csv", "hmdb51/climb_test_split2.txt", "sports1m/test_partition.txt"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +280,6 @@ def test_the_command_reports_what_is_there_beside_the_published_counts(
     assert "of 10 listed 1 are missing and 1 unreadable (left out), 1 files are in no list" in out
     assert "1 are shorter than 8 frames: kept" in out
     assert "trainbroken_000001_000011.mp4: " in out
-    assert len(load_index("k400").table) == 8
 
 
 def test_a_command_that_fails_says_why_in_one_line(lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -305,9 +300,8 @@ def test_a_command_that_fails_says_why_in_one_line(lists: Path, tmp_path: Path, 
 )
 def test_the_official_lists_count_as_published(dataset: str, name: str, ends: tuple) -> None:
     lists = READERS[dataset](OFFICIAL / dataset)
-    counts = {
-        f"{split} {part}": n for split, of in lists.facts()["listed_in_part"].items() for part, n in of.items() if n
-    }
+    listed = lists.facts()["listed_in_part"]
+    counts = {f"{split} {part}": n for split, parts in listed.items() for part, n in parts.items() if n}
     published = {part: videos for part, (videos, _) in published_counts(name).items()}
     assert published.pop("all") == len(lists.videos)
     assert {part: n for part, n in counts.items() if "neither" not in part} == published

@@ -107,10 +107,8 @@ def test_the_person_is_in_the_frame_whatever_it_does(difficulty):
     knobs = at_difficulty(difficulty)
     for name in ACTIONS:
         for number in range(12):
-            nuisances, sway = (
-                draw_nuisances(7, "train", number, knobs),
-                draw_sway(generator(7, "train", number, "sway")),
-            )
+            nuisances = draw_nuisances(7, "train", number, knobs)
+            sway = draw_sway(generator(7, "train", number, "sway"))
             camera, (person, _) = make_camera(nuisances, knobs), draw_person(7, nuisances["person"], knobs)
             body = stand(with_sway(perform(name, number, knobs), sway), person, nuisances, sway)
             at = to_frame(camera.project(body)[0], *camera_motion(nuisances, sway, camera, knobs)) / 2  # stored pixels
@@ -165,8 +163,7 @@ def test_frames_equal_the_recorded_ones_to_one_grey_level_on_every_machine():
 
 def test_the_same_arguments_give_the_same_frames_and_other_seeds_others():
     first = pantomime.frames("bend_slow", "train", 11, seed=5)
-    assert first.shape == (64, 128, 172, 3)
-    assert first.dtype == np.uint8
+    assert (first.shape, first.dtype) == ((64, 128, 172, 3), np.uint8)
     assert np.array_equal(first, pantomime.frames("bend_slow", "train", 11, seed=5))
     assert not np.array_equal(first, pantomime.frames("bend_slow", "train", 11, seed=6))
     assert not np.array_equal(first, pantomime.frames("bend_slow", "test", 11, seed=5))
