@@ -17,6 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with one line on stderr when it did not, 130 after Ctrl-C."""
     args = parser().parse_args(arguments)
     try:
+        family = args.name.partition("-")[0]
+        if family != args.dataset and family in ("pantomime", "miracl"):  # which may be there already
+            raise DatasetError(f"--name: {args.name!r} names a dataset of {family}; call it {args.dataset}-...")
         if args.prepare is not None and args.prepare < 16:  # first: the index may take hours
             raise DatasetError(f"--prepare must be at least 16, not {args.prepare}")
         if args.dataset == "pantomime":

@@ -81,21 +81,25 @@ def open_frames(index: Index, size: tuple[int, int], modality: str = "rgb") -> F
     facts = {"format": 1, "manifest_hash": index.manifest_hash, "size": [height, width], "bytes": needed}
     if modality == "flow":
         facts["farneback"] = FARNEBACK
-    broken = _built(path, facts)
+    broken = _built(path, facts, index)
     if broken is None:
         with locked(path.with_suffix(".lock"), f"{index.name}: another process is building the frame cache"):
-            broken = _built(path, facts)
+            broken = _built(path, facts, index)
             if broken is None:  # else another process has built it while this one waited
                 broken = _build(index, path, offsets, frame, modality)
                 write_text(path.with_suffix(".json"), json.dumps(facts | {"broken": broken}, indent=1) + "\n")
     return FrameCache(path, frame, offsets, broken)
 
 
-def _built(path: Path, facts: dict) -> dict[int, str] | None:
-    """The broken videos of a cache that is there and fits the facts; None where there is none."""
+def _built(path: Path, facts: dict, index: Index) -> dict[int, str] | None:
+    """The broken videos of a cache that is there and fits the facts; None where there is none, or one of them has been
+    mended since."""
     try:
         told = json.loads(path.with_suffix(".json").read_bytes())
         broken = {int(row): reason for row, reason in told.pop("broken").items()}
+        made, videos = path.stat().st_mtime, [index.video(row)[0] for row in broken]
+        if any(video.exists() and video.stat().st_ctime > made for video in videos):
+            return None
         return broken if told == facts and path.stat().st_size == facts["bytes"] else None
     except (OSError, ValueError, KeyError):
         return None

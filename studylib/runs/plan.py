@@ -24,6 +24,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from studylib import REPOSITORY
 from studylib.datasets.index import DatasetError, difference, load_index
+from studylib.datasets.pantomime import manifest_of
 from studylib.datasets.pantomime.actions import training_videos
 from studylib.training.spec import (
     STRICT,
@@ -163,13 +164,20 @@ def load_plan(path: Path | str) -> Plan:
     if not re.fullmatch(PLAN_NAME, path.stem):
         raise PlanError(f"{path}: not the name of a plan; rename the file: letters, digits, '_', '-' and '.'")
     try:
-        content = yaml.load(path.read_text(), _UniqueKeyLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
     except FileNotFoundError:
         plans = ", ".join(p.name for p in plan_files(path.parent)) or "none"
         raise PlanError(f"{path}: no such plan; in {path.parent} there are {plans}") from None
-    except yaml.YAMLError as error:
-        raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise PlanError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from None
     _require_keys(path, "the plan", content, ("title", "datasets", "resources", "defaults", "runs"), ("title", "runs"))
+    if not isinstance(content["title"], str):
+        raise PlanError(f"{path}: title: {content['title']!r} is no text")
+    for key in ("datasets", "defaults"):
+        if not isinstance(content.get(key) or {}, dict):
+            raise PlanError(f"{path}: {key}: {content[key]!r} is not a mapping of names to values")
     datasets = {name: _dataset(path, name, given) for name, given in (content.get("datasets") or {}).items()}
     manifests = {name: given.pop("manifest") for name, given in datasets.items() if "manifest" in given}
     datasets = {name: given for name, given in datasets.items() if given}
@@ -206,13 +214,13 @@ def load_plan(path: Path | str) -> Plan:
 
 
 def check_here(plan: Plan, repository: Path = REPOSITORY) -> None:
-    """Refuse to go on where a run folder holds another run than the plan says, or a dataset that it fixes has other
-    videos here; nothing is touched. Errors: SpecError: names the folder, the fields that differ and what to do.
+    """Refuse to go on where a run folder holds another run than the plan says, or a dataset that it makes or fixes has
+    other videos here; nothing is touched. Errors: SpecError: names the folder, the fields that differ and what to do.
     PlanError: names the plan, the dataset, both manifests and what to do."""
     for run in plan.runs:
         if (repository / run.folder / "spec.json").exists():
             require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)
-    for name, fixed in plan.manifests.items():
+    for name, fixed in ({n: manifest_of(n, given) for n, given in plan.datasets.items()} | plan.manifests).items():
         try:
             found = load_index(name).manifest_hash
         except DatasetError:  # it is not here yet, or broken, which a run on it will say
@@ -224,10 +232,11 @@ def check_here(plan: Plan, repository: Path = REPOSITORY) -> None:
 def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
     """A dataset as the plan gives it: of a generated one what it is made from, of real videos the manifest alone."""
     usual = {}
-    if name.partition("-")[0] == GENERATED:
+    if str(name).partition("-")[0] == GENERATED:
         _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))
         try:
             usual = {"train_videos": training_videos(given.get("vocabulary", "source"), given.get("difficulty", 0))}
+            manifest_of(name, usual | given)
         except (ValueError, TypeError) as error:
             raise PlanError(f"{path}: dataset {name}: {error}") from None
     else:
@@ -241,6 +250,8 @@ def _expand(plan: str, entry: dict[str, Any], resources: Resources, manifests: M
     """One run for each combination of an entry's lists."""
     name = entry.pop("name", None)
     lists = {key: value for key, value in entry.items() if isinstance(value, list)}
+    if empty := [key for key, value in lists.items() if not value]:
+        raise PlanError(f"{empty[0]}: [] is an empty list: it makes no run")
     runs = []
     for values in product(*lists.values()):
         spec = RunSpec.from_parameters(_filled_in({**entry, **dict(zip(lists, values, strict=True))}))
@@ -266,8 +277,11 @@ def _run_name(spec: RunSpec, name: str | None, varied: Mapping[str, list]) -> st
     """`r2plus1d-18_8f_seed0`, or the given name; other fields that the entry varies are added."""
     told = {"seed"} if name else {"seed", "net", "depth", "clip_length"}
     added = [key for key, values in varied.items() if key not in told and (not name or len(values) > 1)]
-    first = name or f"{spec.net}-{spec.depth}_{spec.clip_length}f"
-    return "_".join([first, *(f"{key}{getattr(spec, key)}" for key in added), f"seed{spec.seed}"])
+    first = f"{spec.net}-{spec.depth}_{spec.clip_length}f" if name is None else str(name)
+    whole = "_".join([first, *(f"{key}{getattr(spec, key)}" for key in added), f"seed{spec.seed}"])
+    if not re.fullmatch(PLAN_NAME, whole, re.ASCII):
+        raise PlanError(f"name: {whole!r} cannot name a folder; give a name of letters, digits, '_', '-' and '.'")
+    return whole
 
 
 def _require_keys(path: Path, where: str, value: Any, known: tuple[str, ...], required: tuple[str, ...] = ()) -> None:

@@ -312,6 +312,8 @@ def table(plan: str | None = None, experiment: str | None = None, repository: Pa
     folder = repository / "runs"
     files = plan_files(folder) if plan is None else [folder / f"{plan}.yaml"]
     runs = pd.concat([load_plan_runs(load_plan(file), repository) for file in files], ignore_index=True)
+    if experiment is not None and experiment not in set(runs["experiment"]):
+        raise ValueError(f"experiment {experiment!r} is in no plan; there are {', '.join(runs['experiment'].unique())}")
     return runs if experiment is None else runs[runs["experiment"] == experiment]
 
 

@@ -178,13 +178,16 @@ def load_spec(run_folder: Path) -> RunSpec:
     """The spec of a run folder. Errors: SpecError: no `spec.json`, not JSON, or not a spec."""
     path = run_folder / "spec.json"
     try:
-        return RunSpec.from_parameters(json.loads(path.read_text()))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise SpecError("holds no names and values; restore it or remove the run folder")
+        return RunSpec.from_parameters(content)
     except FileNotFoundError:
         raise SpecError(f"{path}: missing; a run folder starts with its spec, see the experiment notebooks") from None
-    except json.JSONDecodeError as error:
-        raise SpecError(f"{path}: not JSON ({error}); restore it or remove the run folder") from None
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from None
+    except ValueError as error:
+        raise SpecError(f"{path}: not JSON in UTF-8 ({error}); restore it or remove the run folder") from None
 
 
 def recorded_hash(run_folder: Path) -> str:

@@ -18,10 +18,6 @@ FOUND = '<ul id="search-results"></ul><script>setTimeout(() => { document.queryS
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 BROKEN = {
     "console.html": ("<script>console.error('it broke')</script>", "error in the console: it broke"),
-    "exception.html": (
-        "<script>nothing.there</script>",
-        "error in the console: ReferenceError: nothing is not defined",
-    ),
     "resource.html": (
         '<img src="gone.png" alt="gone">',
         r"error in the console: Failed to load resource: .* 404 .*/book/gone.png",
@@ -49,7 +45,6 @@ UNREACHED = {
         '<a href="index.html">home</a>',
         "the first Tab goes to 'index.html', not to a link to the content",
     ),
-    "no_link.html": ("<p>text</p>", "the first Tab goes to None, not to a link to the content"),
     "nowhere.html": ('<a href="#gone">skip</a>', "the first Tab goes to '#gone', not to a link to the content"),
     "past.html": (
         '<a href="#text">skip</a><main id="text">text</main><a href="index.html">home</a>',

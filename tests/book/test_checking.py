@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from studylib.book import checking, evidence
+from studylib.book import checking
 from studylib.book.evidence import rank_agreement
 from studylib.claims import audit, published
 from studylib.claims.audit import FAILS, HOLDS, ROUNDING, difference_margin
@@ -120,9 +120,3 @@ def test_kendalls_tau_is_that_of_a_hand_count_and_its_interval_repeats():
 
 def test_the_margin_of_a_difference_of_two_halves_on_ten_thousand_videos():
     assert difference_margin(50, 50, 10_000) == pytest.approx(1.96 * 100 * (0.5 / 10_000) ** 0.5, rel=1e-4)
-
-
-def test_one_set_of_weights_gains_ten_points_from_averaging_clips():
-    averaging = evidence.changes().set_index("change").loc["mean of 5 clips, not one clip"]
-    assert averaging["high"] == pytest.approx(63.200 - 52.75)
-    assert averaging["nets"] == 3

@@ -51,6 +51,15 @@ def files(index: Index) -> set[str]:
     return {path.name for path in index.folder.iterdir() if path.suffix != ".mp4"}
 
 
+def test_a_video_that_is_mended_is_read_again(tmp_path: Path) -> None:
+    index = make_index(tmp_path, (9,) * 21)
+    video = index.path("3.mp4")
+    os.rename(video, tmp_path / "away")
+    assert list(open_frames(index, SIZE).broken) == [3]
+    os.rename(tmp_path / "away", video)
+    assert not open_frames(index, SIZE).broken
+
+
 def test_a_cached_clip_is_the_clip_of_the_file(index: Index) -> None:
     cache = open_frames(index, SIZE)
     for row, length in enumerate(LENGTHS):

@@ -54,6 +54,11 @@ def test_lists_stand_for_one_run_of_each_value(tmp_path):
         ("test_videos: 16", "test_videos: 16, manifest: 12", "manifest: 12 is not a hash of 64 digits"),
         ("epochs: 2}", "epochs: 2, epochs: 3}", "'epochs' is given twice"),
         ("runs:", "runs: [", "not YAML"),
+        ("title: ", "title: 5 #", "title: 5 is no text"),
+        ("datasets:", "datasets: [a]\nx:", "x: no such entry"),
+        ("net: r3d", "name: ../up, net: r3d", "run 2: name: '../up_.*' cannot name a folder"),
+        ("[0.01, 0.02]", "[]", r"run 2: lr: \[\] is an empty list"),
+        ("train_videos: 16", "train_videos: many", "dataset pantomime-try: "),
         ("epochs: 2}", "epoch: 2}", "run 1: epoch: no such parameter; did you mean 'epochs'"),
     ],
 )
@@ -138,6 +143,13 @@ def test_a_run_folder_that_does_not_match_the_plan_is_refused_before_anything_ru
     with pytest.raises(SpecError, match=r"r3d-18_8f_seed0: holds another run .epochs is 2, wanted 3"):
         check_here(changed, tmp_path)
     assert (tmp_path / run.folder / "spec.json").read_text() == run.spec.to_json()
+
+
+def test_a_generated_dataset_of_other_videos_is_refused_before_anything_runs(tmp_path, data_root, tiny_pantomime):
+    data_root.mkdir()
+    (data_root / "pantomime-try").symlink_to(tiny_pantomime)
+    with pytest.raises(PlanError, match=r"runs/try\.yaml: .*pantomime-try.*these are other videos"):
+        check_here(plan_of(tmp_path, GOOD), tmp_path)
 
 
 def test_a_plan_is_printed_with_what_it_takes_on_a_named_gpu(tmp_path, capsys):

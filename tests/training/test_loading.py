@@ -142,7 +142,8 @@ def test_faults_go_on_after_a_resume_and_five_percent_is_still_allowed() -> None
 
 
 def test_flow_from_the_cache_is_flow_from_the_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = RunSpec(**TINY | {"dataset": "folder-small", "resolution": 28, "modality": "flow"})
+    flow_fields = {"modality": "flow", "standardise": "dataset"}
+    spec = RunSpec(**TINY | {"dataset": "folder-small", "resolution": 28} | flow_fields)
     index = make_index(data)
     read, _ = open_parts(index, spec)
     monkeypatch.delenv("STUDY_CACHE_GB")

@@ -12,21 +12,17 @@ import torch
 
 from studylib import REPOSITORY
 from studylib.book.experiment import summary
-from studylib.book.released import ACCURACIES, beside_published, comparison
+from studylib.book.released import ACCURACIES, beside_published
 from studylib.nets import weights
 from studylib.nets.build import build_net
 from studylib.nets.weights import WeightsError
-from studylib.runs.plan import PlanError, load_plan
 from studylib.runs.results import BrokenRun, load_run
 from studylib.training import checkpoint
 from studylib.training import run as training
 from studylib.training.checkpoint import checkpoint_folder
-from studylib.training.evaluation import video_top_k
 from studylib.training.run_files import read_metrics
 from studylib.training.spec import RunSpec, load_spec
-from tests.fake_runs import fake_predictions
 from tests.foreign_weights import save_torchvision, save_vmz
-from tests.made_study import made_run, made_study
 from tests.trainings import saved_state
 
 NOTEBOOK = REPOSITORY / "book" / "experiments" / "released.ipynb"
@@ -179,43 +175,3 @@ def test_a_run_starts_from_another_run_and_an_interrupted_one_goes_on_with_its_e
     assert load_run(tmp_path / "second").provenance["init_from"]["source"] == "run:quick/released/first"
     with pytest.raises(WeightsError, match=r"first: has no checkpoint in the data folder \(checkpoints stay where"):
         run(tmp_path / "third", **fields | {"seed": 3, "init_from": "run:quick/released/first"})
-
-
-PLAN = """
-title: "try"
-defaults: {experiment: released, dataset: pantomime-tiny, net: r3d}
-runs:
-  - {name: second, clip_length: 16, init_from: run:try/released/first_seed0}
-  - {name: first}
-  - {name: other, init_from: run:quick/conv_types/r3d-18_8f_seed0}
-"""
-
-
-def test_the_plan_orders_runs_by_their_weights(tmp_path):
-    path = tmp_path / "try.yaml"
-    path.write_text(PLAN)
-    plan = load_plan(path)
-    second, first, other = plan.runs
-    assert plan.start_of(second) == first
-    assert plan.start_of(first) is None
-    assert plan.start_of(other) is None  # another plan's: has to be there already
-    path.write_text(PLAN.replace("first_seed0", "fist_seed0"))
-    with pytest.raises(PlanError, match="second_seed0: init_from: run:try/released/fist_seed0 is no run of this plan"):
-        load_plan(path)
-    path.write_text(PLAN.replace("name: first", "name: first, init_from: run:try/released/second_seed0"))
-    with pytest.raises(PlanError, match="leads back to the run itself"):
-        load_plan(path)
-
-
-def test_published_numbers_stand_beside_those_of_files_that_were_tested():
-    tested = fake_predictions(videos_a_class=2, clips=2)
-
-    def run(planned):
-        return made_run(planned, tested) if planned.spec.init_from == "file:vmz_r2plus1d-18_8f.pkl" else None
-
-    assert "here" not in comparison(made_study(plans=("released",))).columns.get_level_values(0)
-    table = comparison(made_study(run, ("released",)))
-    row = table[table["", "file"] == "vmz_r2plus1d-18_8f.pkl"].iloc[0]
-    assert (row["published", "clip@1"], row["published", "video@1"]) == (53.2, 65.3)
-    assert row["here", "video@1"] == video_top_k(tested, 1)
-    assert table["here", "video@1"].notna().sum() == 1
