@@ -54,9 +54,9 @@ def files(index: Index) -> set[str]:
 def test_a_video_that_is_mended_is_read_again(tmp_path: Path) -> None:
     index = make_index(tmp_path, (9,) * 21)
     video = index.path("3.mp4")
-    os.rename(video, tmp_path / "away")
+    video.rename(tmp_path / "away")
     assert list(open_frames(index, SIZE).broken) == [3]
-    os.rename(tmp_path / "away", video)
+    (tmp_path / "away").rename(video)
     assert not open_frames(index, SIZE).broken
 
 
