@@ -113,7 +113,7 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"{path}: cannot read this official list ({reason}); check --lists") from error
+        raise DatasetError(f"{path}: cannot read this official list ({reason}); check --lists, or --classes") from error
 
 
 def read_lines(path: Path) -> Iterable[tuple[str, str]]:

@@ -374,7 +374,7 @@ def import_run(run_folder: Path, repository: Path = REPOSITORY) -> str:
         except OSError as error:
             raise BrokenRun(f"cannot be copied: {error}") from None
         except BrokenRun as error:
-            raise BrokenRun(str(error).replace(f"{above}/", "")) from None
+            raise BrokenRun(str(error).replace(f"{above}/", "").replace(f"runs/{Path(above).name}/", "")) from None
         if run is None:
             raise BrokenRun(f"it is {state}; finish it where it runs, and import it then")
         _require_same_videos(run.provenance["dataset"], planned, repository)
@@ -436,7 +436,7 @@ def main(arguments: list[str]) -> int:
         for outcome in import_results(given.folder):
             refused += outcome.state == "refused"
             print(f"{outcome.state}: {outcome.name}" + (f": {outcome.reason}" if outcome.reason else ""), flush=True)
-    except BrokenRun as error:
+    except (BrokenRun, OSError) as error:  # such as runs/ that may not be written
         print(error, file=sys.stderr)
         return 1
     return int(refused > 0)

@@ -141,10 +141,17 @@ def scores_of(network: Network) -> Scores:
     if isinstance(network, Mapping):
         scores = {seed: {1: own} if isinstance(own, Predictions) else own for seed, own in network.items()}
     else:
-        scores = {}
+        scores, first = {}, None
         for run in network:
-            splits = scores.setdefault(run.spec.seed, {}) if run is not None else {}
-            if run is not None and splits.setdefault(run.spec.split, run.predictions) is not run.predictions:
+            if run is None:
+                continue
+            first = first or run
+            for name in ("net", "depth", "modality", "dataset"):
+                if (value := getattr(run.spec, name)) != getattr(first.spec, name):
+                    other = f"{getattr(first.spec, name)!r} in {first.folder}"
+                    raise ValueError(f"{run.folder}: {name} is {value!r}, {other}; give the runs of one network")
+            splits = scores.setdefault(run.spec.seed, {})
+            if splits.setdefault(run.spec.split, run.predictions) is not run.predictions:
                 raise ValueError(
                     f"{run.folder}: another run has seed {run.spec.seed} and split {run.spec.split} too; give the runs "
                     "of one network in one setting"

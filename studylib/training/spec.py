@@ -239,6 +239,6 @@ def _problem(error: Mapping[str, Any], names: Sequence[str], what: str) -> str:
     if kind == "literal_error":
         near = difflib.get_close_matches(str(value), re.findall(r"'(\w+)'", takes), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-    elif kind == "float_type" and isinstance(value, str):
+    elif kind == "float_type" and isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+e[+-]?\d+", value, re.I):
         hint = "; YAML reads 1e-3 as a text, write 0.001"
     return f"{name}: {value!r} {takes}{hint}"

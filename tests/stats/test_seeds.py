@@ -12,6 +12,8 @@ from studylib.stats import difference, difference_of_differences
 from studylib.stats.intervals import crossed_interval
 from studylib.training.evaluation import Predictions, clip_top1, video_top_k
 from tests.fake_runs import fake_predictions
+from tests.verdict_runs import SPEC, run_of
+from tests.verdict_runs import scored as scored_runs
 
 CLASSES = ("a", "b")
 SIGNS = (1, -1)
@@ -219,6 +221,12 @@ def test_no_interval_of_a_difference_reaches_beyond_what_is_possible():
     assert (difference(*nets).low, difference(*nets).high) == (-100, 100)
     both = difference_of_differences(nets, nets[::-1])
     assert (both.low, both.high) == (-200, 200)
+
+
+def test_runs_of_two_networks_are_not_taken_for_one():
+    runs = [run_of(SPEC(net=net, seed=seed), scored_runs(60)) for seed, net in enumerate(("r3d", "r2d"))]
+    with pytest.raises(ValueError, match=r"net is 'r2d', 'r3d' in none; give the runs of one network"):
+        difference(runs, runs)
 
 
 def test_an_unknown_measure_is_refused():
