@@ -97,10 +97,10 @@ def _built(path: Path, facts: dict, index: Index) -> dict[int, str] | None:
     try:
         told = json.loads(path.with_suffix(".json").read_bytes())
         broken = {int(row): reason for row, reason in told.pop("broken").items()}
-        made, videos = path.stat().st_mtime, [index.video(row)[0] for row in broken]
-        if any(video.exists() and video.stat().st_ctime > made for video in videos):
+        if told != facts or path.stat().st_size != facts["bytes"]:
             return None
-        return broken if told == facts and path.stat().st_size == facts["bytes"] else None
+        made, videos = path.stat().st_mtime, [index.video(row)[0] for row in broken]
+        return None if any(video.exists() and video.stat().st_ctime > made for video in videos) else broken
     except (OSError, ValueError, KeyError):
         return None
 

@@ -58,6 +58,10 @@ def test_a_video_that_is_mended_is_read_again(tmp_path: Path) -> None:
     assert list(open_frames(index, SIZE).broken) == [3]
     (tmp_path / "away").rename(video)
     assert not open_frames(index, SIZE).broken
+    video.rename(tmp_path / "away")
+    (index.folder / "frames_24x32.bin").unlink()
+    assert list(open_frames(index, SIZE).broken) == [3]
+    assert not open_frames(make_index(tmp_path, (9,) * 2), SIZE).broken  # of fewer videos than the broken one's row
 
 
 def test_a_cached_clip_is_the_clip_of_the_file(index: Index) -> None:
