@@ -13,7 +13,7 @@ from studylib.book.tables import accuracy, difference, links, runs_of
 from studylib.claims.parts import contrast
 from studylib.claims.verdicts import clip_correlation, right_by
 from studylib.stats import Estimate
-from studylib.stats.estimates import MEASURES, combined, outcomes
+from studylib.stats.estimates import MEASURES, change, outcomes
 from studylib.training.evaluation import WAYS, Predictions
 
 SCRATCH, MOVED, TUNED = "trained at its own length", "tested as it is", "fine-tuned"
@@ -93,16 +93,15 @@ def experiments(networks: pd.DataFrame) -> dict[str, Estimate | float | None]:
     scratch = networks[networks["how"] == SCRATCH]
     short, long = (scratch[scratch["clip_length"] == came[column].max()] for column in ("trained_at", "clip_length"))
     seeds = {run.spec.seed for run in runs_of(short)} & {run.spec.seed for run in runs_of(moved)}
-    change = None
+    loss = None
     if seeds:
-        before, after = (outcomes(runs_of(own[own["seed"].isin(seeds)]), "clip_top1") for own in (short, moved))
-        change = combined([before.minus(after)], [1]).within(-100, 100)
+        loss = change(*(outcomes(runs_of(own[own["seed"].isin(seeds)]), "clip_top1") for own in (short, moved)))
     work = [(own["flops"] * own["training_clips"]).max() for own in (short, tuned, long)]
     saved = 1 - (work[0] + work[1]) / work[2] if all(map(runs_of, (short, tuned, long))) else None
     return {
         "the short network on short clips": accuracy(short),
         "the short network on long clips": accuracy(moved),
-        "the short network on long clips: loss": change,
+        "the short network on long clips: loss": loss,
         "fine-tuned to long clips": accuracy(tuned),
         "trained on long clips from scratch": accuracy(long),
         "fine-tuned minus from scratch": difference(tuned, long),

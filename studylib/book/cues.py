@@ -18,7 +18,7 @@ from studylib.book.tables import runs_of
 from studylib.datasets.pantomime.actions import CUES, VOCABULARIES
 from studylib.nets.table import PAPER_NAMES
 from studylib.runs.results import Run
-from studylib.stats.estimates import Scores, combined, outcomes
+from studylib.stats.estimates import Scores, change, outcomes
 from studylib.training.evaluation import Predictions, named_right
 
 # Percent of a group for a net that names every pair and guesses the member.
@@ -108,11 +108,10 @@ def by_order(tests: pd.DataFrame) -> pd.DataFrame:
             scores = {order: scores_of(runs, lambda run, g=group: groups_of(run)[g]) for order, runs in used.items()}
             for order in (order for order in ORDERS if scores[order]):
                 both = [seed for seed in scores["normal"] if seed in scores[order]]
-                pair = [outcomes({seed: scores[o][seed] for seed in both}) for o in (order, "normal")] if both else None
-                change = None
-                if pair and order != "normal":
-                    change = combined([pair[0].minus(pair[1])], [1]).within(-100, 100)
-                rows.append((net, order, group, stats.accuracy(scores[order]), change))
+                moved = None
+                if both and order != "normal":
+                    moved = change(*(outcomes({seed: scores[o][seed] for seed in both}) for o in (order, "normal")))
+                rows.append((net, order, group, stats.accuracy(scores[order]), moved))
     return pd.DataFrame(rows, columns=["net", "order", "group", "accuracy", "change"])
 
 

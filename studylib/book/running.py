@@ -11,8 +11,7 @@ from studylib.book.tables import run_link
 from studylib.runs import benchmarks
 from studylib.runs.benchmarks import device_name
 from studylib.runs.cost import PASSES, SHORTEST, costs_of, given_gpus, rate_of, recorded_rates, seconds, training_passes
-from studylib.runs.magnitudes import disk, duration, two
-from studylib.runs.magnitudes import span as magnitude
+from studylib.runs.magnitudes import disk, duration, span, two
 from studylib.runs.plan import Plan
 from studylib.runs.results import Run
 
@@ -52,12 +51,11 @@ def plan_costs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
         row["training clips (M)"] = two(group["training_clips"].sum() / 1e6)
         row["test clips (M)"] = two(group["test_clips"].sum() / 1e6)
         row["multiply-adds (10^18)"] = two(group["multiply_adds"].sum() / 1e18)
-        for column, span in spans.items():
-            least, most = span.loc[group.index, ["least", "most"]].sum(skipna=False)
-            # what a node is billed by; of our CPU, which is a laptop's, a wait
-            row[column] = (
-                duration(least, most) if column == "our CPU" else f"{magnitude(least / 3600, most / 3600)} hours"
-            )
+        for column, times in spans.items():
+            least, most = times.loc[group.index, ["least", "most"]].sum(skipna=False)
+            # a GPU is paid by the hour; for our CPU, a laptop's, one waits
+            cpu = column == "our CPU"
+            row[column] = duration(least, most) if cpu else f"{span(least / 3600, most / 3600)} hours"
         rows.append(row | {column: disk(group[column].sum()) for column in ("checkpoints", "predictions")})
     return pd.DataFrame(rows)
 

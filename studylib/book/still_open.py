@@ -48,14 +48,19 @@ def numbers() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["where", "what", "printed", "runs"])
 
 
-def status(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def a100_hours(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """`least` and `most` hours of each of a plan's `runs`, its rows in its order, on an A100."""
+    return seconds(costs_of(plan), "A100")[["least", "most"]].set_index(runs.index) / 3600
+
+
+def status(runs: pd.DataFrame, hours: pd.DataFrame) -> pd.DataFrame:
     """`numbers` with status, runs needed, hours (least and most, of all of them on an A100), first run (that has to be
     made) and, where seeds are complete and of one stream, ours.
 
     Args:
-        runs: rows of the plan `paper`, in its order.
+        runs: rows of the plan `paper`.
+        hours: `a100_hours` of them.
     """
-    hours = seconds(costs_of(plan), "A100")[["least", "most"]].set_index(runs.index) / 3600
     rows = []
     for query in numbers()["runs"]:
         own = runs.query(query, engine="python")

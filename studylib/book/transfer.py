@@ -5,7 +5,7 @@ import pandas as pd
 from studylib import stats
 from studylib.book.tables import accuracy, difference, links, runs_of
 from studylib.claims import published
-from studylib.stats.estimates import Scores, combined, outcomes, scores_of
+from studylib.stats.estimates import Scores, change, outcomes, scores_of
 from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse
 
 # Experiments whose networks are the paper's; others change a setting.
@@ -60,7 +60,7 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
         if both:
             alone = [{seed: stream[seed] for seed in both} for stream in (rgb, flow)]
             # the same weights, seed by seed
-            gains = [combined([outcomes(both).minus(outcomes(stream))], [1]).within(-100, 100) for stream in alone]
+            gains = [change(outcomes(both), outcomes(stream)) for stream in alone]
             accuracies = [stats.accuracy(stream) for stream in (*alone, both, by_vmz)]
             told = own.iloc[0][["net", "dataset", "clip_length", "pretrained"]]
             rows.append((*told, *accuracies, *gains, links(own)))

@@ -453,8 +453,9 @@ def short_at_long(evidence: Evidence) -> list[Part]:
     """The short-clip network on short clips minus the same weights on long ones."""
     short, _, at_long = short_and_long(evidence, MOVED)
     evidence.require([short, at_long], "clip_length")
-    require_same_weights(short.of_seeds(at_long), at_long)
-    own = short.of_seeds(at_long).outcomes(CLIP).minus(at_long.outcomes(CLIP))
+    same = short.of_seeds(at_long)
+    require_same_weights(same, at_long)
+    own = same.outcomes(CLIP).minus(at_long.outcomes(CLIP))
     return [contrast(f"{short.name} minus the same network on {at_long.spec.clip_length}, {CLIP}", [own])]
 
 

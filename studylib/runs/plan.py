@@ -24,7 +24,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from studylib import REPOSITORY
 from studylib.datasets.index import DatasetError, difference, load_index
-from studylib.datasets.pantomime import manifest_of
+from studylib.datasets.pantomime import list_videos, manifest_of
 from studylib.datasets.pantomime.actions import training_videos
 from studylib.training.spec import (
     STRICT,
@@ -220,11 +220,12 @@ def check_here(plan: Plan, repository: Path = REPOSITORY) -> None:
     for run in plan.runs:
         if (repository / run.folder / "spec.json").exists():
             require_same_spec(run.spec, load_spec(repository / run.folder), run.folder)
-    for name, fixed in ({n: manifest_of(n, given) for n, given in plan.datasets.items()} | plan.manifests).items():
+    for name in {**plan.datasets, **plan.manifests}:
         try:
             found = load_index(name).manifest_hash
         except DatasetError:  # it is not here yet, or broken, which a run on it will say
             continue
+        fixed = plan.manifests.get(name) or manifest_of(name, plan.datasets[name])
         if wrong := difference(name, found, fixed):
             raise PlanError(f"runs/{plan.name}.yaml: {wrong}")
 
@@ -236,7 +237,7 @@ def _dataset(path: Path, name: str, given: Any) -> dict[str, Any]:
         _require_keys(path, f"dataset {name}", given, DATASET_KEYS, required=("test_videos",))
         try:
             usual = {"train_videos": training_videos(given.get("vocabulary", "source"), given.get("difficulty", 0))}
-            manifest_of(name, usual | given)
+            list_videos((usual | given)["train_videos"], given["test_videos"], given.get("vocabulary", "source"))
         except (ValueError, TypeError) as error:
             raise PlanError(f"{path}: dataset {name}: {error}") from None
     else:

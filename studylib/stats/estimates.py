@@ -121,6 +121,11 @@ def difference_of_differences(
     return found.within(-200, 200) if isinstance(measure, str) else found
 
 
+def change(after: Outcomes, before: Outcomes) -> Estimate:
+    """Of an accuracy between two tests of the same weights, in points; errors as of `Outcomes.minus`."""
+    return combined([after.minus(before)], [1]).within(-100, 100)
+
+
 def combined(networks: Sequence[Outcomes], signs: Sequence[int]) -> Estimate:
     """The sum over networks of sign times what is measured; NotComparable where they were tested on other videos."""
     one = networks[0]

@@ -368,8 +368,7 @@ def test_two_streams_gain_when_they_beat_each_alone():
     of_table2 = [
         run for run in two_streams(rgb, flow, experiment="conv_types", standardise="dataset") if "rgb" in run[0]
     ]
-    for _, run in of_table2:
-        object.__setattr__(run.spec, "standardise", "clip")
+    of_table2 = [(name, run_of(replace(run.spec, standardise="clip"), run.predictions)) for name, run in of_table2]
     verdict = decide("run-fusion", table(alone + of_table2), PLAN)
     assert (verdict.outcome, len(verdict.parts)) == (REPRODUCED, 2)
 
