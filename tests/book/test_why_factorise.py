@@ -68,15 +68,9 @@ def test_a_seed_counts_when_all_its_splits_are_there_and_a_setting_when_both_net
 
 def test_a_setting_is_named_by_what_it_changes():
     table = why_factorise.comparisons(made_study(random_run, ("lips",)))
-    assert table["setting"].tolist()[:7] == [
-        "the study's settings",
-        "phrases, not words",
-        "width 32",
-        "fixed mean",
-        "closer view",
-        "published test speakers",
-        "34 layers",
-    ]
+    assert table["setting"].iloc[0] == "the study's settings"
+    names = {"phrases, not words", "width 32", "fixed mean", "closer view", "published test speakers", "34 layers"}
+    assert set(table["setting"]) > names
 
 
 def test_the_forest_draws_every_gap_at_its_place():
