@@ -29,7 +29,7 @@ def accuracies(printed: pd.DataFrame, ours: Mapping[str, Mapping[str, Estimate |
     """
     rows = range(len(printed))[::-1]
     there = {plan: found for plan, found in ours.items() if any(found.values())}
-    figure, (left, *panels) = plt.subplots(1, 1 + len(there), figsize=(1.25 * WIDTH, 2.8), sharey=True)
+    figure, (left, *panels) = plt.subplots(1, 1 + len(there), figsize=(1.25 * WIDTH, 2.7), sharey=True)
     columns = printed[["net", "paper_clip_top1", "vmz_clip_top1"]].itertuples(index=False)
     for y, (net, paper, vmz) in zip(rows, columns, strict=True):
         colour, marker = KINDS[kind_of(net)]

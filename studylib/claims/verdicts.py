@@ -270,9 +270,9 @@ MOTIONLESS = ("shuffled", "frozen")
 
 
 def name_of(pair: Pair) -> str:
-    """ "R(2+1)D-18 minus R3D-18", "mean of MC2 to MC5 minus mean of rMC2 to rMC5"."""
+    """ "R(2+1)D-18 minus R3D-18", "mean MC2–5 minus mean rMC2–5"."""
     names = [[PRINTED_NAMES[net] for net in group] for group in pair]
-    return " minus ".join(f"{own[0]}-18" if len(own) == 1 else f"mean of {own[0]} to {own[-1]}" for own in names)
+    return " minus ".join(f"{own[0]}-18" if len(own) == 1 else f"mean {own[0]}–{own[-1][-1]}" for own in names)
 
 
 def table2(evidence: Evidence, pairs: Sequence[Pair], claimed: tuple[float, float]) -> Verdict:
@@ -684,7 +684,7 @@ def joined(evidence: Evidence) -> Verdict:
     parts = []
     for way in WAYS:
         gains = [net.outcomes(partial(right_by, way)).minus(net.outcomes(VIDEO)) for net in nets]
-        parts.append(contrast(f"{way} instead of mean, {VIDEO}", gains, claimed=(CLOSE, inf)))
+        parts.append(contrast(f"gain by {way}, {VIDEO}", gains, claimed=(CLOSE, inf)))
     outcome = CONTRADICTED if all(part.outcome == CONTRADICTED for part in parts) else INCONCLUSIVE
     if any(part.outcome_among(len(parts)) == REPRODUCED for part in parts):
         outcome = REPRODUCED

@@ -109,8 +109,7 @@ def test_a_row_has_the_verdict_first_then_claim_rule_printed_number_every_part_a
     assert first.count("On a device not told, torch not told, processes: 1:") == 1
     assert "R(2+1)D-18 3" in first
     assert (
-        "Without MC2, which convolves over time in conv1 only: inconclusive. The deciding part: mean of MC3 to MC5"
-        in second[1]
+        "Without MC2, which convolves over time in conv1 only: inconclusive. The deciding part: mean MC3–5" in second[1]
     )
     assert second[0] == "inconclusive on Pantomime"
     assert ONE_SEED not in first
@@ -178,6 +177,6 @@ def test_the_differences_of_vmz_are_those_of_its_table_by_hand():
         ("11 of 11", "R(2+1)D minus MC3", "+2.10"),  # 53.2 - 51.1
         ("4 of 4", "MC3 minus R3D", "+1.30"),  # 51.1 - 49.8
         # 50.6 + 51.1 + 50.9 + 50.7 - 50.2 - 50.2 - 50.3 - 49.7, a quarter of it
-        ("1 of 1", "mean of MC2 to MC5 minus mean of rMC2 to rMC5", "+0.73"),
+        ("1 of 1", "mean MC2–5 minus mean rMC2–5", "+0.73"),
         ("4 of 4", "MC5 minus rMC2", "+0.50"),  # 50.7 - 50.2
     ]

@@ -9,6 +9,7 @@ from scipy.stats import ttest_ind
 from studylib.claims.parts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED, UNDECIDABLE, combine, contrast
 from studylib.claims.verdicts import WITHOUT_MC2, clip_correlation, decide
 from studylib.stats.estimates import outcomes
+from studylib.training.evaluation import WAYS
 from studylib.training.run_files import CONV1
 from tests.fake_runs import fake_predictions
 from tests.verdict_runs import (
@@ -153,7 +154,7 @@ def test_another_way_to_join_clips_counts_where_it_gains_more_than_two_points():
         return decide("run-aggregation", table(runs), PLAN)
 
     confident = joined([[0.9, 0.1, 0], [0.2, 0.45, 0.35], [0.1, 0.75, 0.15], [0.1, 0.75, 0.15]])  # mean: the second
-    gained = {part.what.split(" instead")[0]: part.points for part in confident.parts}
+    gained = {way: part.points for way, part in zip(WAYS, confident.parts, strict=True)}
     assert gained == pytest.approx({"maximum": 100, "median": 0, "mean of logits": 0, "mean weighted by confidence": 0})
     assert (confident.outcome, confident.decides) == (REPRODUCED, (confident.parts[0], 4))
     assert joined([[0.6, 0.2, 0.2]] * 4).outcome == CONTRADICTED  # nothing to gain
