@@ -658,9 +658,12 @@ def fusion(evidence: Evidence) -> list[Part]:
         found.append([rgb.of_seeds(flow), flow])
     evidence.require()
     return [
-        contrast(f"both minus {net.name}, {VIDEO}", [both(*pair).minus(net.outcomes(VIDEO))])
+        contrast(
+            f"RGB and flow minus {stream}, {VIDEO}" + f" ({net.name})" * (len(found) > 1),
+            [both(*pair).minus(net.outcomes(VIDEO))],
+        )
         for pair in found
-        for net in pair
+        for stream, net in zip(("RGB", "flow"), pair, strict=True)
     ]
 
 
