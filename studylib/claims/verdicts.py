@@ -660,9 +660,10 @@ def fusion(evidence: Evidence) -> list[Part]:
     return [
         contrast(
             f"RGB and flow minus {stream}, {VIDEO}" + f" ({net.name})" * (len(found) > 1),
-            [both(*pair).minus(net.outcomes(VIDEO))],
+            [fused.minus(net.outcomes(VIDEO))],
         )
         for pair in found
+        for fused in [both(*pair)]
         for stream, net in zip(("RGB", "flow"), pair, strict=True)
     ]
 
