@@ -22,7 +22,8 @@ def cells_of(chapter: str) -> list[tuple[str, str]]:
 
 
 def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """All that the code cells of a chapter show, with `runs` in the place of the recorded ones."""
+    """All that the code cells of a chapter show, with `runs` in the place of the recorded ones. A cell that shows a
+    figure describes it in words; AssertionError names one that does not."""
     shown: list[Any] = []
     monkeypatch.setattr(results, "table", partial(_table, runs))
     monkeypatch.setattr(figures, "in_book", lambda: None)  # which only a kernel knows
@@ -30,7 +31,8 @@ def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(IPython.display, "display", lambda *what, raw=False, **_: None if raw else shown.extend(what))
     names: dict[str, Any] = {}
     monkeypatch.chdir(tempfile.mkdtemp())  # where a chapter's file to take away goes
-    for _, code in cells_of(chapter):
+    for head, code in cells_of(chapter):
+        before = len(shown)
         *body, last = ast.parse(code).body
         exec(compile(ast.Module(body, []), chapter, "exec"), names)
         if isinstance(last, ast.Expr):
@@ -38,6 +40,7 @@ def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
             shown += [] if value is None else [value]
         else:
             exec(compile(ast.Module([last], []), chapter, "exec"), names)
+        assert "alt:" in head or not figures_in(shown[before:]), f"{chapter}: a figure without words, by {code}"
     return shown
 
 

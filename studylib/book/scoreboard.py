@@ -108,7 +108,8 @@ def overview(verdicts: Verdicts) -> Table:
     words = table.assign(word=[badge(own) if own in DECIDED else lacking("–") for own in table["outcome"]])
     words = words.pivot(index="id", columns="data", values="word")[[d for d in DATA.values() if d in {*told["data"]}]]
     claims = table.drop_duplicates("id").set_index("id")
-    links = {page: f'<a href="{page}.html">{escape(title)}</a>' for page, (title, _) in CHAPTERS.items()}
+    titles = {page: title.partition(":")[0] for page, (title, _) in CHAPTERS.items()}
+    links = {page: f'<a href="{page}.html">{escape(title)}</a>' for page, title in titles.items()}
     columns = {
         "page": claims["chapter"].map(links).where(~claims["chapter"].duplicated(), ""),
         "claim": [
