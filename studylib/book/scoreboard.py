@@ -147,8 +147,13 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
         cell += f"The paper prints: {escape(claim['printed'])}.</span>"
         cell += fold("rule", [escape(claim["rule"])], open=whole)
         cell += "".join(_numbers(verdict, runs, plan, whole) for plan, verdict in told.items())
-        badges = "<br>".join(badge(verdict.outcome, plan) for plan, verdict in told.items())
-        rows.append({"verdict": badges, "claim, and the number that decides": f'<div class="prose">{cell}</div>'})
+        badges = []
+        for plan, verdict in told.items():
+            begun = verdict.outcome == NOT_RUN and len(_complete(verdict, runs, plan)) > 0
+            badges.append(badge("incomplete" if begun else verdict.outcome, plan))
+        rows.append(
+            {"verdict": "<br>".join(badges), "claim, and the number that decides": f'<div class="prose">{cell}</div>'}
+        )
     intervals = "95% intervals cover test videos (on lips: speakers) and seeds unless stated otherwise."
     return Table(pd.DataFrame(rows), f"The paper's claims and what our runs say, each by its rule. {intervals}")
 

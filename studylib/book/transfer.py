@@ -63,7 +63,7 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
             gains = [change(outcomes(both), outcomes(stream)) for stream in alone]
             accuracies = [stats.accuracy(stream) for stream in (*alone, both, by_vmz)]
             told = own.iloc[0][["net", "dataset", "clip_length", "pretrained"]]
-            rows.append((*told, *accuracies, *gains, links(own)))
+            rows.append((*told, *accuracies, *gains, links(own[own["seed"].isin(both)])))
     names = ["network", "dataset", "frames", "pretrained", "rgb", "flow", "both", "by VMZ's weight"]
     return pd.DataFrame(rows, columns=[*names, "minus rgb", "minus flow", "runs"])
 
