@@ -187,12 +187,12 @@ def test_a_full_disk_ends_the_run_with_one_line_and_nothing_lost(tiny_data, tmp_
     def filled_up_after_an_epoch(folder, rows):
         write_history(folder, rows)
         (tiny_data / "full").symlink_to("/dev/full")  # a file that takes no byte
-        monkeypatch.setattr("studylib.training.checkpoint.partial_path", lambda path: tiny_data / "full")
+        monkeypatch.setattr("studylib.video.files.partial_path", lambda path: tiny_data / "full")
 
     monkeypatch.setattr(training, "write_history", filled_up_after_an_epoch)
     assert training.main([str(tmp_path / "run")]) == 1
     error = capsys.readouterr().err
-    assert re.match(r"error: .*cannot write a checkpoint \(No space left on device\); those that were there are", error)
+    assert re.match(r"error: .*/checkpoints/.*cannot write \(No space left on device\); what was there before", error)
     assert error.count("\n") == 1
     monkeypatch.undo()
     monkeypatch.setenv("STUDY_DATA", str(tiny_data))
