@@ -14,7 +14,7 @@ import torch
 
 from studylib.training import checkpoint
 from studylib.training import run as training
-from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint, read_checkpoint
+from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint
 from studylib.training.evaluation import read_predictions
 from studylib.training.run_files import CLOCKS
 from studylib.training.spec import RunSpec, recorded_hash
@@ -49,7 +49,7 @@ def start(folder: Path, **changes: object) -> RunSpec:
 
 def saved_state(spec_hash: str) -> dict:
     """The newest checkpoint of a run in the test's data root."""
-    return read_checkpoint(newest_checkpoint(checkpoint_folder(spec_hash)))
+    return torch.load(newest_checkpoint(checkpoint_folder(spec_hash)), weights_only=True)
 
 
 def data_of(folder: Path) -> Path:
@@ -122,7 +122,7 @@ def ended(process: multiprocessing.Process, patience: float = PATIENCE) -> int:
 
 def last_state(folder: Path) -> dict:
     """The newest checkpoint of a run folder."""
-    return read_checkpoint(newest_checkpoint(checkpoints(folder)))
+    return torch.load(newest_checkpoint(checkpoints(folder)), weights_only=True)
 
 
 def history(folder: Path) -> list[dict[str, str]]:

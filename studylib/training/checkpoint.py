@@ -6,7 +6,6 @@ how many clips its training has seen and by the SHA-256 of its bytes, so that da
 
 import hashlib
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +70,6 @@ def newest_checkpoint(folder: Path) -> Path | None:
 def clips_seen(path: Path) -> int:
     """Training clips that a checkpoint had seen, by its name."""
     return int(path.stem.partition("-")[0])
-
-
-def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The saved state; nothing but plain data is unpickled. Errors: CheckpointError: no checkpoint of ours."""
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path}: not a readable checkpoint ({reason}); remove it to go on from the one before"
-        ) from None
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -156,12 +157,18 @@ def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monk
         assert re.fullmatch(rf"error: {name}: '{given}' is n.+\n", capsys.readouterr().err)
 
 
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda saved: saved["provenance"]["dataset"].update(manifest_hash="0"), "was trained on another pantomime-"),
         (lambda saved: saved["net"].pop("fc.bias"), "does not fit this run .*fc.bias"),
         (lambda saved: saved.pop("optimizer"), "does not fit this run .*optimizer"),
+        (lambda saved: saved.update(net=Hostile()), "does not fit this run .*UnpicklingError"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_named_and_kept(tiny_data, tmp_path, change, message, capsys):
@@ -178,6 +185,7 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_kept(tiny_data, tmp_path, c
     assert error.count("\n") == 1
     assert path.read_bytes() == content
     assert not (tmp_path / "metrics.json").exists()
+    assert not Path("executed").exists()
 
 
 def test_a_full_disk_ends_the_run_with_one_line_and_nothing_lost(tiny_data, tmp_path, monkeypatch, capsys):
