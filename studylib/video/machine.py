@@ -60,14 +60,6 @@ def number(
     raise ValueError(f"{name}: {given!r} is not {takes}")
 
 
-def switched_on(name: str) -> bool:
-    """Whether a variable is 1; 0 is off, and so is one that is not set or empty. Errors: ValueError for others."""
-    given = os.environ.get(name) or "0"
-    if given not in ("0", "1"):
-        raise ValueError(f"{name}: {given!r} is neither 0 nor 1")
-    return given == "1"
-
-
 def in_processes(
     function: Callable[..., Result], jobs: Mapping[Key, tuple], workers: int | None = None
 ) -> Iterator[tuple[Key, Result]]:

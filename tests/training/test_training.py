@@ -145,7 +145,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_data, tmp_path, monkeypa
     assert newest_checkpoint(checkpoint_folder(spec.hash)) is None
 
 
-WRONG = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan", "STUDY_COMPILE": "2"}
+WRONG = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan", "STUDY_COMPILE": "on"}
 
 
 def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monkeypatch, capsys):
