@@ -196,10 +196,8 @@ class CentreClips(_Clips):
         return Clip(frames, window, int(part.labels[i]), part.label_set(i), faults)
 
 
-class TestClips(_Clips):
+class VideoClips(_Clips):
     """The test clips of each video: (number of the video, clips (N, T, H, W, C), fault or None)."""
-
-    __test__ = False  # for pytest: no test
 
     def __getitem__(self, i: int) -> tuple[int, Tensor | None, Fault | None]:
         """Random clips, and shuffled frames, depend on the video alone: every network is tested on the same ones."""
@@ -283,8 +281,8 @@ def centre_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> Da
 
 
 def video_loader(part: Part, spec: RunSpec, processes: Processes = ALONE) -> DataLoader:
-    """A loader of what `TestClips` gives, video by video, of every video in one process alone."""
-    own = Subset(TestClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
+    """A loader of what `VideoClips` gives, video by video, of every video in one process alone."""
+    own = Subset(VideoClips(part, spec), range(len(part.rows))[processes.share(len(part.rows))])
     return _loader(own, part, batch_size=None)
 
 

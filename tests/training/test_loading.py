@@ -20,8 +20,8 @@ from studylib.training.evaluation import clip_top1, read_predictions, video_top_
 from studylib.training.loading import (
     EpochBatches,
     Part,
-    TestClips,
     TrainingClips,
+    VideoClips,
     centre_loader,
     open_parts,
     training_loader,
@@ -183,9 +183,9 @@ def test_clips_of_frames_4_apart_are_frames_picked_by_hand(
     assert torch.equal(batch.clips[0], torch.from_numpy(first.frames))
     centre = next(iter(centre_loader(test, spec)))
     assert torch.equal(centre.clips[2], picked(test, 2, [1, 5, 9]))
-    assert torch.equal(TestClips(test, spec)[2][1], picked(test, 2, [[0, 4, 8], [3, 7, 11]]))
+    assert torch.equal(VideoClips(test, spec)[2][1], picked(test, 2, [[0, 4, 8], [3, 7, 11]]))
     dense = replace(spec, test_sampling="dense", frame_order="reversed")
-    assert torch.equal(TestClips(test, dense)[2][1], picked(test, 2, [[8, 4, 0], [11, 7, 3]]))
+    assert torch.equal(VideoClips(test, dense)[2][1], picked(test, 2, [[8, 4, 0], [11, 7, 3]]))
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -202,7 +202,7 @@ def test_a_clip_that_reaches_over_more_than_its_video_repeats_the_last_frame(
     np.testing.assert_array_equal(TrainingClips(train, spec)[0, 0, 3].frames, expected)
     expected = torch.from_numpy(read_video(index.path("test/3.mp4"), test.size)[numbers])
     assert torch.equal(next(iter(centre_loader(test, spec))).clips[3], expected)
-    assert torch.equal(TestClips(test, spec)[3][1], expected[None])  # its one place for a clip, once
+    assert torch.equal(VideoClips(test, spec)[3][1], expected[None])  # its one place for a clip, once
 
 
 @pytest.mark.parametrize("amp", ["bf16", "fp32"])

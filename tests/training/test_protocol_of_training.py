@@ -22,7 +22,7 @@ from studylib.runs.results import load_run
 from studylib.training import run as training
 from studylib.training.checkpoint import initialise_from
 from studylib.training.evaluation import Predictions
-from studylib.training.loading import TestClips, open_parts
+from studylib.training.loading import VideoClips, open_parts
 from studylib.training.spec import RunSpec
 from studylib.video.clips import frames_in_order
 from tests.training.test_loading import VIDEOS, make_index
@@ -179,7 +179,7 @@ def test_every_net_sees_the_same_shuffled_frames_whatever_the_workers(tiny_data:
 
     def clips(workers: int, **changes: object) -> list[torch.Tensor]:
         spec = RunSpec(**FIELDS | changes)
-        videos = TestClips(open_parts(index, spec)[1], spec)
+        videos = VideoClips(open_parts(index, spec)[1], spec)
         return [clips for _, clips, _ in DataLoader(videos, batch_size=None, num_workers=workers)]
 
     normal, shuffled = clips(0), clips(0, frame_order="shuffled")
@@ -203,7 +203,7 @@ def test_reversed_and_frozen_clips_are_the_normal_ones_run_backwards_and_stopped
     videos = {}
     for order in ("normal", "reversed", "frozen"):
         spec = RunSpec(**FIELDS, frame_order=order)
-        videos[order] = TestClips(open_parts(index, spec)[1], spec)[3][1]  # (N, T, H, W, C)
+        videos[order] = VideoClips(open_parts(index, spec)[1], spec)[3][1]  # (N, T, H, W, C)
     assert torch.equal(videos["reversed"], videos["normal"].flip(1))
     assert torch.equal(videos["frozen"], videos["normal"][:, 4:5].expand_as(videos["normal"]))
 
