@@ -66,16 +66,10 @@ class Part:
         """(V,) int64: the class of each video, the first of several."""
         return self.index.table["label"].to_numpy()[self.rows].astype(np.int64)
 
-    @property
-    def paths(self) -> list[str]:
-        """V paths relative to the dataset's root."""
-        return self.index.table["path"].take(self.rows).to_pylist()
-
-    @property
-    def speakers(self) -> list[str] | None:
-        """Who is seen in each of the V videos, where the dataset names them (MIRACL-VC1)."""
+    def column(self, name: str) -> list | None:
+        """V values of a column of the index, such as "path"; None where it has none, as most have no "speaker"."""
         table = self.index.table
-        return table["speaker"].take(self.rows).to_pylist() if "speaker" in table.column_names else None
+        return table[name].take(self.rows).to_pylist() if name in table.column_names else None
 
     @cached_property
     def has_label_sets(self) -> bool:

@@ -204,7 +204,7 @@ def predict(session: Session) -> Predictions | None:
     session.faults = Faults(row for _, rows in gathered for row in rows)
     session.faults.require_few(part.name, len(part.rows))
     scores = dict(sorted(pair for pairs, _ in gathered for pair in pairs))
-    paths, speakers = part.paths, part.speakers
+    paths, speakers = part.column("path"), part.column("speaker")
     return Predictions(
         [paths[i] for i in scores],
         part.labels[list(scores)],

@@ -169,7 +169,7 @@ def test_clips_of_frames_4_apart_are_frames_picked_by_hand(
     assert (train.cache is not None) == cached
 
     def picked(part: Part, video: int, numbers: list[int]) -> torch.Tensor:
-        return torch.from_numpy(read_video(index.path(part.paths[video]), part.size)[np.array(numbers)])
+        return torch.from_numpy(read_video(index.path(part.column("path")[video]), part.size)[np.array(numbers)])
 
     clips, starts = TrainingClips(train, spec), set()
     for position, video in enumerate(range(VIDEOS)):
