@@ -236,11 +236,6 @@ def as_kept(
     rules += [(column, pc.greater_equal(arrays[column], 1), "must be at least 1") for column in sizes]
     parts = pa.array([*PARTS, ""])
     rules += [(column, pc.is_in(arrays[column], parts), "must be 'train', 'test' or ''") for column in splits]
-    if "labels" in arrays:
-        numbers = set(range(len(classes)))
-        pairs = zip(arrays["labels"].to_pylist(), arrays["label"].to_pylist(), strict=True)
-        fit = [bool(many) and many[0] == first and numbers.issuperset(many) for many, first in pairs]
-        rules.append(("labels", pa.array(fit), "must be classes, `label` first"))
     for column, right, rule in rules:
         wrong = np.flatnonzero(~pc.fill_null(right, False).to_numpy(zero_copy_only=False))
         if len(wrong):
