@@ -219,13 +219,11 @@ def _by_speaker(scores: Scores, points: Callable[[Predictions], np.ndarray]) -> 
 
 def _tested(splits: Mapping[int, Predictions]) -> tuple:
     """Of each split what must be the same in tests that are compared."""
-    labels = {
-        s: tuple(p.labels.tolist())
-        if p.label_sets is None
-        else tuple(tuple(sorted(own.tolist())) for own in p.label_sets)
-        for s, p in splits.items()
-    }
-    return tuple((s, tuple(p.videos), labels[s], p.classes, tuple(p.speakers or ())) for s, p in splits.items())
+
+    def labels(p: Predictions) -> list:
+        return p.labels.tolist() if p.label_sets is None else [sorted(own.tolist()) for own in p.label_sets]
+
+    return tuple((s, p.videos, labels(p), p.classes, p.speakers) for s, p in splits.items())
 
 
 def split_mean(scores: Scores, k: int = 1) -> Estimate:
