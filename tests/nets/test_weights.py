@@ -215,5 +215,6 @@ def test_another_number_of_classes_needs_a_new_head_by_name(form, tmp_path):
 def test_a_net_that_vmz_does_not_have_is_refused(tmp_path):
     for name in ("r2plus1d_no_inner_bn_relu", "r2plus1d_skip", "c3d"):
         net = build_net(name, num_classes=5, clip_length=16, width=4)
-        with pytest.raises(ValueError, match="the networks of Table 2 only"):
-            save_vmz(net, tmp_path / "x.pkl")
+        save_vmz(net, tmp_path / "x.pkl")
+        with pytest.raises(WeightsError, match=r"x\.pkl: VMZ's form has no name for .* the networks of Table 2 only"):
+            load_weights(net, read_weights(tmp_path / "x.pkl"))
