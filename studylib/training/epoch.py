@@ -161,13 +161,12 @@ def learning_rate(spec: RunSpec, progress: float) -> float:
     return spec.lr * 0.5 * (1 + cos(pi * share))
 
 
-def make_optimizer(net: nn.Module, spec: RunSpec, fused: bool = True) -> torch.optim.SGD:
-    """SGD with Nesterov momentum, in one kernel where `fused`; weight decay on convolution, FC and BN scale, not on BN
-    shift and FC bias."""
+def make_optimizer(net: nn.Module, spec: RunSpec) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; weight decay on convolution, FC and BN scale, not on BN shift and FC bias."""
     weights = [p for name, p in net.named_parameters() if name.endswith("weight")]
     biases = [p for name, p in net.named_parameters() if not name.endswith("weight")]
     groups = [{"params": weights, "weight_decay": spec.weight_decay}, {"params": biases, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=spec.lr, momentum=MOMENTUM, nesterov=True, fused=fused)
+    return torch.optim.SGD(groups, lr=spec.lr, momentum=MOMENTUM, nesterov=True, fused=True)
 
 
 def train_step(
