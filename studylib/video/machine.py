@@ -44,12 +44,10 @@ def gpu_count() -> int:
     return torch.cuda.device_count()
 
 
-def number(
-    name: str, takes: str, default: Any, least: int = 0, kind: type = int, environ: Mapping[str, str] = os.environ
-) -> Any:
+def number(name: str, takes: str, default: Any, least: int = 0, kind: type = int) -> Any:
     """The finite number from `least` on that a variable holds; `default` where it is not set or empty. Errors:
     ValueError names the variable, what it holds and what it `takes`, "a number of processes from 1 on"."""
-    given = environ.get(name, "")
+    given = os.environ.get(name, "")
     if not given:
         return default
     try:
