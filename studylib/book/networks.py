@@ -105,8 +105,8 @@ def printed_and_counted() -> pd.DataFrame:
 
 def by_group() -> pd.DataFrame:
     """GFLOPs of each group of each of the twelve networks; the index holds the paper's names."""
-    counted = {PAPER_NAMES[name]: count_by_name(name).by_group() for name in NETS}
-    return pd.DataFrame.from_dict(counted, orient="index")[list(GROUPS)].rename(columns=GROUPS) / 1e9
+    layers = pd.DataFrame({PAPER_NAMES[name]: count_by_name(name).by_layer for name in NETS})
+    return layers.groupby(lambda layer: layer.split(".")[0]).sum().T[list(GROUPS)].rename(columns=GROUPS) / 1e9
 
 
 def frames_seen(name: str, clip_length: int = 32) -> dict[str, np.ndarray]:

@@ -31,14 +31,6 @@ class Complexity:
     flops: int  # multiply-adds of convolutions and FC
     by_layer: dict[str, int]  # name of each convolution and of the FC layer -> its multiply-adds, in order
 
-    def by_group(self) -> dict[str, int]:
-        """Multiply-adds of stem, layer1..layer4 and fc (conv1, conv2..conv5 and fc of Table 1)."""
-        groups: dict[str, int] = {}
-        for name, flops in self.by_layer.items():
-            group = name.split(".")[0]
-            groups[group] = groups.get(group, 0) + flops
-        return groups
-
 
 def count(net: nn.Module, clip_shape: tuple[int, int, int, int]) -> Complexity:
     """Count `net`, on a CPU or GPU, for one clip of `clip_shape` = (C, T, H, W)."""
