@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from studylib.book.tables import Table
-from studylib.runs.benchmarks import FOLDER, load
+from studylib.runs.benchmarks import FOLDER, device_name, load
 
 # Column -> heading, where the name's own words and unit (see `heading`) do not say it well.
 HEADINGS = {
@@ -78,7 +78,10 @@ def show(
         what = next(iter(titles.values()))
         return Markdown(f"*{what}: not recorded.* `python -m tests.bench {name} --record` measures it.")
     captions = [f"{what}. Measured in the same call." for what in there.values()]
-    captions[0] = f"{next(iter(there.values()))}. {benchmark.origin}; to repeat it: {benchmark.command}."
+    machine = device_name("cpu", benchmark.cpu, benchmark.threads)
+    commit = benchmark.commit[:10] + ("" if benchmark.source_clean else " (modified)")
+    origin = f"Measured on {machine}, on {benchmark.measured[:10]} at commit {commit}"
+    captions[0] = f"{next(iter(there.values()))}. {origin}; to repeat it: {benchmark.command}."
     html = ""
     for key, caption in zip(there, captions, strict=True):
         rows = benchmark.tables[key]

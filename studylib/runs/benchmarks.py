@@ -32,13 +32,6 @@ class Benchmark:
     versions: dict[str, str]  # package -> version
     tables: dict[str, Rows]  # name -> a DataFrame
 
-    @property
-    def origin(self) -> str:
-        """Machine, day and commit in a sentence."""
-        modified = "" if self.source_clean else " (modified)"
-        machine = device_name("cpu", self.cpu, self.threads)
-        return f"Measured on {machine}, on {self.measured[:10]} at commit {self.commit[:10]}{modified}"
-
 
 def device_name(device: str, cpu: str, threads: int) -> str:
     """ "Xeon ... (x86_64), 1 thread" for the device "cpu", else the name of the GPU."""
