@@ -172,10 +172,9 @@ def read_blobs(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         try:
             content = _Unpickler(file, encoding="latin1").load()
-        except pickle.UnpicklingError as error:
-            raise WeightsError(f"{path.name}: not a weight file of VMZ ({error}); nothing of it was executed") from None
         except Exception as error:  # foreign bytes stop the reader in many ways
-            raise WeightsError(f"{path.name}: not a readable pickle ({type(error).__name__}: {error})") from None
+            reason = f"not a weight file of VMZ ({type(error).__name__}: {error}); nothing of it was executed"
+            raise WeightsError(f"{path.name}: {reason}") from None
     blobs = content.get("blobs", content) if isinstance(content, dict) else None
     if not isinstance(blobs, dict) or not any(isinstance(blob, np.ndarray) for blob in blobs.values()):
         raise WeightsError(f"{path.name}: not a weight file of VMZ (no dict of NumPy arrays, nor one under 'blobs')")

@@ -136,7 +136,7 @@ def test_a_hostile_pickle_executes_nothing(attack, tmp_path):
     path = tmp_path / "net.pkl"
     for protocol in (2, 4):
         path.write_bytes(pickle.dumps({"blobs": {"conv1_w": attack(made)}}, protocol))
-        with pytest.raises(WeightsError, match=r"net\.pkl: not a weight file of VMZ \(it asks for .* nothing of it"):
+        with pytest.raises(WeightsError, match=r"net\.pkl: not a weight file of VMZ \(.*it asks for .* nothing of it"):
             read_weights(path)
         assert not made.exists()
     before = set(sys.modules)
@@ -156,7 +156,7 @@ def test_a_hostile_state_dict_executes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.pkl", b"", "not a readable pickle"),
+        ("x.pkl", b"", "x.pkl: not a weight file of VMZ"),
         ("x.pkl", b"junk", "x.pkl: not a"),
         ("x.pkl", pickle.dumps([1, 2]), "no dict of NumPy arrays"),
         ("x.pkl", pickle.dumps({"blobs": {"a": 1}}), "no dict of NumPy arrays"),
