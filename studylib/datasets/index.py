@@ -158,16 +158,14 @@ def load_index(name: str, data_root: Path | str | None = None) -> Index:
         raise DatasetError(f"no dataset {name!r} in {folder.parent} ({listed}); make one: {how}")
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8", errors="surrogateescape"))
-        fits = manifest["seal"] == _seal(manifest, folder / "index.arrow")
-        table = pa.ipc.open_file(pa.memory_map(str(folder / "index.arrow"))).read_all() if fits else None
+        if manifest["seal"] != _seal(manifest, folder / "index.arrow"):
+            raise ValueError("index.arrow and manifest.json do not fit")
+        table = pa.ipc.open_file(pa.memory_map(str(folder / "index.arrow"))).read_all()
         root, classes = on_disk(folder, manifest["root"]).resolve(), tuple(manifest["classes"])
-        index = Index(name, root, classes, table, manifest["facts"], folder, manifest["hash"])
+        return Index(name, root, classes, table, manifest["facts"], folder, manifest["hash"])
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DatasetError(f"{folder}: broken index ({reason}); make it again: {how}") from error
-    if not fits:
-        raise DatasetError(f"{folder}: index.arrow and manifest.json do not fit; make it again: {how}")
-    return index
 
 
 def _how_to_make(name: str) -> str:

@@ -123,7 +123,7 @@ def test_a_truncated_or_edited_index_is_one_error_that_names_it(tmp_path: Path, 
     path = tmp_path / "small" / ("manifest.json" if file == "edited" else file)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"clap"', b'"slap"') if file == "edited" else whole[: len(whole) // 2])
-    with pytest.raises(DatasetError, match=r"small: (broken index|.* do not fit).*make it again") as raised:
+    with pytest.raises(DatasetError, match=r"small: broken index .*make it again") as raised:
         load_index("small", tmp_path)
     assert "\n" not in str(raised.value)
 
