@@ -169,7 +169,7 @@ def by_machine(runs: pd.DataFrame) -> tuple[int, Part | None, Part | None]:
 
 def covered(seeds: int) -> float:
     """The share of simulated studies whose Student interval over seeds covers the mean; a tenth of the seeds fail."""
-    rng, studies = np.random.default_rng(0), 20_000
+    rng, studies = np.random.default_rng(0), 200_000
     drawn = SPREAD * rng.normal(size=(studies, seeds)) - FAILURE * (rng.random((studies, seeds)) < 0.1)
     half = student_quantile(0.975, seeds - 1) * drawn.std(1, ddof=1) / seeds**0.5
     return float((abs(drawn.mean(1) + FAILURE / 10) <= half).mean())

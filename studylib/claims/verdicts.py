@@ -657,6 +657,7 @@ def fusion(evidence: Evidence) -> list[Part]:
         )
         found.append([rgb.of_seeds(flow), flow])
     evidence.require()
+    evidence.used = [planned.folder for pair in found for net in pair for planned in net.runs.values()]
     return [
         contrast(
             f"RGB and flow minus {stream}, {VIDEO}" + f" ({net.name})" * (len(found) > 1),

@@ -106,8 +106,10 @@ def speakers_interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[
     with P the speaker's own part, R the run's, which the speakers of its fold share, and E the rest. The mean over S
     speakers in F folds and n seeds then has the variance P / S + R / (F n) + E / (S n). The spread of the speakers'
     means over seeds has all of P and E in it but too little of R; what is missing is added from the spread of a fold's
-    seeds. Degrees of freedom are Satterthwaite's. Where a network has one seed, the folds are the only replicates of
-    its runs: the interval is Student's t over their means, with F - 1 degrees of freedom.
+    seeds. Degrees of freedom are Satterthwaite's. Speakers' means that lie close by chance would make P negative: the
+    interval is at least as wide as the spread of a fold's seeds alone makes it, (R + E / m) / (F n) with m speakers a
+    fold. Where a network has one seed, the folds are the only replicates of its runs: the interval is Student's t over
+    their means, with F - 1 degrees of freedom.
 
     Simulated studies of 15 speakers, five folds and 1, 3 or 6 seeds are covered in 94 to 97 of 100 cases; Student's t
     over the speakers' means alone would cover 86 to 95.
@@ -121,25 +123,33 @@ def speakers_interval(values: Sequence[np.ndarray], folds: np.ndarray) -> tuple[
         return nan, nan, nan
     if min(map(len, values)) == 1:
         means = np.bincount(of_fold, per_speaker) / np.bincount(of_fold)
-        terms = [(means.var(ddof=1) / len(means), len(means) - 1)]
+        reach, of_sum = _reach([(means.var(ddof=1) / len(means), len(means) - 1)])
     else:
-        terms = [(per_speaker.var(ddof=1) / len(per_speaker), len(per_speaker) - 1)]
-        terms += [_missing_of_runs(own, of_fold, len(numbers)) for own in values]
-    variances, degrees = zip(*terms, strict=True)
-    of_sum = freedom(variances, degrees)
-    points, reach = float(per_speaker.mean()), student_quantile(0.975, of_sum) * sqrt(sum(variances))
+        of_seeds, missing = zip(*(_spread_of_runs(own, of_fold, len(numbers)) for own in values), strict=True)
+        of_speakers = (per_speaker.var(ddof=1) / len(per_speaker), len(per_speaker) - 1)
+        reach, of_sum = max(_reach([of_speakers, *missing]), _reach(of_seeds))
+    points = float(per_speaker.mean())
     return points - reach, points + reach, of_sum
 
 
-def _missing_of_runs(values: np.ndarray, of_fold: np.ndarray, folds: int) -> tuple[float, int]:
-    """What the spread of the speakers lacks of the variance of a network's runs, R, and its degrees of freedom: of
-    `values` (n seeds, S speakers) and the folds' numbers (S,)."""
+def _reach(terms: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Half the width of a 95% interval, and its degrees of freedom, by (variance, degrees of freedom) of each term."""
+    variances, degrees = zip(*terms, strict=True)
+    of_sum = freedom(variances, degrees)
+    return student_quantile(0.975, of_sum) * sqrt(sum(variances)), of_sum
+
+
+def _spread_of_runs(values: np.ndarray, of_fold: np.ndarray, folds: int) -> tuple[tuple[float, int], tuple[float, int]]:
+    """Of a network's mean the variance by the spread of each fold's seeds, R and E; and what the spread of the speakers
+    lacks of R; each with its degrees of freedom. `values` (n seeds, S speakers), the folds' numbers (S,)."""
     n, speakers = values.shape
     m = speakers / folds  # speakers a fold
     cells = np.stack([values[:, of_fold == fold].mean(1) for fold in range(folds)], 1)  # (n, F)
     within = values - cells[:, of_fold]
     rest = within - within.mean(0)  # E alone
     of_rest = (rest**2).sum() / ((n - 1) * (speakers - folds))
-    of_run = max(0.0, cells.var(0, ddof=1).mean() - of_rest / m)
+    of_cell, freedom_of_seeds = float(cells.var(0, ddof=1).mean()), folds * (n - 1)
+    of_run = max(0.0, of_cell - of_rest / m)
     # the speakers' spread has 1 - (m - 1) / (S - 1) of the m R that is in the mean over the speakers of a fold
-    return (m - 1 + (m - 1) / (speakers - 1)) * of_run / (speakers * n), folds * (n - 1)
+    missing = (m - 1 + (m - 1) / (speakers - 1)) * of_run / (speakers * n)
+    return (of_cell / (folds * n), freedom_of_seeds), (missing, freedom_of_seeds)
