@@ -10,7 +10,7 @@ from studylib.nets.weights import blob_names
 
 
 def save_vmz(net: nn.Module, path: Path) -> None:
-    """Write `net` in VMZ's form, without what that has no names for."""
+    """Write `net` in VMZ's form. Errors: ValueError where VMZ has no names for it."""
     names = blob_names(net)
     blobs = {names[n]: tensor.contiguous().numpy() for n, tensor in net.state_dict().items() if n in names}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,13 +12,11 @@ from typing import BinaryIO
 
 import torch
 
-from studylib.training import checkpoint
 from studylib.training import run as training
-from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint
+from studylib.training.checkpoint import checkpoint_folder, newest_checkpoint, read_checkpoint
 from studylib.training.evaluation import read_predictions
 from studylib.training.run_files import CLOCKS
 from studylib.training.spec import RunSpec, recorded_hash
-from studylib.video.files import write_together
 from tests.waiting import PATIENCE
 
 TINY = {
@@ -49,7 +47,7 @@ def start(folder: Path, **changes: object) -> RunSpec:
 
 def saved_state(spec_hash: str) -> dict:
     """The newest checkpoint of a run in the test's data root."""
-    return torch.load(newest_checkpoint(checkpoint_folder(spec_hash)), weights_only=True)
+    return read_checkpoint(newest_checkpoint(checkpoint_folder(spec_hash)))
 
 
 def data_of(folder: Path) -> Path:
@@ -95,16 +93,22 @@ def _train(folder: Path, first: Callable[[], None] | None, environment: dict[str
 
 def slow_writes() -> None:
     """Let this process save in so many steps that it can be met at it."""
+    save = torch.save
+    torch.save = lambda state, file: save(state, SlowFile(file, 0.0003))
 
-    def write_slowly(path: Path, content: memoryview) -> None:
-        def write(file: BinaryIO) -> None:
-            for start in range(0, len(content), 10_000):
-                time.sleep(0.0003)
-                file.write(content[start : start + 10_000])
 
-        write_together({path: write})
+class SlowFile:
+    """A file that waits at every write."""
 
-    checkpoint.write_bytes = write_slowly
+    def __init__(self, file: BinaryIO, seconds: float) -> None:
+        self.file, self.seconds = file, seconds
+
+    def write(self, content: bytes) -> int:
+        time.sleep(self.seconds)
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def said(folder: Path) -> str:
@@ -122,7 +126,7 @@ def ended(process: multiprocessing.Process, patience: float = PATIENCE) -> int:
 
 def last_state(folder: Path) -> dict:
     """The newest checkpoint of a run folder."""
-    return torch.load(newest_checkpoint(checkpoints(folder)), weights_only=True)
+    return read_checkpoint(newest_checkpoint(checkpoints(folder)))
 
 
 def history(folder: Path) -> list[dict[str, str]]:

@@ -158,14 +158,16 @@ def load_index(name: str, data_root: Path | str | None = None) -> Index:
         raise DatasetError(f"no dataset {name!r} in {folder.parent} ({listed}); make one: {how}")
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8", errors="surrogateescape"))
-        if manifest["seal"] != _seal(manifest, folder / "index.arrow"):
-            raise ValueError("index.arrow and manifest.json do not fit")
-        table = pa.ipc.open_file(pa.memory_map(str(folder / "index.arrow"))).read_all()
+        fits = manifest["seal"] == _seal(manifest, folder / "index.arrow")
+        table = pa.ipc.open_file(pa.memory_map(str(folder / "index.arrow"))).read_all() if fits else None
         root, classes = on_disk(folder, manifest["root"]).resolve(), tuple(manifest["classes"])
-        return Index(name, root, classes, table, manifest["facts"], folder, manifest["hash"])
+        index = Index(name, root, classes, table, manifest["facts"], folder, manifest["hash"])
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DatasetError(f"{folder}: broken index ({reason}); make it again: {how}") from error
+    if not fits:
+        raise DatasetError(f"{folder}: index.arrow and manifest.json do not fit; make it again: {how}")
+    return index
 
 
 def _how_to_make(name: str) -> str:
@@ -234,6 +236,11 @@ def as_kept(
     rules += [(column, pc.greater_equal(arrays[column], 1), "must be at least 1") for column in sizes]
     parts = pa.array([*PARTS, ""])
     rules += [(column, pc.is_in(arrays[column], parts), "must be 'train', 'test' or ''") for column in splits]
+    if "labels" in arrays:
+        numbers = set(range(len(classes)))
+        pairs = zip(arrays["labels"].to_pylist(), arrays["label"].to_pylist(), strict=True)
+        fit = [bool(many) and many[0] == first and numbers.issuperset(many) for many, first in pairs]
+        rules.append(("labels", pa.array(fit), "must be classes, `label` first"))
     for column, right, rule in rules:
         wrong = np.flatnonzero(~pc.fill_null(right, False).to_numpy(zero_copy_only=False))
         if len(wrong):

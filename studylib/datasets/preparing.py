@@ -50,9 +50,11 @@ class Prepared(NamedTuple):
     timeline: str  # base64 of Timeline.to_bytes
 
 
-def prepare(source: Index, resolution: int = 112, workers: int | None = None) -> Index:
+def prepare(
+    source: Index, resolution: int = 112, data_root: Path | str | None = None, workers: int | None = None
+) -> Index:
     """Transcode the videos of `source`, on all cores, for crops of `resolution` pixels (`clips.scaled_size`), and write
-    the index of the prepared ones, beside the source's.
+    the index of the prepared ones, by default beside the source's.
 
     A video that cannot be decoded to its end is left out and told (`facts["prepared"]["unreadable"]`); each call tries
     it again. A second process waits for the first. Errors: DatasetError when no video can be prepared, or the folder
@@ -62,7 +64,7 @@ def prepare(source: Index, resolution: int = 112, workers: int | None = None) ->
         raise DatasetError(f"{source.name}: is prepared already; prepare the original videos")
     height, width = scaled_size(resolution)
     name = f"{source.name}-{height}x{width}"
-    folder = index_folder(name, source.folder.parent)
+    folder = index_folder(name, data_root or source.folder.parent)
     paths, journal = source.table["path"].to_pylist(), folder / "prepared.jsonl"
     # The original's name with another ending, or with one more where two would be one (a.avi and a.mp4).
     files = [str(PurePosixPath(path).with_suffix(".mp4")) for path in paths]

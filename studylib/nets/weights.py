@@ -83,10 +83,10 @@ def load_weights(net: nn.Module, weights: Weights, new_head: bool = False) -> No
     state = net.state_dict()
     theirs = {name: name for name in state if not name.endswith(COUNTER)}  # name in the net -> name in the file
     if weights.form == "vmz":
-        theirs = blob_names(net) | {"fc.weight": "last_out_w", "fc.bias": "last_out_b"}
-        if unnamed := [name for name in state if name not in theirs and not name.endswith(COUNTER)]:
-            only = f"VMZ's form has no name for {unnamed[0]}; it holds the networks of Table 2 only"
-            raise WeightsError(f"{weights.name}: {only}")
+        try:
+            theirs = blob_names(net) | {"fc.weight": "last_out_w", "fc.bias": "last_out_b"}
+        except WeightsError as error:
+            raise WeightsError(f"{weights.name}: {error}") from None
     wanted = {theirs[name]: tensor for name, tensor in state.items() if name in theirs}
     given = {name: tensor for name, tensor in weights.tensors.items() if not name.endswith(COUNTER)}
     if new_head:
@@ -139,7 +139,8 @@ def set_bn_eps(net: nn.Module, eps: float) -> None:
 
 
 def blob_names(net: nn.Module) -> dict[str, str]:
-    """Name of each parameter and running statistic of `net` in its state dict -> name of VMZ's blob, if it has one."""
+    """Name of each parameter and running statistic of `net` in its state dict -> name of VMZ's blob; WeightsError where
+    VMZ's form has no names for them."""
     names: dict[str, str] = {}
 
     def add(name: str, conv: str, norm: str) -> None:
@@ -163,6 +164,9 @@ def blob_names(net: nn.Module) -> dict[str, str]:
         if block.downsample is not None:
             add(f"{name}.downsample", f"shortcut_projection_{number}", f"shortcut_projection_{number}_spatbn")
     names |= {f"fc.{part}": f"last_out_L{net.fc.out_features}_{part[0]}" for part in ("weight", "bias")}
+    unnamed = [name for name in net.state_dict() if name not in names and not name.endswith(COUNTER)]
+    if unnamed:
+        raise WeightsError(f"VMZ's form has no name for {unnamed[0]}; it holds the networks of Table 2 only")
     return names
 
 
@@ -172,9 +176,10 @@ def read_blobs(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         try:
             content = _Unpickler(file, encoding="latin1").load()
+        except pickle.UnpicklingError as error:
+            raise WeightsError(f"{path.name}: not a weight file of VMZ ({error}); nothing of it was executed") from None
         except Exception as error:  # foreign bytes stop the reader in many ways
-            reason = f"not a weight file of VMZ ({type(error).__name__}: {error}); nothing of it was executed"
-            raise WeightsError(f"{path.name}: {reason}") from None
+            raise WeightsError(f"{path.name}: not a readable pickle ({type(error).__name__}: {error})") from None
     blobs = content.get("blobs", content) if isinstance(content, dict) else None
     if not isinstance(blobs, dict) or not any(isinstance(blob, np.ndarray) for blob in blobs.values()):
         raise WeightsError(f"{path.name}: not a weight file of VMZ (no dict of NumPy arrays, nor one under 'blobs')")

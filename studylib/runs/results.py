@@ -114,6 +114,9 @@ def load_run(folder: Path | str) -> Run:
             f"{_name_of(folder)}: has no metrics.json, the run is not finished; "
             "run it again, it goes on where it stopped"
         )
+    for file in ("history.csv", "provenance.json", "predictions.parquet"):
+        if not (folder / file).exists():
+            raise _broken(folder, f"has metrics.json but no {file}")
     run = Run(folder, spec, metrics, _read_history(folder, spec, metrics), _read_provenance(folder, spec))
     for video, scores in zip(run.predictions.videos, run.predictions.clip_scores, strict=True):
         if spec.test_sampling != "dense" and not 1 <= len(scores) <= spec.test_clips:  # fewer of a short video
@@ -171,7 +174,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
     except (ValueError, OSError) as error:
-        raise _broken(path.parent, f"{path.name} cannot be read as JSON ({error})") from None
+        raise _broken(path.parent, f"{path.name} is not JSON ({error})") from None
     if not isinstance(content, dict):
         raise _broken(path.parent, f"{path.name} holds no names and values")
     return content

@@ -5,7 +5,8 @@ how many clips its training has seen and by the SHA-256 of its bytes, so that da
 """
 
 import hashlib
-import io
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from studylib.datasets.index import Index, data_root, load_index
 from studylib.nets.weights import WeightsError, load_weights, read_weights
 from studylib.training.run_files import read_metrics
 from studylib.training.spec import RunSpec, Source, SpecError, load_spec, parse_init_from, recorded_hash
-from studylib.video.files import write_bytes
+from studylib.video.files import partial_path
 
 DIGITS = 16  # of the SHA-256, in a file's name
 
@@ -35,13 +36,26 @@ def save_checkpoint(folder: Path, clips: int, state: dict[str, Any]) -> Path:
     """Write `state` (tensors, numbers, texts, lists and dicts of them) after so many training `clips`, in one step;
     all older files but one go after that. The caller holds the lock of the run's `folder`. Errors: OSError: the disk is
     full or forbids writing; the checkpoints that were there are intact."""
-    for left_over in folder.glob(".*.partial"):  # of a process that was killed
-        left_over.unlink()
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    content = buffer.getbuffer()
-    path = folder / f"{clips:014d}-{hashlib.sha256(content).hexdigest()[:DIGITS]}.pt"
-    write_bytes(path, content)
+    partial = partial_path(folder / "checkpoint")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left_over in folder.glob(".*.partial"):  # of a process that was killed
+            left_over.unlink()
+        with partial.open("wb") as file:
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:  # torch's zip writer hides the OSError of the file it writes to
+                cause = error.__cause__ or error.__context__
+                raise cause if isinstance(cause, OSError) else OSError(None, str(error).splitlines()[0]) from None
+            file.flush()
+            os.fsync(file.fileno())
+        path = folder / f"{clips:014d}-{_sha256(partial)[:DIGITS]}.pt"
+        partial.replace(path)
+    except OSError as error:
+        line = f"{folder}: cannot write a checkpoint ({error.strerror or error}); those that were there are intact"
+        raise OSError(error.errno, line) from None
+    finally:
+        partial.unlink(missing_ok=True)
     # what claims to have seen more was damaged, or this training would have gone on from it
     before = [other for other in checkpoints(folder) if other.name < f"{clips:014d}"]
     for old in {*checkpoints(folder)} - {path, *before[-1:]}:
@@ -70,6 +84,17 @@ def newest_checkpoint(folder: Path) -> Path | None:
 def clips_seen(path: Path) -> int:
     """Training clips that a checkpoint had seen, by its name."""
     return int(path.stem.partition("-")[0])
+
+
+def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The saved state; nothing but plain data is unpickled. Errors: CheckpointError: no checkpoint of ours."""
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint ({reason}); remove it to go on from the one before"
+        ) from None
 
 
 def _sha256(path: Path) -> str:

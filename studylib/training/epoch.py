@@ -27,7 +27,7 @@ from studylib.training.loading import Batch, EpochBatches, open_parts
 from studylib.training.run_files import Faults, now, of_code
 from studylib.training.spec import RunSpec, recorded_hash
 from studylib.video.flow import FLOW_MEAN, FLOW_STD
-from studylib.video.machine import number
+from studylib.video.machine import number, switched_on
 
 MOMENTUM = 0.9  # Nesterov, VMZ
 SECONDS_BETWEEN_LINES = 10  # that say how far an epoch or the test at the end is
@@ -112,7 +112,7 @@ class Session:
             recompute_blocks(net)
         if spec.sync_bn and processes.count > 1:
             nn.SyncBatchNorm.convert_sync_batchnorm(net)
-        if number("STUDY_COMPILE", "0 (off) or 1 (on)", 0):
+        if switched_on("STUDY_COMPILE"):
             net.compile()  # in place; names of its state stay as they were
         self.replica = replicate(net, processes, device)  # its backward pass averages over the processes
         self.optimizer = make_optimizer(net, spec)

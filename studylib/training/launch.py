@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -43,7 +43,7 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
     it printed; or it cannot be started. RunStopped: with the line that says where it stands.
     """
     run_folder = user_path(run_folder)
-    arguments = command(run_folder)
+    arguments = command(run_folder, os.environ)
     try:
         log = (run_folder / "train.log").open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
@@ -57,7 +57,7 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
             stdin=subprocess.PIPE,
             stdout=writing,
             stderr=log,  # the trainer speaks on stdout; torchrun's own reports and tracebacks go to the log alone
-            env=environment(),
+            env=environment(os.environ),
             # a kernel that shuts down, or a terminal's Ctrl-C, leaves the trainer the time to save
             start_new_session=True,
             # it holds the reading end, too: what it says to a launcher that is gone must not stop it from saving
@@ -78,26 +78,25 @@ def launch(run_folder: Path | str, show: Callable[[str], None] | None = None) ->
             raise ending(log.read().splitlines(), process.returncode, run_folder)
 
 
-def command(run_folder: Path | str) -> list[str]:
+def command(run_folder: Path | str, environ: Mapping[str, str]) -> list[str]:
     """What starts the trainer: Python alone, or torchrun, on each of a Slurm job's nodes where there are several.
-    Errors: RunFailed: too few GPUs, or a job of several nodes whose names Slurm does not tell. ValueError: a bad
-    STUDY_PROCESSES."""
-    count = processes_of_a_node()
-    nodes = int(os.environ.get("SLURM_JOB_NUM_NODES", 1))
+    Errors: RunFailed: a bad STUDY_PROCESSES, or a job of several nodes whose names Slurm does not tell."""
+    count = processes_of_a_node(environ)
+    nodes = int(environ.get("SLURM_JOB_NUM_NODES", 1))
     trainer = ["-m", "studylib.training", str(run_folder)]
     if count == nodes == 1:
         return [sys.executable, *trainer]  # without torchrun, which hides the exit code
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
     if nodes == 1:
         return [*torchrun, "--standalone", *trainer]
-    job = os.environ["SLURM_JOB_ID"]
+    job = environ["SLURM_JOB_ID"]
     # --overlap: the step this runs in may hold the CPUs already; the first node that fails ends all
     srun = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--overlap", "--kill-on-bad-exit=1"]
-    if cpus := os.environ.get("SLURM_CPUS_PER_TASK"):  # srun does not take it from the job by itself
-        srun.append(f"--cpus-per-task={cpus}")
-    asked = ["scontrol", "show", "hostnames", os.environ.get("SLURM_JOB_NODELIST", "")]
+    if "SLURM_CPUS_PER_TASK" in environ:  # srun does not take it from the job by itself
+        srun.append(f"--cpus-per-task={environ['SLURM_CPUS_PER_TASK']}")
+    asked = ["scontrol", "show", "hostnames", environ.get("SLURM_JOB_NODELIST", "")]
     try:
-        names = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        names = subprocess.run(asked, env=dict(environ), capture_output=True, text=True, check=True).stdout
         first_node = names.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
         reason = f"names no node ({error}); a job of several nodes needs Slurm's commands in its PATH"
@@ -107,16 +106,19 @@ def command(run_folder: Path | str) -> list[str]:
     return [*srun, *torchrun, *meeting, *trainer]
 
 
-def processes_of_a_node() -> int:
+def processes_of_a_node(environ: Mapping[str, str]) -> int:
     """How many processes train on each node: `STUDY_PROCESSES`, by default one for each GPU that is visible, or 1."""
     gpus = gpu_count()
-    count = number("STUDY_PROCESSES", "a number of processes from 1 on", max(1, gpus), 1)
+    try:
+        count = number("STUDY_PROCESSES", "a number of processes from 1 on", max(1, gpus), 1, environ=environ)
+    except ValueError as error:
+        raise RunFailed(str(error)) from None
     if 0 < gpus < count:
         raise RunFailed(f"STUDY_PROCESSES: {count} processes need a GPU each, {gpus} are visible")
     return count
 
 
-def environment() -> dict[str, str]:
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The trainer's environment: what is given stays as it is."""
     ours = {
         "PYTHONUNBUFFERED": "1",
@@ -125,9 +127,10 @@ def environment() -> dict[str, str]:
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(SECONDS_TO_STOP),
         "PET_SIGNALS_TO_HANDLE": "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
     }
-    if (count := processes_of_a_node()) > 1:
+    count = processes_of_a_node(environ)
+    if count > 1:
         ours["OMP_NUM_THREADS"] = str(max(1, available_cores() // count))
-    return ours | dict(os.environ)
+    return ours | dict(environ)
 
 
 @contextmanager
@@ -177,7 +180,7 @@ def main(arguments: list[str]) -> int:
         launch(arguments[0])
     except RunStopped:  # it has said so
         return EXIT_CODE
-    except (RunFailed, OSError, ValueError) as error:
+    except (RunFailed, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0

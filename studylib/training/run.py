@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -87,9 +86,9 @@ def start(session: Session) -> None:
             provenance["init_from"] = checkpoint.initialise_from(session.net, spec.init_from, spec.new_head)
             session.say(f"weights from {spec.init_from}")
         return
+    saved = checkpoint.read_checkpoint(path, session.device)
     advice = f"remove {path.parent} to start anew"
     try:
-        saved = torch.load(path, map_location=session.device, weights_only=True)  # which executes nothing
         session.provenance = saved["provenance"]
         if session.provenance["dataset"]["manifest_hash"] != provenance["dataset"]["manifest_hash"]:
             raise CheckpointError(
@@ -103,7 +102,7 @@ def start(session: Session) -> None:
             session.faults = Faults(saved["faults"])
     except CheckpointError:
         raise
-    except (KeyError, RuntimeError, TypeError, ValueError, UnpicklingError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise CheckpointError(f"{path}: does not fit this run ({reason}); {advice}") from None
     told = ("commit", "source_clean", "started", "processes", "device", "cpu", "threads", "precision")

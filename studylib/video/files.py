@@ -26,14 +26,14 @@ def write_together(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None
         for path in writers:
             partial_path(path).replace(path)
     except OSError as error:
-        line = f"{path}: cannot write ({error.strerror or error}); what was there before is intact"
-        raise OSError(error.errno, line) from error
+        kept = "what was there before is intact" if path.exists() else "no file was left"
+        raise OSError(error.errno, f"{path}: cannot write ({error.strerror or error}); {kept}") from error
     finally:
         for path in writers:
             partial_path(path).unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step."""
     write_together({path: lambda file: file.write(content)})
 

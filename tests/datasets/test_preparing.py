@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -226,8 +225,7 @@ def test_a_kill_in_the_middle_loses_nothing_that_is_done(tmp_path: Path, made: l
 def test_a_full_disk_is_one_error_that_says_what_stays(five: Index, made: list[str], tmp_path: Path) -> None:
     write_video(five.root / "3.mp4", numbered_frames(120), 25)
     index = index_of(five.folder.parent)
-    sizes = again(index).table["bytes"].to_pylist()
-    shutil.rmtree(index.folder.with_name("five-32x43"))
+    sizes = prepare(index, 28, data_root=tmp_path / "roomy", workers=1).table["bytes"].to_pylist()
     message = r"five-32x43: stopped after 3 of 5 videos \(.*they stay: call again to go on"
     with files_limited_to(sizes[3] - 1), pytest.raises(OSError, match=message) as raised:
         again(index)

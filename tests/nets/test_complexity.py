@@ -57,7 +57,7 @@ def test_fvcore_and_torchs_own_counter_agree(name):
     counted = count(net, shape)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net.to("meta")(torch.zeros(1, *shape, device="meta"))
-    assert counter.get_total_flops() == 2 * counted.flops
+    assert counter.get_total_flops() == 2 * counted.flops == 2 * sum(counted.by_layer.values())
 
 
 def test_a_network_is_counted_alike_with_and_without_memory_and_left_as_it_was():

@@ -136,7 +136,7 @@ def test_a_hostile_pickle_executes_nothing(attack, tmp_path):
     path = tmp_path / "net.pkl"
     for protocol in (2, 4):
         path.write_bytes(pickle.dumps({"blobs": {"conv1_w": attack(made)}}, protocol))
-        with pytest.raises(WeightsError, match=r"net\.pkl: not a weight file of VMZ \(.*it asks for .* nothing of it"):
+        with pytest.raises(WeightsError, match=r"net\.pkl: not a weight file of VMZ \(it asks for .* nothing of it"):
             read_weights(path)
         assert not made.exists()
     before = set(sys.modules)
@@ -156,7 +156,7 @@ def test_a_hostile_state_dict_executes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.pkl", b"", "x.pkl: not a weight file of VMZ"),
+        ("x.pkl", b"", "not a readable pickle"),
         ("x.pkl", b"junk", "x.pkl: not a"),
         ("x.pkl", pickle.dumps([1, 2]), "no dict of NumPy arrays"),
         ("x.pkl", pickle.dumps({"blobs": {"a": 1}}), "no dict of NumPy arrays"),
@@ -215,6 +215,5 @@ def test_another_number_of_classes_needs_a_new_head_by_name(form, tmp_path):
 def test_a_net_that_vmz_does_not_have_is_refused(tmp_path):
     for name in ("r2plus1d_no_inner_bn_relu", "r2plus1d_skip", "c3d"):
         net = build_net(name, num_classes=5, clip_length=16, width=4)
-        save_vmz(net, tmp_path / "x.pkl")
-        with pytest.raises(WeightsError, match=r"x\.pkl: VMZ's form has no name for .* the networks of Table 2 only"):
-            load_weights(net, read_weights(tmp_path / "x.pkl"))
+        with pytest.raises(ValueError, match="the networks of Table 2 only"):
+            save_vmz(net, tmp_path / "x.pkl")

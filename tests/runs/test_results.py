@@ -98,7 +98,7 @@ BREAKS = {
     "a spec that is none": (lambda f: change_json(f / "spec.json", epochs="many"), "epochs"),
     "a spec that is not the plan's": (lambda f: change_json(f / "spec.json", lr=0.5), "lr is 0.5, wanted 0.01"),
     "the spec is missing": (lambda f: (f / "spec.json").unlink(), "spec.json: missing"),
-    "the history is missing": (lambda f: (f / "history.csv").unlink(), "history.csv cannot be read"),
+    "the history is missing": (lambda f: (f / "history.csv").unlink(), "no history.csv"),
     "the history is empty": (lambda f: (f / "history.csv").write_text(""), "history.csv cannot be read"),
     "the history lacks an epoch": (shorten_history, "not the 5 epochs"),
     "the history lacks a column": (lambda f: (f / "history.csv").write_text("epoch\n1\n"), "no column step"),
@@ -122,17 +122,14 @@ BREAKS = {
     ),
     "a metric is not finite": (lambda f: change_json(f / "metrics.json", clips_per_second=float("nan")), "is nan, not"),
     "a metric is infinite": (lambda f: change_json(f / "metrics.json", flops=float("inf")), "flops is inf, not a fin"),
-    "the predictions are missing": (
-        lambda f: (f / "predictions.parquet").unlink(),
-        "predictions.parquet cannot be read",
-    ),
+    "the predictions are missing": (lambda f: (f / "predictions.parquet").unlink(), "no predictions.parquet"),
     "the predictions are damaged": (lambda f: (f / "predictions.parquet").write_bytes(b"PAR1"), "cannot be read"),
     "the predictions have every clip twice": (
         repeat_clips,
         "predictions.parquet has 20 clips of videos/test/hands_up_00000.mp4, spec.json says test_clips 10; restore",
     ),
     "the predictions give other accuracies": (swap_a_label, "predictions.parquet gives"),
-    "the provenance is missing": (lambda f: (f / "provenance.json").unlink(), "provenance.json cannot be read"),
+    "the provenance is missing": (lambda f: (f / "provenance.json").unlink(), "no provenance.json"),
     "the provenance has no commit": (lambda f: change_json(f / "provenance.json", commit=None), "has no commit"),
     "the provenance has a list for its dataset": (
         lambda f: change_json(f / "provenance.json", dataset=[]),
@@ -165,10 +162,7 @@ BREAKS = {
         lambda f: change_json(f / "notebook.ipynb", cells=[1]),
         "notebook.ipynb is no notebook",
     ),
-    "the notebook is not JSON": (
-        lambda f: (f / "notebook.ipynb").write_text("<html>"),
-        "notebook.ipynb cannot be read as JSON",
-    ),
+    "the notebook is not JSON": (lambda f: (f / "notebook.ipynb").write_text("<html>"), "notebook.ipynb is not JSON"),
 }
 
 

