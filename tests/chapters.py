@@ -22,8 +22,7 @@ def cells_of(chapter: str) -> list[tuple[str, str]]:
 
 
 def shown_by(chapter: str, runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """All that the code cells of a chapter show, with `runs` in the place of the recorded ones. A cell that shows a
-    figure describes it in words; AssertionError names one that does not."""
+    """All that the code cells of a chapter show with `runs` as the recorded ones; a figure comes with its words."""
     shown: list[Any] = []
     monkeypatch.setattr(results, "table", partial(_table, runs))
     monkeypatch.setattr(figures, "in_book", lambda: None)  # which only a kernel knows

@@ -55,8 +55,8 @@ def plan_costs(plan: Plan, repository: Path = REPOSITORY) -> pd.DataFrame:
             least, most = times.loc[group.index, ["least", "most"]].sum(skipna=False)
             # a GPU is paid by the hour; for our CPU, a laptop's, one waits
             cpu = column == "our CPU"
-            row[column] = duration(least, most) if cpu else f"{span(least / 3600, most / 3600)} hours"
-            row[column] = row[column] if most else "–"  # tests alone, of videos that are not here to be counted
+            time = duration(least, most) if cpu else f"{span(least / 3600, most / 3600)} hours"
+            row[column] = time if most else "–"  # tests alone, of videos that are not here to be counted
         rows.append(row | {column: disk(group[column].sum()) for column in ("checkpoints", "predictions")})
     return pd.DataFrame(rows)
 

@@ -140,22 +140,20 @@ def claims_table(runs: pd.DataFrame, *ids: str, whole: bool = False) -> Table:
     for id in ids:
         claim, own = known.loc[id], {plan: verdicts[id, plan] for plan in DATA if (id, plan) in verdicts}
         # those with a number or some of their runs; without any, one that says why not, if possible for lack of runs
-        told = {plan: verdict for plan, verdict in own.items() if verdict.parts or len(_complete(verdict, runs, plan))}
+        done = {plan: _complete(verdict, runs, plan) for plan, verdict in own.items()}
+        told = {plan: verdict for plan, verdict in own.items() if verdict.parts or len(done[plan])}
         told = told or dict(sorted(own.items(), key=lambda one: one[1].outcome != NOT_RUN)[:1])
         section = "section " * claim["section"][0].isdigit() + claim["section"]
         cell = f'<strong id="{id}">{escape(claim["claim"])}</strong><br><span class="where">{escape(section)}. '
         cell += f"The paper prints: {escape(claim['printed'])}.</span>"
         cell += fold("rule", [escape(claim["rule"])], open=whole)
-        cell += "".join(_numbers(verdict, runs, plan, whole) for plan, verdict in told.items())
-        badges = []
-        for plan, verdict in told.items():
-            begun = verdict.outcome == NOT_RUN and len(_complete(verdict, runs, plan)) > 0
-            badges.append(badge("incomplete" if begun else verdict.outcome, plan))
-        rows.append(
-            {"verdict": "<br>".join(badges), "claim, and the number that decides": f'<div class="prose">{cell}</div>'}
-        )
+        cell += "".join(_numbers(verdict, done[plan], plan, whole) for plan, verdict in told.items())
+        begun = {plan for plan, verdict in told.items() if verdict.outcome == NOT_RUN and len(done[plan])}
+        badges = (badge("incomplete" if plan in begun else told[plan].outcome, plan) for plan in told)
+        rows.append(("<br>".join(badges), f'<div class="prose">{cell}</div>'))
     intervals = "95% intervals cover test videos (on lips: speakers) and seeds unless stated otherwise."
-    return Table(pd.DataFrame(rows), f"The paper's claims and what our runs say, each by its rule. {intervals}")
+    table = pd.DataFrame(rows, columns=["verdict", "claim, and the number that decides"])
+    return Table(table, f"The paper's claims and what our runs say, each by its rule. {intervals}")
 
 
 def badge(outcome: str, plan: str = "paper") -> str:
@@ -223,11 +221,11 @@ def _complete(verdict: Verdict, runs: pd.DataFrame, plan: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["link", "net", "machine"])
 
 
-def _numbers(verdict: Verdict, runs: pd.DataFrame, plan: str, whole: bool) -> str:
-    """What the runs of a plan say of a claim: the number that decides, or what is missing; folded, parts and runs."""
+def _numbers(verdict: Verdict, done: pd.DataFrame, plan: str, whole: bool) -> str:
+    """What a plan's runs, of which `done` are complete, say of a claim: the number that decides, or what is missing;
+    folded, parts and runs."""
     if verdict.outcome == UNDECIDABLE:
         return f"<p>{escape(verdict.why[0].upper() + verdict.why[1:])}.</p>"
-    done = _complete(verdict, runs, plan)
     links, parts = [*done["link"]], []
     if verdict.outcome == NOT_RUN:
         lines = [f"{len(links)} of {len(verdict.folders)} planned runs complete"] * bool(verdict.folders)

@@ -46,6 +46,8 @@ class Table:
 
     def _repr_html_(self) -> str:
         cells = self.frame.map(self._cell)
+        if isinstance(next(iter(cells), None), tuple):  # as rows of dicts have them
+            cells.columns = pd.MultiIndex.from_tuples(cells.columns)
         html = cells.to_html(index=False, escape=False, border=0, classes="study-table", na_rep="")
         head, _, body = html.partition("<thead>")
         caption = escape(self.caption)

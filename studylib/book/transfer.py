@@ -5,7 +5,6 @@ import pandas as pd
 from studylib import stats
 from studylib.book.tables import accuracy, difference, links, runs_of
 from studylib.claims import published
-from studylib.stats import Estimate
 from studylib.stats.estimates import Scores, change, outcomes, scores_of
 from studylib.stats.fusion import PAPER_RGB_WEIGHT, VMZ_RGB_WEIGHT, fuse
 
@@ -69,7 +68,7 @@ def two_streams(networks: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, "minus rgb", "minus flow", "runs"])
 
 
-def of_two_seeds(networks: pd.DataFrame, net: str) -> tuple[Estimate, Estimate] | None:
+def of_two_seeds(networks: pd.DataFrame, net: str) -> tuple[stats.Estimate, stats.Estimate] | None:
     """Whether flow adds more than another network on RGB would, in points of video@1: two RGB networks of other seeds,
     averaged, minus one of them; and RGB and flow minus those two. None without two seeds, or without flow. `networks`:
     of one plan."""
@@ -78,7 +77,7 @@ def of_two_seeds(networks: pd.DataFrame, net: str) -> tuple[Estimate, Estimate] 
     if not flow or len(one := scores_of(rgb) if rgb else {}) < 2:
         return None
     following = dict(zip(one, [*list(one)[1:], *list(one)[:1]], strict=True))  # seed -> another
-    two = outcomes(_fused(one, {seed: one[other] for seed, other in following.items()}, 0.5))
+    two = outcomes(_fused(one, {seed: one[other] for seed, other in following.items()}, PAPER_RGB_WEIGHT))
     first_of_flow = next(iter(scores_of(flow).values()))
     with_flow = outcomes(_fused(one, dict.fromkeys(one, first_of_flow), PAPER_RGB_WEIGHT))
     return change(two, outcomes(one)), change(with_flow, two)

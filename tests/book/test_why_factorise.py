@@ -69,9 +69,8 @@ def test_a_seed_counts_when_all_its_splits_are_there_and_a_setting_when_both_net
 def test_a_setting_is_named_by_what_it_changes():
     table = why_factorise.comparisons(made_study(random_run, ("lips",)))
     own = table.loc[table["group"] != why_factorise.PUBLISHED, "setting"].tolist()
-    assert own[0] == "the study's settings"
     changes = ["phrases, not words", "width 32", "fixed mean", "closer view", "published test speakers", "34 layers"]
-    assert sorted(own[1:]) == sorted(changes)
+    assert [own[0], *sorted(own[1:])] == ["the study's settings", *sorted(changes)]
 
 
 def test_the_forest_draws_every_gap_at_its_place():

@@ -94,11 +94,8 @@ def test_a_rule_takes_speakers_where_they_are_named_and_one_seed_of_five_folds_d
 
 
 def test_speakers_that_lie_close_by_chance_do_not_make_the_interval_narrower_than_seeds_alone():
-    """Three seeds of 50, 55 and 60 in each fold: Student's t of their spread, 25, over 15 runs; as seeds alone give."""
-    net = np.array([[50.0], [55.0], [60.0]]) + np.zeros((3, 15))
-    low, high, degrees = speakers_interval([net], FOLDS)
-    half = 2.2281389 * (25 / 15) ** 0.5
-    assert (low, high, degrees) == pytest.approx((55 - half, 55 + half, 10))
+    net, half = np.repeat([[50.0], [55.0], [60.0]], 15, 1), 2.8765149  # Student's t of 10 times (25 / 15)^0.5
+    assert speakers_interval([net], FOLDS) == pytest.approx((55 - half, 55 + half, 10))
 
 
 def test_one_run_of_one_fold_has_no_interval():
